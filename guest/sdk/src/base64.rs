@@ -1,0 +1,158 @@
+//! Base64 as AWS sends it: the standard alphabet of RFC 4648 §4, padded, and nothing else.
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod blocks;
+
+use std::fmt;
+
+/// Decodes `encoded` into `out`, which is cleared first and whose capacity is reused.
+///
+/// Strict: whitespace, missing or misplaced padding and stray bits behind the last byte are all
+/// refused. After an error the content of `out` is unspecified.
+pub fn decode_into(encoded: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    out.clear();
+    decode(encoded, out).ok_or_else(|| explain(encoded))
+}
+
+/// Decodes the blocks in vectors, then what is left of the text, with its padding.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+fn decode(encoded: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let rest = blocks::decode(encoded, out)?;
+    base64_simd::STANDARD.decode_append(rest, out).ok()
+}
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+fn decode(encoded: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    base64_simd::STANDARD.decode_append(encoded, out).ok()
+}
+
+/// Why a byte string is not base64. Offsets count bytes from its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// The byte at this offset is neither of the alphabet nor padding.
+    Alphabet(usize),
+    /// The length, in bytes, which is not a multiple of 4.
+    Length(usize),
+    /// The `=` at this offset is not where padding belongs.
+    Padding(usize),
+    /// The last symbol, at this offset, carries bits that no byte takes up.
+    UnusedBits(usize),
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alphabet(at) => write!(f, "a byte outside the base64 alphabet at offset {at}"),
+            Self::Length(length) => {
+                write!(f, "the base64 length {length} is not a multiple of 4")
+            }
+            Self::Padding(at) => write!(f, "misplaced base64 padding at offset {at}"),
+            Self::UnusedBits(at) => {
+                write!(f, "the unused bits of the last base64 symbol, at offset {at}, are not zero")
+            }
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// Finds the first fault of a byte string that would not decode.
+#[cold]
+fn explain(encoded: &[u8]) -> DecodeError {
+    let padding = encoded.iter().rev().take(2).take_while(|&&byte| byte == b'=').count();
+    let symbols = encoded.len() - padding;
+    for (at, &byte) in encoded[..symbols].iter().enumerate() {
+        if byte == b'=' {
+            return DecodeError::Padding(at);
+        }
+        if !is_symbol(byte) {
+            return DecodeError::Alphabet(at);
+        }
+    }
+    if !encoded.len().is_multiple_of(4) {
+        return DecodeError::Length(encoded.len());
+    }
+    DecodeError::UnusedBits(symbols - 1)
+}
+
+const fn is_symbol(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(encoded: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let mut out = b"left over".to_vec();
+        decode_into(encoded, &mut out).map(|()| out)
+    }
+
+    #[test]
+    fn decodes_the_vectors_of_rfc_4648() {
+        let vectors: [(&[u8], &[u8]); 7] = [
+            (b"", b""),
+            (b"Zg==", b"f"),
+            (b"Zm8=", b"fo"),
+            (b"Zm9v", b"foo"),
+            (b"Zm9vYg==", b"foob"),
+            (b"Zm9vYmE=", b"fooba"),
+            (b"Zm9vYmFy", b"foobar"),
+        ];
+        for (encoded, decoded) in vectors {
+            assert_eq!(decode(encoded).as_deref(), Ok(decoded));
+        }
+    }
+
+    #[test]
+    fn names_the_fault_and_its_offset() {
+        let faults: [(&[u8], DecodeError); 12] = [
+            (b"Zm9", DecodeError::Length(3)),
+            (b"Zg=", DecodeError::Length(3)),
+            (b"=", DecodeError::Length(1)),
+            (b"Zm 9", DecodeError::Alphabet(2)),
+            (b"Zm9v\n", DecodeError::Alphabet(4)),
+            (b"Zm-_", DecodeError::Alphabet(2)),
+            (b"Zm9\xff", DecodeError::Alphabet(3)),
+            (b"Z=9v", DecodeError::Padding(1)),
+            (b"Zg==Zg==", DecodeError::Padding(2)),
+            (b"A===", DecodeError::Padding(1)),
+            (b"Zh==", DecodeError::UnusedBits(1)),
+            (b"Zm9vYmF=", DecodeError::UnusedBits(6)),
+        ];
+        for (encoded, fault) in faults {
+            assert_eq!(decode(encoded), Err(fault), "{}", encoded.escape_ascii());
+        }
+    }
+
+    /// Every byte in every position, at lengths on both sides of each vector width.
+    #[test]
+    fn accepts_exactly_the_alphabet() {
+        for length in (4..=100).step_by(4) {
+            let good = vec![b'Q'; length];
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut encoded = good.clone();
+                    encoded[at] = byte;
+                    let strict = is_symbol(byte)
+                        || (byte == b'=' && at == length - 1 && good[at - 1] == b'Q');
+                    let decoded = decode(&encoded);
+                    if byte == b'=' && at == length - 1 {
+                        // 'Q' is 16: as third symbol its two lowest bits are zero.
+                        assert!(decoded.is_ok());
+                    } else {
+                        assert_eq!(decoded.is_ok(), strict, "byte {byte} at {at} of {length}");
+                    }
+                    if let Err(fault) = decoded {
+                        let named = if byte == b'=' {
+                            DecodeError::Padding(at)
+                        } else {
+                            DecodeError::Alphabet(at)
+                        };
+                        assert_eq!(fault, named);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Reads one field of a JSON document, and vouches for all of it.
+//!
+//! [`scan`] walks a document once, checks every byte of it as a conforming parser would (RFC 8259)
+//! and hands out the root and the value that a [`Pointer`] names, as slices of the document.
+//! Nothing else is built, nothing is allocated, and nesting costs no stack.
+
+mod error;
+mod lanes;
+mod number;
+mod path;
+mod pointer;
+mod scan;
+mod string;
+
+#[cfg(test)]
+mod agreement;
+
+pub use error::{Cause, SyntaxError};
+pub use pointer::{Pointer, PointerError};
+pub use scan::{MAX_DEPTH, scan};
+
+use std::fmt;
+
+/// A document that [`scan`] found to be valid JSON.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Document<'a> {
+    /// The whole document, without the whitespace around it.
+    pub root: Value<'a>,
+    /// The value that the pointer names, where there is one.
+    pub field: Option<Value<'a>>,
+}
+
+/// A value of a valid JSON document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value<'a> {
+    /// What the value is.
+    pub kind: Kind,
+    /// The value as it is written in the document: a string has its quotes and its escapes.
+    pub text: &'a str,
+    /// Where the value begins, in bytes from the document's start.
+    pub offset: usize,
+}
+
+impl Value<'_> {
+    /// The number nearest to the one that is written; none if the value is not a number.
+    #[inline]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self.kind {
+            Kind::Number => Some(number::to_f64(self.text)),
+            _ => None,
+        }
+    }
+}
+
+/// What a JSON value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `"…"`
+    String,
+    /// A number.
+    Number,
+    /// `true` or `false`
+    Bool,
+    /// `null`
+    Null,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Object => "an object",
+            Self::Array => "an array",
+            Self::String => "a string",
+            Self::Number => "a number",
+            Self::Bool => "a boolean",
+            Self::Null => "null",
+        })
+    }
+}

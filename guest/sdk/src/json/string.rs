@@ -1,0 +1,138 @@
+use super::lanes::{Lanes, WIDTH};
+use super::{Cause, SyntaxError};
+
+/// The end of a string and what was noticed on the way to it.
+pub(super) struct Scanned {
+    /// The offset of the closing quote.
+    pub(super) close: usize,
+    /// The string holds an escape: its text is not what it is written as.
+    pub(super) escaped: bool,
+}
+
+/// Walks the string whose first byte behind the opening quote is at `at`.
+#[inline(always)]
+pub(super) fn scan(bytes: &[u8], mut at: usize) -> Result<Scanned, SyntaxError> {
+    let mut escaped = false;
+    loop {
+        at = plain_run(bytes, at);
+        match bytes.get(at) {
+            Some(b'"') => return Ok(Scanned { close: at, escaped }),
+            Some(b'\\') => {
+                at = escape(bytes, at)?.1;
+                escaped = true;
+            }
+            Some(_) => return Err(SyntaxError::new(Cause::ControlCharacter, at)),
+            None => return Err(SyntaxError::new(Cause::UnexpectedEnd, bytes.len())),
+        }
+    }
+}
+
+/// The offset of the first `"`, `\` or control at `at` or behind it; the length if there is none.
+#[inline(always)]
+fn plain_run(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<WIDTH>()) {
+        let stops = Lanes::load(chunk).string_stops();
+        if stops != 0 {
+            return at + stops.trailing_zeros() as usize;
+        }
+        at += WIDTH;
+    }
+    while let Some(&byte) = bytes.get(at) {
+        if byte == b'"' || byte == b'\\' || byte < 0x20 {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+/// Reads the escape whose backslash is at `at`: the character it stands for and the offset of
+/// what follows it.
+#[cold]
+fn escape(bytes: &[u8], at: usize) -> Result<(char, usize), SyntaxError> {
+    let Some(&letter) = bytes.get(at + 1) else {
+        return Err(SyntaxError::new(Cause::UnexpectedEnd, bytes.len()));
+    };
+    let character = match letter {
+        b'"' | b'\\' | b'/' => char::from(letter),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return unicode_escape(bytes, at),
+        _ => return Err(SyntaxError::new(Cause::InvalidEscape, at)),
+    };
+    Ok((character, at + 2))
+}
+
+/// Reads `\uXXXX`, or the two of them that make a surrogate pair.
+fn unicode_escape(bytes: &[u8], at: usize) -> Result<(char, usize), SyntaxError> {
+    let unit = code_unit(bytes, at)?;
+    if let Some(character) = char::from_u32(unit) {
+        return Ok((character, at + 6));
+    }
+    let lone = SyntaxError::new(Cause::LoneSurrogate, at);
+    let second = at + 6;
+    if !(0xd800..0xdc00).contains(&unit) {
+        return Err(lone);
+    }
+    match bytes.get(second..) {
+        Some([b'\\', b'u', ..]) => {}
+        Some([] | [b'\\']) | None => {
+            return Err(SyntaxError::new(Cause::UnexpectedEnd, bytes.len()));
+        }
+        Some(_) => return Err(lone),
+    }
+    let low = code_unit(bytes, second)?;
+    if !(0xdc00..0xe000).contains(&low) {
+        return Err(lone);
+    }
+    let code_point = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+    char::from_u32(code_point).map(|character| (character, second + 6)).ok_or(lone)
+}
+
+/// The four hexadecimal digits of the `\u` at `at`.
+fn code_unit(bytes: &[u8], at: usize) -> Result<u32, SyntaxError> {
+    let mut unit = 0;
+    for offset in at + 2..at + 6 {
+        let Some(&byte) = bytes.get(offset) else {
+            return Err(SyntaxError::new(Cause::UnexpectedEnd, bytes.len()));
+        };
+        let Some(digit) = char::from(byte).to_digit(16) else {
+            return Err(SyntaxError::new(Cause::InvalidEscape, at));
+        };
+        unit = unit << 4 | digit;
+    }
+    Ok(unit)
+}
+
+/// Whether the text between the quotes of a valid string stands for `plain`.
+#[cold]
+pub(super) fn unescapes_to(written: &[u8], mut plain: &[u8]) -> bool {
+    let mut at = 0;
+    let mut utf8 = [0; 4];
+    while let Some(&byte) = written.get(at) {
+        let meant = if byte == b'\\' {
+            let Ok((character, next)) = escape(written, at) else {
+                return false;
+            };
+            at = next;
+            character.encode_utf8(&mut utf8).as_bytes()
+        } else {
+            at += 1;
+            &[byte]
+        };
+        let Some(rest) = plain.strip_prefix(meant) else {
+            return false;
+        };
+        plain = rest;
+    }
+    plain.is_empty()
+}
+
+/// Whether two byte strings are the same.
+#[inline(always)]
+pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
+    a == b
+}

@@ -1,0 +1,96 @@
+use crate::{Batch, Encoding, Flag, Record, Rule, Verdict, base64};
+
+/// The answer for a batch, as the contract writes it: one verdict a record, details only where
+/// there is something to say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// What kind of verdict each record has, in order.
+    pub verdicts: Vec<VerdictKind>,
+    /// What to publish: the index of each flagged record, ascending. Every flag has its message.
+    pub flagged: Vec<(u32, Flag)>,
+    /// The index of each failed record, ascending, and the reason.
+    pub failed: Vec<(u32, String)>,
+    /// The payloads as they go on and where each of them ends, if the rule rewrites.
+    pub rewritten: Option<(Vec<u8>, Vec<u32>)>,
+}
+
+/// A [`Verdict`] without its details.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is explained at the verdict of its name")]
+pub enum VerdictKind {
+    Pass,
+    Flag,
+    Drop,
+    Fail,
+}
+
+/// Classifies a batch, record by record: decode, classify, and rewrite where the rule does.
+///
+/// # Panics
+///
+/// On a batch that is not well formed, which the host promises never to send.
+pub fn classify<R: Rule>(rule: &mut R, batch: Batch<'_>) -> Outcome {
+    let mut outcome = Outcome {
+        verdicts: Vec::with_capacity(batch.payloads.ends.len()),
+        rewritten: rule.rewriting().then(Default::default),
+        ..Outcome::default()
+    };
+    let mut decoded = Vec::new();
+    for payload in batch.payloads.iter() {
+        let payload = match batch.encoding {
+            Encoding::Plain => Ok(payload),
+            Encoding::Base64 => base64::decode_into(payload, &mut decoded).map(|()| &decoded[..]),
+        };
+        match payload {
+            Ok(payload) => outcome.add(rule, &Record::new(payload)),
+            Err(error) => outcome.push(Verdict::Fail(format!("not base64: {error}"))),
+        }
+        if let Some((bytes, ends)) = &mut outcome.rewritten {
+            ends.push(bytes.len() as u32);
+        }
+    }
+    outcome
+}
+
+impl Outcome {
+    fn add<R: Rule>(&mut self, rule: &mut R, record: &Record<'_>) {
+        let verdict = with_message(rule.classify(record), record);
+        if let (Some((bytes, _)), Verdict::Pass | Verdict::Flag(_)) =
+            (&mut self.rewritten, &verdict)
+        {
+            rule.rewrite(record, &verdict, bytes);
+        }
+        self.push(verdict);
+    }
+
+    fn push(&mut self, verdict: Verdict) {
+        let index = self.verdicts.len() as u32;
+        self.verdicts.push(match verdict {
+            Verdict::Pass => VerdictKind::Pass,
+            Verdict::Drop => VerdictKind::Drop,
+            Verdict::Flag(flag) => {
+                self.flagged.push((index, flag));
+                VerdictKind::Flag
+            }
+            Verdict::Fail(reason) => {
+                self.failed.push((index, reason));
+                VerdictKind::Fail
+            }
+        });
+    }
+}
+
+/// Fills in the message that a flag leaves to the payload. A message is text, so a payload that
+/// is not cannot be published.
+fn with_message(verdict: Verdict, record: &Record<'_>) -> Verdict {
+    match verdict {
+        Verdict::Flag(flag) if flag.message.is_none() => match str::from_utf8(record.payload()) {
+            Ok(text) => Verdict::Flag(Flag { message: Some(text.to_owned()), ..flag }),
+            Err(error) => Verdict::Fail(format!(
+                "flagged, but its payload cannot be a message: invalid UTF-8 at byte {}",
+                error.valid_up_to()
+            )),
+        },
+        verdict => verdict,
+    }
+}

@@ -1,0 +1,75 @@
+use crate::{Record, Settings, SettingsError, Verdict};
+
+/// A rule: opened with settings, it answers each record with a verdict.
+///
+/// ```
+/// use weir_guest::{Flag, Record, Rule, Settings, SettingsError, Verdict, json::Pointer};
+///
+/// /// Flags whoever runs a temperature.
+/// struct Fever {
+///     above: f64,
+///     field: Pointer,
+/// }
+///
+/// impl Rule for Fever {
+///     const NAME: &str = "fever";
+///     const VERSION: &str = env!("CARGO_PKG_VERSION");
+///     const SETTINGS_SCHEMA: &str = r#"{"properties": {"above": {"type": "number"}}}"#;
+///
+///     fn open(mut settings: Settings) -> Result<Self, SettingsError> {
+///         let above = settings.number("above")?.unwrap_or(38.0);
+///         settings.finish()?;
+///         Ok(Self { above, field: Pointer::parse("/temperature").expect("a pointer") })
+///     }
+///
+///     fn classify(&mut self, record: &Record<'_>) -> Verdict {
+///         match record.number(&self.field) {
+///             Ok(degrees) if degrees > self.above => {
+///                 Verdict::Flag(Flag { score: Some(degrees), ..Flag::default() })
+///             }
+///             Ok(_) => Verdict::Pass,
+///             Err(error) => Verdict::Fail(error.to_string()),
+///         }
+///     }
+/// }
+///
+/// weir_guest::export!(Fever);
+///
+/// let mut rule = Fever::open(Settings::parse(r#"{"above": 39}"#)?)?;
+/// assert_eq!(rule.classify(&Record::new(br#"{"temperature": 38.5}"#)), Verdict::Pass);
+/// # Ok::<(), SettingsError>(())
+/// ```
+pub trait Rule: Sized + 'static {
+    /// The rule's name: 1 to 64 of the characters `a-z`, `0-9` and `-`.
+    const NAME: &str;
+    /// The rule's own version, as semantic versioning writes it.
+    const VERSION: &str;
+    /// The JSON Schema (draft 2020-12) of the settings.
+    const SETTINGS_SCHEMA: &str;
+    /// Whether one batch's outcome depends on the batches before it.
+    const KEEPS_STATE: bool = false;
+    /// Whether [`rewrite`](Self::rewrite) may ever answer.
+    const REWRITES: bool = false;
+
+    /// Opens the rule.
+    ///
+    /// # Errors
+    ///
+    /// Names the setting that does not fit, its value, and what would.
+    fn open(settings: Settings) -> Result<Self, SettingsError>;
+
+    /// Classifies one record. What is wrong with a record is a verdict, never a panic.
+    fn classify(&mut self, record: &Record<'_>) -> Verdict;
+
+    /// Whether this rule, opened as it is, rewrites payloads: if so, [`rewrite`](Self::rewrite) is
+    /// called for each record that passed or is flagged.
+    fn rewriting(&self) -> bool {
+        false
+    }
+
+    /// Appends the payload as it goes on to `out`. Called right after the record was classified.
+    fn rewrite(&mut self, record: &Record<'_>, verdict: &Verdict, out: &mut Vec<u8>) {
+        let _ = verdict;
+        out.extend_from_slice(record.payload());
+    }
+}

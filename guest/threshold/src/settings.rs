@@ -1,0 +1,67 @@
+//! What the rule can be told: which field holds the score, and the bounds it must stay within.
+
+use weir_guest::json::Pointer;
+use weir_guest::{Settings, SettingsError};
+
+/// The JSON Schema of the settings document.
+pub const SCHEMA: &str = include_str!("settings.schema.json");
+
+/// The field that `RANDOM_CUT_FOREST` of Kinesis Data Analytics writes its score to.
+pub const DEFAULT_FIELD: &str = "/ANOMALY_SCORE";
+
+/// The settings document, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThresholdSettings {
+    /// Where the score stands in the payload.
+    pub field: Pointer,
+    /// A score at or above it is flagged.
+    pub upper: Option<f64>,
+    /// A score at or below it is flagged, unless it is 0.
+    pub lower: Option<f64>,
+    /// Whether a score that equals a bound passes.
+    pub exclusive: bool,
+    /// Whether the payload goes on with its verdict written into it.
+    pub annotate: bool,
+}
+
+impl ThresholdSettings {
+    /// Reads the settings document.
+    ///
+    /// # Errors
+    ///
+    /// If a setting has the wrong type or is not known, if there is no bound at all, or if the
+    /// bounds leave nothing between them.
+    pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
+        let field = settings.pointer("field")?;
+        let upper = settings.number("upper")?;
+        let lower = settings.number("lower")?;
+        let exclusive = settings.boolean("exclusive")?.unwrap_or(false);
+        let annotate = settings.boolean("annotate")?.unwrap_or(false);
+        settings.finish()?;
+
+        match (lower, upper) {
+            (None, None) => Err(SettingsError {
+                path: "/upper".to_owned(),
+                value: String::new(),
+                expected: "a number here or at /lower: without a bound nothing is an anomaly"
+                    .to_owned(),
+            }),
+            (Some(lower), Some(upper)) if lower >= upper => Err(SettingsError {
+                path: "/lower".to_owned(),
+                value: lower.to_string(),
+                expected: format!("a number below /upper, which is {upper}"),
+            }),
+            _ => Ok(Self {
+                field: field.unwrap_or_else(default_field),
+                upper,
+                lower,
+                exclusive,
+                annotate,
+            }),
+        }
+    }
+}
+
+fn default_field() -> Pointer {
+    Pointer::parse(DEFAULT_FIELD).expect("the default field is a JSON Pointer")
+}

@@ -1,0 +1,10 @@
+//! Generated from the rule contract, `wit/filter.wit`. Nothing here leaves the crate.
+
+#![allow(missing_docs, unreachable_pub, clippy::all)]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "filter",
+});
+
+pub(crate) use exports::weir::filter::rule;

@@ -1,0 +1,126 @@
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::Arc;
+use std::thread;
+
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
+};
+
+use crate::Limits;
+
+/// How many rule instances can live at once in one engine. Each reserves address space, not memory.
+const MAX_INSTANCES: u32 = 64;
+
+/// Linear memory that stays with a slot of the pool from one instance to the next, so that a fresh
+/// instance does not fault its pages in again. In bytes.
+const KEEP_RESIDENT_BYTES: usize = 1 << 20;
+
+/// The WebAssembly engine: compiles rules and runs them within [`Limits`]. Make one and share it;
+/// a clone is the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) wasmtime: wasmtime::Engine,
+    limits: Limits,
+    _clock: Arc<Clock>,
+}
+
+impl Engine {
+    /// Starts an engine whose rules run within `limits`.
+    ///
+    /// # Errors
+    ///
+    /// If the machine cannot give what the engine needs: address space, or a thread.
+    pub fn new(limits: Limits) -> Result<Self, EngineError> {
+        let wasmtime = wasmtime::Engine::new(&config(&limits)).map_err(EngineError::Start)?;
+        let clock = Clock::start(wasmtime.clone()).map_err(EngineError::Clock)?;
+        Ok(Self { wasmtime, limits, _clock: Arc::new(clock) })
+    }
+
+    /// The limits that every rule of this engine runs within.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// A store for one instance, with all limits set but the time, which starts with each call.
+    pub(crate) fn store(&self) -> Store<Limits> {
+        let mut store = Store::new(&self.wasmtime, self.limits);
+        store.limiter(|limits| limits);
+        store.set_hostcall_fuel(self.limits.output_bytes);
+        self.start_time(&mut store);
+        store
+    }
+
+    /// Gives the store's next call its time.
+    pub(crate) fn start_time(&self, store: &mut Store<Limits>) {
+        let ticks = self.limits.time.div_duration_f64(Limits::TICK).ceil() as u64;
+        // The tick that is under way counts for nothing: it may end at once.
+        store.set_epoch_deadline(ticks + 1);
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+fn config(limits: &Limits) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(MAX_INSTANCES)
+        .total_core_instances(MAX_INSTANCES * 4)
+        .total_memories(MAX_INSTANCES)
+        .total_tables(MAX_INSTANCES * 4)
+        .max_memory_size(limits.memory_bytes)
+        .table_elements(limits.table_entries)
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .pagemap_scan(Enabled::Auto);
+
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .epoch_interruption(true)
+        .max_wasm_stack(limits.stack_bytes)
+        // The same bytes give the same outcome on every machine.
+        .cranelift_nan_canonicalization(true)
+        .wasm_relaxed_simd(false);
+    config
+}
+
+/// Advances the engine's epoch once a [`Limits::TICK`], until it is dropped.
+struct Clock {
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Clock {
+    fn start(engine: wasmtime::Engine) -> std::io::Result<Self> {
+        let (stop, stopped) = mpsc::channel();
+        let thread = thread::Builder::new().name("weir-clock".to_owned()).spawn(move || {
+            while stopped.recv_timeout(Limits::TICK) == Err(RecvTimeoutError::Timeout) {
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It only counts: it has nothing that could fail.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Why an engine could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The engine itself.
+    #[error("cannot start the WebAssembly engine: {0}")]
+    Start(wasmtime::Error),
+    /// The thread that keeps its time.
+    #[error("cannot start the engine's clock: {0}")]
+    Clock(std::io::Error),
+}

@@ -1,0 +1,42 @@
+use wasmtime::Trap;
+
+use crate::{LimitExceeded, Limits};
+
+/// What a rule did wrong while it was called. The fault of the rule, not of a record's payload
+/// being bad: that is a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It ran into a limit.
+    #[error("the rule exceeded its {0}")]
+    Limit(#[from] LimitExceeded),
+    /// It trapped.
+    #[error("the rule trapped: {0}")]
+    Trap(Trap),
+    /// Its answer breaks the rule contract.
+    #[error("the rule broke its contract: {0}")]
+    Contract(String),
+    /// It could not be called.
+    #[error("the rule could not be run: {0}")]
+    Call(String),
+}
+
+impl Fault {
+    /// Tells what made a call into a rule fail.
+    pub(crate) fn of(error: &wasmtime::Error, limits: &Limits) -> Self {
+        if let Some(exceeded) = error.downcast_ref::<LimitExceeded>() {
+            return Self::Limit(*exceeded);
+        }
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => Self::Limit(LimitExceeded::Time { maximum: limits.time }),
+            Some(Trap::StackOverflow) => {
+                Self::Limit(LimitExceeded::Stack { maximum: limits.stack_bytes })
+            }
+            Some(trap) => Self::Trap(*trap),
+            // The engine's error for this has no public type.
+            None if error.root_cause().to_string().contains("fuel allocated for hostcalls") => {
+                Self::Limit(LimitExceeded::Output { maximum: limits.output_bytes })
+            }
+            None => Self::Call(error.root_cause().to_string()),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! A filter for record streams, whose rules are WebAssembly components that import nothing.
+//!
+//! An event of a stream service goes in, the records that a rule flags are published, and every
+//! record is answered. In the order of the flow:
+//!
+//! - [`Engine`]: runs rules within [`Limits`]
+//! - [`Rule`]: a component, checked to be one; [opened](Rule::open) with settings it is a [`Filter`]
+//! - [`Batch`]: the payloads of an event, as they go to the rule
+//! - [`Outcome`]: what the rule answered, checked against the contract
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod bindings;
+
+mod limits;
+
+mod engine;
+
+mod fault;
+
+#[cfg(feature = "default-rule")]
+mod default_rule;
+
+mod rule;
+
+mod filter;
+
+mod batch;
+
+mod outcome;
+
+#[cfg(feature = "default-rule")]
+pub use crate::default_rule::DEFAULT_RULE;
+
+pub use crate::batch::{Batch, Encoding, Payloads};
+pub use crate::engine::{Engine, EngineError};
+pub use crate::fault::Fault;
+pub use crate::filter::{Filter, OpenError, SettingsError};
+pub use crate::limits::{LimitExceeded, Limits};
+pub use crate::outcome::{Bound, Failure, Flag, Outcome, Verdict};
+pub use crate::rule::{Description, INTERFACE, LoadError, Rule};

@@ -1,0 +1,139 @@
+use std::fmt;
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// What a rule may use while it classifies one batch. A rule that asks for more is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall-clock time for one call into the rule. Kept to [`TICK`](Self::TICK).
+    pub time: Duration,
+    /// Linear memory, in bytes.
+    pub memory_bytes: usize,
+    /// Entries of each table.
+    pub table_entries: usize,
+    /// The call stack, in bytes.
+    pub stack_bytes: usize,
+    /// What the rule hands back for a batch, in bytes as the host holds them.
+    pub output_bytes: usize,
+}
+
+impl Limits {
+    /// How fine the time limit is: a rule is stopped within one tick after its time is up.
+    pub const TICK: Duration = Duration::from_millis(5);
+}
+
+impl Default for Limits {
+    /// 1 s, 64 MiB of memory, 10,000 table entries, 512 KiB of stack, 32 MiB of output: ample for
+    /// a batch of 6 MB, which is the largest event that AWS Lambda takes.
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(1),
+            memory_bytes: 64 << 20,
+            table_entries: 10_000,
+            stack_bytes: 512 << 10,
+            output_bytes: 32 << 20,
+        }
+    }
+}
+
+/// A limit that a rule ran into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitExceeded {
+    /// It was still running when its time was up.
+    Time {
+        /// The limit.
+        maximum: Duration,
+    },
+    /// It asked for more linear memory. In bytes.
+    Memory {
+        /// What it had.
+        current: usize,
+        /// What it asked for.
+        requested: usize,
+        /// The limit.
+        maximum: usize,
+    },
+    /// It asked for a larger table. In entries.
+    Table {
+        /// What it had.
+        current: usize,
+        /// What it asked for.
+        requested: usize,
+        /// The limit.
+        maximum: usize,
+    },
+    /// Its calls nested too deep. In bytes.
+    Stack {
+        /// The limit.
+        maximum: usize,
+    },
+    /// It handed back too much. In bytes.
+    Output {
+        /// The limit.
+        maximum: usize,
+    },
+}
+
+impl fmt::Display for LimitExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time { maximum } => write!(f, "time limit of {maximum:?}"),
+            Self::Memory { current, requested, maximum } => write!(
+                f,
+                "memory limit of {maximum} bytes: it had {current} and asked for {requested}"
+            ),
+            Self::Table { current, requested, maximum } => write!(
+                f,
+                "table limit of {maximum} entries: it had {current} and asked for {requested}"
+            ),
+            Self::Stack { maximum } => write!(f, "stack limit of {maximum} bytes"),
+            Self::Output { maximum } => write!(f, "output limit of {maximum} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for LimitExceeded {}
+
+/// Watches over the growth of a store's memories and tables. It stops the rule at once: a rule that
+/// were told "no" would mostly trap on its own account, and the cause would be lost.
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        requested: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let maximum = self.memory_bytes;
+        if requested > maximum {
+            return Err(LimitExceeded::Memory { current, requested, maximum }.into());
+        }
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        requested: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let maximum = self.table_entries;
+        if requested > maximum {
+            return Err(LimitExceeded::Table { current, requested, maximum }.into());
+        }
+        Ok(true)
+    }
+
+    /// One linear memory: the limit is for all that the rule has.
+    fn memories(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        8
+    }
+
+    fn instances(&self) -> usize {
+        16
+    }
+}

@@ -1,0 +1,168 @@
+use std::fmt;
+use std::sync::Arc;
+
+use wasmtime::component::{Component, Linker};
+
+use crate::bindings::{FilterPre, rule};
+use crate::{Engine, Fault, Filter, Limits, OpenError};
+
+/// The interface that a rule exports, with the version that this host speaks.
+pub const INTERFACE: &str = "weir:filter/rule@0.1.0";
+
+/// A rule, compiled and checked: it imports nothing and exports [`INTERFACE`].
+///
+/// [Open](Self::open) it with settings to classify. A clone is the same rule.
+#[derive(Clone)]
+pub struct Rule {
+    pub(crate) engine: Engine,
+    pub(crate) component: FilterPre<Limits>,
+    description: Arc<Description>,
+}
+
+/// What a rule says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The rule's name: 1 to 64 of the characters `a-z`, `0-9` and `-`.
+    pub name: String,
+    /// The rule's own version.
+    pub version: String,
+    /// The JSON Schema of its settings.
+    pub settings_schema: String,
+    /// Whether one batch's outcome depends on the batches before it.
+    pub keeps_state: bool,
+    /// Whether it may rewrite payloads.
+    pub rewrites: bool,
+}
+
+impl Rule {
+    /// Compiles a rule from a component, in binary form, and checks that it is one.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with it. Nothing of the component ran unless it imports nothing.
+    pub fn load(engine: &Engine, component: &[u8]) -> Result<Self, LoadError> {
+        if !component.starts_with(COMPONENT_MAGIC) {
+            return Err(LoadError::NotAComponent(what_it_is(component).to_owned()));
+        }
+        let component = Component::from_binary(&engine.wasmtime, component)
+            .map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
+        let ty = component.component_type();
+        let imports = names(ty.imports(&engine.wasmtime));
+        if !imports.is_empty() {
+            return Err(LoadError::Imports(imports));
+        }
+        let exports = names(ty.exports(&engine.wasmtime));
+        if !exports.iter().any(|name| name == INTERFACE) {
+            return Err(LoadError::Exports(exports));
+        }
+
+        let component = Linker::new(&engine.wasmtime)
+            .instantiate_pre(&component)
+            .and_then(FilterPre::new)
+            .map_err(|error| LoadError::Interface(format!("{error:#}")))?;
+        let description = describe(engine, &component)?;
+        Ok(Self { engine: engine.clone(), component, description: Arc::new(description) })
+    }
+
+    /// What the rule says of itself.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The names of what the rule imports. Empty: anything else was refused.
+    pub fn imports(&self) -> Vec<String> {
+        let component = self.component.instance_pre().component();
+        names(component.component_type().imports(&self.engine.wasmtime))
+    }
+
+    /// The names of what the rule exports.
+    pub fn exports(&self) -> Vec<String> {
+        let component = self.component.instance_pre().component();
+        names(component.component_type().exports(&self.engine.wasmtime))
+    }
+
+    /// Opens the rule with a settings document, which is JSON.
+    ///
+    /// # Errors
+    ///
+    /// If the rule refuses the settings, or fails at being opened.
+    pub fn open(&self, settings: &str) -> Result<Filter, OpenError> {
+        Filter::open(self.clone(), settings)
+    }
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rule").field("description", &self.description).finish_non_exhaustive()
+    }
+}
+
+/// How a component begins: the magic number of wasm, the version and layer of components.
+const COMPONENT_MAGIC: &[u8] = b"\0asm\x0d\0\x01\0";
+
+fn what_it_is(bytes: &[u8]) -> &'static str {
+    if bytes.starts_with(b"\0asm\x01\0\0\0") {
+        "it is a core module; wrap it as a component (wasm-tools component new)"
+    } else if bytes.starts_with(b"\0asm") {
+        "it is wasm of a version that this host does not know"
+    } else {
+        "it is not wasm"
+    }
+}
+
+fn names<'a, T>(items: impl Iterator<Item = (&'a str, T)>) -> Vec<String> {
+    items.map(|(name, _)| name.to_owned()).collect()
+}
+
+fn describe(engine: &Engine, component: &FilterPre<Limits>) -> Result<Description, LoadError> {
+    let mut store = engine.store();
+    let described = component.instantiate(&mut store).and_then(|instance| {
+        engine.start_time(&mut store);
+        instance.weir_filter_rule().call_describe(&mut store)
+    });
+    let description =
+        described.map_err(|error| LoadError::Describe(Fault::of(&error, engine.limits())))?;
+    check(description).map_err(LoadError::Description)
+}
+
+fn check(description: rule::Description) -> Result<Description, String> {
+    let rule::Description { name, version, settings_schema, keeps_state, rewrites } = description;
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !(1..=64).contains(&name.len()) || !name.chars().all(allowed) {
+        return Err(format!("its name must be 1 to 64 of a-z, 0-9 and -, found {name:?}"));
+    }
+    if !(1..=64).contains(&version.len()) || !version.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(format!("its version must be 1 to 64 ASCII characters, found {version:?}"));
+    }
+    if let Err(error) = serde_json::from_str::<serde_json::Value>(&settings_schema) {
+        return Err(format!("its settings schema is not JSON: {error}"));
+    }
+    Ok(Description { name, version, settings_schema, keeps_state, rewrites })
+}
+
+/// Why a component was refused as a rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// It is no valid component.
+    #[error("not a WebAssembly component: {0}")]
+    NotAComponent(String),
+    /// It asks for something from outside.
+    #[error("a rule imports nothing, this component imports {}", .0.join(", "))]
+    Imports(Vec<String>),
+    /// It does not export the interface of a rule.
+    #[error("not a rule: it does not export {INTERFACE}, it exports {}", listed(.0))]
+    Exports(Vec<String>),
+    /// It exports an interface of that name, with other functions or types in it.
+    #[error("not a rule: its {INTERFACE} is another than this host's: {0}")]
+    Interface(String),
+    /// It failed at describing itself.
+    #[error("the rule does not describe itself: {0}")]
+    Describe(Fault),
+    /// Its description is not as the contract says.
+    #[error("the rule's description is not valid: {0}")]
+    Description(String),
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}

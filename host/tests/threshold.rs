@@ -1,0 +1,107 @@
+//! The default rule, in its sandbox.
+#![cfg(feature = "default-rule")]
+
+use weir::{Batch, DEFAULT_RULE, Encoding, Engine, Filter, Limits, OpenError, Rule, Verdict};
+
+fn rule() -> Rule {
+    let engine = Engine::new(Limits::default()).expect("an engine");
+    Rule::load(&engine, DEFAULT_RULE).expect("the default rule")
+}
+
+fn open(settings: &str) -> Filter {
+    rule().open(settings).expect("settings that fit")
+}
+
+fn batch(encoding: Encoding, payloads: &[&str]) -> Batch {
+    let mut batch = Batch::with_capacity(encoding, payloads.len(), 0);
+    for payload in payloads {
+        batch.push(payload.as_bytes());
+    }
+    batch
+}
+
+#[test]
+fn it_imports_nothing() {
+    assert_eq!(rule().imports(), Vec::<String>::new());
+}
+
+#[test]
+fn it_exports_the_contract_and_nothing_else() {
+    assert_eq!(rule().exports(), ["weir:filter/rule@0.1.0"]);
+}
+
+#[test]
+fn it_describes_itself() {
+    let rule = rule();
+    let description = rule.description();
+    assert_eq!(description.name, "threshold");
+    assert_eq!(description.version, env!("CARGO_PKG_VERSION"));
+    assert!(!description.keeps_state && description.rewrites);
+    assert!(description.settings_schema.contains("\"upper\""));
+}
+
+#[test]
+fn it_answers_each_record() {
+    let payloads = [
+        r#"{"ANOMALY_SCORE":1.2}"#,
+        r#"{"ANOMALY_SCORE":1.5}"#,
+        r#"{"score":1.5}"#,
+        r#"{"ANOMALY_SCORE":0.1}"#,
+    ];
+    let outcome = open(r#"{"upper":1.5,"lower":0.4}"#)
+        .classify(&batch(Encoding::Plain, &payloads))
+        .expect("an outcome");
+    assert_eq!(outcome.verdicts, [Verdict::Pass, Verdict::Flag, Verdict::Fail, Verdict::Flag]);
+    let flags: Vec<_> = outcome.flagged.iter().map(|f| (f.index, f.score, &*f.message)).collect();
+    assert_eq!(flags, [(1, Some(1.5), payloads[1]), (3, Some(0.1), payloads[3])]);
+    assert_eq!(outcome.failed[0].reason, "field /ANOMALY_SCORE is missing");
+    assert_eq!(outcome.rewritten, None);
+}
+
+#[test]
+fn it_decodes_base64() {
+    let payloads = ["eyJBTk9NQUxZX1NDT1JFIjoyfQ==", "eyJB*k9NQUxZX1NDT1JFIjoyfQ=="];
+    let outcome = open(r#"{"upper":1.5}"#)
+        .classify(&batch(Encoding::Base64, &payloads))
+        .expect("an outcome");
+    assert_eq!(outcome.verdicts, [Verdict::Flag, Verdict::Fail]);
+    assert_eq!(outcome.flagged[0].message, r#"{"ANOMALY_SCORE":2}"#);
+    let reason = &outcome.failed[0].reason;
+    assert!(reason.starts_with("not base64: ") && reason.contains('4'), "{reason}");
+}
+
+#[test]
+fn it_annotates_when_told_to() {
+    let payloads = [r#"{"ANOMALY_SCORE":1}"#, "no JSON", r#"{"ANOMALY_SCORE":2}"#];
+    let outcome = open(r#"{"upper":1.5,"annotate":true}"#)
+        .classify(&batch(Encoding::Plain, &payloads))
+        .expect("an outcome");
+    let rewritten = outcome.rewritten.expect("rewritten payloads");
+    let payload = |index| str::from_utf8(rewritten.get(index).expect("a payload")).expect("UTF-8");
+    assert_eq!(payload(0), "{\"ANOMALY_SCORE\":1,\"anomaly\":false}\n");
+    assert_eq!(payload(2), "{\"ANOMALY_SCORE\":2,\"anomaly\":true}\n");
+}
+
+#[test]
+fn it_refuses_settings_with_path_value_and_what_it_expected() {
+    let Err(OpenError::Settings(error)) = rule().open(r#"{"upper":"1.5"}"#) else {
+        panic!("a string is no bound");
+    };
+    assert_eq!(error.to_string(), r#"setting /upper: expected a number, found "1.5""#);
+}
+
+#[test]
+fn it_can_be_used_from_many_threads_at_once() {
+    let filter = open(r#"{"upper":1.5}"#);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let batch = batch(Encoding::Plain, &[r#"{"ANOMALY_SCORE":2}"#]);
+                    let outcome = filter.classify(&batch).expect("an outcome");
+                    assert_eq!(outcome.verdicts, [Verdict::Flag]);
+                }
+            });
+        }
+    });
+}
