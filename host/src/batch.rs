@@ -15,6 +15,9 @@ pub enum Encoding {
 }
 
 impl Batch {
+    /// The most that all payloads together can hold: their ends are 32-bit numbers.
+    pub const MAX_BYTES: usize = u32::MAX as usize;
+
     /// An empty batch with room for so many `records` and `bytes` of payloads.
     pub fn with_capacity(encoding: Encoding, records: usize, bytes: usize) -> Self {
         let payloads = rule::Payloads {
@@ -32,7 +35,7 @@ impl Batch {
     ///
     /// # Panics
     ///
-    /// If all payloads together exceed 4 GiB.
+    /// If all payloads together exceed [`MAX_BYTES`](Self::MAX_BYTES).
     pub fn push(&mut self, payload: &[u8]) {
         let rule::Payloads { bytes, ends } = &mut self.0.payloads;
         bytes.extend_from_slice(payload);

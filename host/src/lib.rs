@@ -3,12 +3,17 @@
 //! An event of a stream service goes in, the records that a rule flags are published, and every
 //! record is answered. In the order of the flow:
 //!
+//! - [`contract`]: what the stream services send, and how each is answered
 //! - [`Engine`]: runs rules within [`Limits`]
 //! - [`Rule`]: a component, checked to be one; [opened](Rule::open) with settings it is a [`Filter`]
 //! - [`Batch`]: the payloads of an event, as they go to the rule
 //! - [`Outcome`]: what the rule answered, checked against the contract
+//! - [`Alert`] and [`publish`]: where flagged records go
+//! - [`Pipeline`]: the whole flow
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod contract;
 
 mod bindings;
 
@@ -29,13 +34,27 @@ mod batch;
 
 mod outcome;
 
+mod alert;
+
+pub mod publish;
+
+mod pipeline;
+
+#[cfg(feature = "cli")]
+pub mod config;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+
 #[cfg(feature = "default-rule")]
 pub use crate::default_rule::DEFAULT_RULE;
 
+pub use crate::alert::Alert;
 pub use crate::batch::{Batch, Encoding, Payloads};
 pub use crate::engine::{Engine, EngineError};
 pub use crate::fault::Fault;
 pub use crate::filter::{Filter, OpenError, SettingsError};
 pub use crate::limits::{LimitExceeded, Limits};
 pub use crate::outcome::{Bound, Failure, Flag, Outcome, Verdict};
+pub use crate::pipeline::{Counts, DEFAULT_SUBJECT, FailedRecord, Pipeline, Request, Response};
 pub use crate::rule::{Description, INTERFACE, LoadError, Rule};

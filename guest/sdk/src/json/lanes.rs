@@ -8,6 +8,37 @@ pub(super) const WIDTH: usize = 16;
 
 pub(super) use vector::Lanes;
 
+/// The vector at `at`, if the bytes hold all of it.
+#[inline(always)]
+pub(super) fn whole(bytes: &[u8], at: usize) -> Option<Lanes> {
+    let chunk = bytes.get(at..)?.first_chunk()?;
+    Some(Lanes::load(chunk))
+}
+
+/// The mask of the bytes from `at` on that are of `class`; none behind the end is.
+#[inline(always)]
+pub(super) fn mask(bytes: &[u8], at: usize, class: impl Fn(Lanes) -> u32) -> u32 {
+    match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        Some(chunk) => class(Lanes::load(chunk)),
+        None => mask_at_end(bytes, at, class),
+    }
+}
+
+/// The same where fewer bytes are left than a vector holds.
+#[cold]
+fn mask_at_end(bytes: &[u8], at: usize, class: impl Fn(Lanes) -> u32) -> u32 {
+    if let Some(last) = bytes.last_chunk::<WIDTH>() {
+        let before = (at + WIDTH).saturating_sub(bytes.len());
+        return class(Lanes::load(last)).unbounded_shr(before as u32);
+    }
+    let mut padded = [0; WIDTH];
+    for (to, from) in padded.iter_mut().zip(bytes.get(at..).unwrap_or_default()) {
+        *to = *from;
+    }
+    let left = bytes.len().saturating_sub(at) as u32;
+    class(Lanes::load(&padded)) & !(u32::MAX << left)
+}
+
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod vector {
     use super::WIDTH;
@@ -32,6 +63,14 @@ mod vector {
             let backslash = i8x16_eq(self.0, u8x16_splat(b'\\'));
             let control = i8x16_eq(u8x16_min(self.0, u8x16_splat(0x1f)), self.0);
             u32::from(i8x16_bitmask(v128_or(v128_or(quote, backslash), control)))
+        }
+
+        /// Space, tab, line feed and carriage return.
+        #[inline(always)]
+        pub(in super::super) fn whitespace(self) -> u32 {
+            let equal = |byte| i8x16_eq(self.0, u8x16_splat(byte));
+            let blank = v128_or(equal(b' '), equal(b'\t'));
+            u32::from(i8x16_bitmask(v128_or(blank, v128_or(equal(b'\n'), equal(b'\r')))))
         }
 
         /// Decimal digits.
@@ -60,6 +99,12 @@ mod vector {
         #[inline(always)]
         pub(in super::super) fn string_stops(self) -> u32 {
             self.mask(|byte| byte == b'"' || byte == b'\\' || byte < 0x20)
+        }
+
+        /// Space, tab, line feed and carriage return.
+        #[inline(always)]
+        pub(in super::super) fn whitespace(self) -> u32 {
+            self.mask(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
         }
 
         /// Decimal digits.

@@ -8,6 +8,7 @@ mod error;
 mod lanes;
 mod number;
 mod path;
+mod plain;
 mod pointer;
 mod scan;
 mod string;

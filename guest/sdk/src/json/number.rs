@@ -1,8 +1,37 @@
+use super::lanes::{self, Lanes, WIDTH};
 use super::{Cause, SyntaxError};
 
 /// Walks the number that begins at `start`: the offset of what follows it.
 #[inline(always)]
 pub(super) fn scan(bytes: &[u8], start: usize) -> Result<usize, SyntaxError> {
+    let integer = start + usize::from(bytes.get(start) == Some(&b'-'));
+    // A clear bit for each digit. Whatever is shifted in from above is no digit.
+    let others = !lanes::mask(bytes, integer, Lanes::digits);
+    let length = others.trailing_zeros();
+    let mut end = integer + length as usize;
+    let mut behind = length;
+    let mut next = bytes.get(end);
+    if next == Some(&b'.') {
+        let fraction = (others >> 1).unbounded_shr(length).trailing_zeros();
+        behind += 1 + fraction;
+        end += 1 + fraction as usize;
+        next = bytes.get(end);
+        if fraction == 0 {
+            return long(bytes, start);
+        }
+    }
+    let leading_zero = length > 1 && bytes.get(integer) == Some(&b'0');
+    let exponent = matches!(next, Some(b'e' | b'E'));
+    if length == 0 || leading_zero || exponent || behind >= WIDTH as u32 {
+        return long(bytes, start);
+    }
+    Ok(end)
+}
+
+/// Walks any number, one byte at a time.
+#[cold]
+#[inline(never)]
+fn long(bytes: &[u8], start: usize) -> Result<usize, SyntaxError> {
     let integer = start + usize::from(bytes.get(start) == Some(&b'-'));
     let mut end = digits(bytes, integer);
     let leading_zero = end > integer + 1 && bytes.get(integer) == Some(&b'0');
@@ -35,7 +64,6 @@ pub(super) fn scan(bytes: &[u8], start: usize) -> Result<usize, SyntaxError> {
 /// So many digits before the decimal point make no number that is out of range.
 const MANY_DIGITS: usize = 308;
 
-#[inline(always)]
 fn digits(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b'0'..=b'9') = bytes.get(at) {
         at += 1;

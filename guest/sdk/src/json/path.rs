@@ -30,6 +30,12 @@ impl<'p> Path<'p> {
         Self { tokens: pointer.tokens(), depth: 0, pass: usize::MAX, next: true, found: None }
     }
 
+    /// What leads on along the way from the container at `depth`, if it is on the way.
+    #[inline(always)]
+    pub(super) fn wanted(&self, depth: u32) -> Option<&'p Token> {
+        if depth == self.depth { self.token() } else { None }
+    }
+
     /// A member's key, in an object at `depth`: the text between the quotes.
     #[inline(always)]
     pub(super) fn key(&mut self, depth: u32, key: &[u8], escaped: bool) {

@@ -1,4 +1,4 @@
-use super::lanes::{Lanes, WIDTH};
+use super::lanes::{self, Lanes, WIDTH};
 use super::{Cause, SyntaxError};
 
 /// The end of a string and what was noticed on the way to it.
@@ -30,20 +30,16 @@ pub(super) fn scan(bytes: &[u8], mut at: usize) -> Result<Scanned, SyntaxError> 
 /// The offset of the first `"`, `\` or control at `at` or behind it; the length if there is none.
 #[inline(always)]
 fn plain_run(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<WIDTH>()) {
-        let stops = Lanes::load(chunk).string_stops();
+    loop {
+        let stops = lanes::mask(bytes, at, Lanes::string_stops);
         if stops != 0 {
             return at + stops.trailing_zeros() as usize;
         }
         at += WIDTH;
-    }
-    while let Some(&byte) = bytes.get(at) {
-        if byte == b'"' || byte == b'\\' || byte < 0x20 {
-            break;
+        if at >= bytes.len() {
+            return bytes.len();
         }
-        at += 1;
     }
-    at
 }
 
 /// Reads the escape whose backslash is at `at`: the character it stands for and the offset of

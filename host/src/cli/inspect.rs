@@ -1,0 +1,54 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::exit::Failure;
+use super::setup::read_rule;
+use crate::{Description, Engine, Limits, Rule};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  weir inspect
+  weir inspect rules/fever.wasm")]
+pub(super) struct InspectArgs {
+    /// Rule to look at, a WebAssembly component [default: the embedded threshold rule]
+    #[arg(value_name = "RULE.wasm")]
+    rule: Option<PathBuf>,
+}
+
+pub(super) fn main(args: &InspectArgs) -> Result<ExitCode, Failure> {
+    let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
+    let (name, component) = read_rule(args.rule.as_deref()).map_err(Failure::Usage)?;
+    let rule = Rule::load(&engine, &component)
+        .with_context(|| format!("{name} was refused"))
+        .map_err(Failure::Runtime)?;
+    print!("{}", report(&rule, component.len()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(rule: &Rule, bytes: usize) -> String {
+    let Description { name, version, settings_schema, keeps_state, rewrites } = rule.description();
+    let yes_no = |yes: &bool| if *yes { "yes" } else { "no" };
+    let listed = |names: Vec<String>| match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    };
+    format!(
+        "name         {name}\n\
+         version      {version}\n\
+         size         {bytes} bytes\n\
+         imports      {}\n\
+         exports      {}\n\
+         keeps state  {}\n\
+         rewrites     {}\n\
+         settings     {}\n",
+        listed(rule.imports()),
+        listed(rule.exports()),
+        yes_no(keeps_state),
+        yes_no(rewrites),
+        settings_schema.trim().replace('\n', "\n             "),
+    )
+}

@@ -1,0 +1,82 @@
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::anyhow;
+use clap::Args;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::value::RawValue;
+
+use super::exit::Failure;
+use super::setup::{ConfigArgs, open_filter, pipeline, runtime};
+use crate::publish::sns::SnsTopic;
+use crate::{Pipeline, Request};
+
+/// What is left for answering when publishing has to stop.
+const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Default, Args)]
+#[command(after_help = "\
+The same binary, started as `bootstrap` without arguments inside Lambda, does the same: configure
+it by the environment.
+
+Examples:
+  SNS_TOPIC_ARN=arn:aws:sns:eu-west-1:123456789012:alarms ANOMALY_THRESHOLD_SCORE=1.5 weir lambda
+  weir lambda --config weir.toml")]
+pub(super) struct LambdaArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Serves invocations until the service ends the process. All that does not change from one to the
+/// next is set up before the first.
+pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
+    tracing_subscriber::fmt()
+        .json()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::INFO)
+        .without_time()
+        .init();
+    let config = args.config.load()?;
+    let Some(arn) = &config.topic else {
+        return Err(Failure::usage(anyhow!("no topic to publish to: set SNS_TOPIC_ARN")));
+    };
+    let filter = open_filter(&config)?;
+    runtime()?.block_on(async {
+        let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
+        let pipeline = pipeline(&config, filter, topic.map_err(Failure::usage)?);
+        let handler = service_fn(|event| handle(&pipeline, event));
+        lambda_runtime::run(handler)
+            .await
+            .map_err(|error| Failure::Runtime(anyhow!("the Lambda runtime ended: {error}")))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Answers one invocation. An event that cannot be read is an error of the invocation: the service
+/// knows what to do with it.
+async fn handle(
+    pipeline: &Pipeline<SnsTopic>,
+    event: LambdaEvent<Box<RawValue>>,
+) -> Result<Box<RawValue>, Error> {
+    let ends = SystemTime::UNIX_EPOCH + Duration::from_millis(event.context.deadline);
+    let left = ends.duration_since(SystemTime::now()).unwrap_or_default();
+    let request = Request {
+        body: event.payload.get().as_bytes(),
+        deadline: Some(Instant::now() + left.saturating_sub(TIME_TO_ANSWER)),
+        ..Request::default()
+    };
+    let response = pipeline.process(request).await?;
+    for failure in &response.failures {
+        tracing::warn!(record = failure.id, reason = failure.reason, "record failed");
+    }
+    let counts = response.counts;
+    tracing::info!(
+        contract = %response.contract,
+        records = counts.records,
+        flagged = counts.flagged,
+        published = counts.published,
+        failed = counts.failed,
+        "event answered"
+    );
+    Ok(RawValue::from_string(String::from_utf8(response.body)?)?)
+}

@@ -1,0 +1,64 @@
+//! The command line: a thin caller of the library.
+
+mod exit;
+
+mod inspect;
+
+mod input;
+
+mod run;
+
+mod screen;
+
+mod setup;
+
+#[cfg(feature = "lambda")]
+mod lambda;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A filter for record streams: sandboxed rules, flagged records to Amazon SNS, every record
+/// answered
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  weir run examples/vital-signs.json --upper 1.5
+  weir inspect
+  weir run --help";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run events through a rule, publish what it flags, answer every record
+    Run(run::RunArgs),
+    /// Show what a rule is: name, version, size, imports, exports, settings
+    Inspect(inspect::InspectArgs),
+    /// Serve as an AWS Lambda function
+    #[cfg(feature = "lambda")]
+    Lambda(lambda::LambdaArgs),
+}
+
+/// Runs the command that the process was started with.
+///
+/// Exit codes: 0 if all was answered, 1 if something could not be processed, 2 if it was called or
+/// configured wrongly.
+pub fn main() -> ExitCode {
+    // The Lambda service starts a `bootstrap` without a word.
+    #[cfg(feature = "lambda")]
+    if std::env::args_os().len() == 1 && std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
+        return exit::code(lambda::main(lambda::LambdaArgs::default()));
+    }
+    exit::code(match Cli::parse().command {
+        Command::Run(args) => run::main(args),
+        Command::Inspect(args) => inspect::main(&args),
+        #[cfg(feature = "lambda")]
+        Command::Lambda(args) => lambda::main(args),
+    })
+}

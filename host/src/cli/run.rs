@@ -1,0 +1,216 @@
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc;
+
+use super::exit::{Failure, INCOMPLETE};
+use super::input::{Events, InputEvent};
+use super::screen::Screen;
+use super::setup::{ConfigArgs, open_filter, pipeline, runtime};
+use crate::config::Config;
+use crate::contract::{Contract, EnvelopeError, Origin};
+use crate::publish::sns::SnsTopic;
+use crate::publish::{AlertFormat, AlertWriter, Publisher};
+use crate::{Counts, Pipeline, Request, Response};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads events, each a JSON document, or bare records, one JSON document a line. Writes one answer a
+line to standard output. Without a topic it is a dry run: what would be published is shown on
+standard error.
+
+Exit codes: 0 all answered, 1 something could not be processed, 2 called or configured wrongly.
+
+Examples:
+  weir run examples/vital-signs.json --upper 1.5 --lower 0.4
+  weir run examples/vital-signs-firehose.json --upper 1.5 --annotate
+  cat examples/vital-signs.ndjson | weir run --upper 1.5 --alerts alerts.ndjson
+  weir run examples/bad-records.json --settings '{\"upper\": 1.5}'
+  weir run examples/vital-signs.json --upper 1.5 --topic arn:aws:sns:eu-west-1:123456789012:alarms --dry-run")]
+pub(super) struct RunArgs {
+    /// Files to read; `-` is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    /// Publish nothing, even if a topic is set
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Write the alerts of a dry run to this file, one JSON document a line
+    #[arg(long, value_name = "FILE")]
+    alerts: Option<PathBuf>,
+}
+
+pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
+    let RunArgs { files, config, dry_run, alerts } = args;
+    let config = config.load()?;
+    let filter = open_filter(&config)?;
+    let screen = Screen::new();
+    let topic = config.topic.as_deref().filter(|_| !dry_run);
+    runtime()?.block_on(async {
+        match (topic, alerts) {
+            (Some(arn), None) => {
+                let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
+                let topic = topic.map_err(Failure::usage)?;
+                let run = Run::new(pipeline(&config, filter, topic), files, &config, &screen);
+                run.to_the_end(false).await
+            }
+            (Some(_), Some(_)) => Err(Failure::usage(anyhow!(
+                "--alerts is for dry runs, and a topic is set: add --dry-run to publish nothing"
+            ))),
+            (None, Some(path)) => {
+                let file = File::create(&path).with_context(|| path.display().to_string());
+                let file = io::LineWriter::new(file.map_err(Failure::Usage)?);
+                let writer = AlertWriter::new(AlertFormat::Ndjson, file);
+                let run = Run::new(pipeline(&config, filter, writer), files, &config, &screen);
+                run.to_the_end(true).await
+            }
+            (None, None) => {
+                let writer = AlertWriter::new(AlertFormat::Text, screen.clone());
+                let run = Run::new(pipeline(&config, filter, writer), files, &config, &screen);
+                run.to_the_end(true).await
+            }
+        }
+    })
+}
+
+/// All events of all files, on their way through a pipeline.
+struct Run<'a, P> {
+    pipeline: Pipeline<P>,
+    events: mpsc::Receiver<anyhow::Result<InputEvent>>,
+    screen: &'a Screen,
+    counts: Counts,
+    /// Whether something could not even be answered.
+    unanswered: bool,
+}
+
+impl<'a, P: Publisher> Run<'a, P> {
+    fn new(
+        pipeline: Pipeline<P>,
+        files: Vec<PathBuf>,
+        config: &Config,
+        screen: &'a Screen,
+    ) -> Self {
+        let events = read(files, config.contract);
+        Self { pipeline, events, screen, counts: Counts::default(), unanswered: false }
+    }
+
+    /// Processes as many events at once as there are cores; answers come out in order.
+    async fn to_the_end(self, dry_run: bool) -> Result<ExitCode, Failure> {
+        let Self { pipeline, events, screen, mut counts, mut unanswered } = self;
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let events = stream::unfold(events, async |mut events| {
+            events.recv().await.map(|event| (event, events))
+        });
+        let mut processed = std::pin::pin!(
+            events
+                .map(async |event| match event {
+                    Ok(event) => Ok(process(&pipeline, event).await),
+                    Err(error) => Err(error),
+                })
+                .buffered(cores)
+        );
+        while let Some(next) = processed.next().await {
+            match next {
+                Ok((event, Ok(response))) => {
+                    answer(&response).map_err(Failure::Runtime)?;
+                    report_failures(screen, &event, &response);
+                    counts += response.counts;
+                    screen.progress(&counts);
+                }
+                Ok((event, Err(error))) => {
+                    screen.line(&format!("error: {}:{}: {error}", event.name, event.line));
+                    unanswered = true;
+                }
+                Err(error) => {
+                    screen.line(&format!("error: {error:#}"));
+                    unanswered = true;
+                }
+            }
+        }
+        screen.summary(&counts, dry_run);
+        let incomplete = unanswered || counts.failed > 0;
+        Ok(if incomplete { ExitCode::from(INCOMPLETE) } else { ExitCode::SUCCESS })
+    }
+}
+
+async fn process<P: Publisher>(
+    pipeline: &Pipeline<P>,
+    event: InputEvent,
+) -> (InputEvent, Result<Response, EnvelopeError>) {
+    let request = Request {
+        body: &event.body,
+        contract: event.contract,
+        origin: Origin { name: &event.name, line: event.line },
+        deadline: None,
+    };
+    let response = pipeline.process(request).await;
+    (event, response)
+}
+
+fn answer(response: &Response) -> anyhow::Result<()> {
+    if response.body.is_empty() {
+        return Ok(());
+    }
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(&response.body)
+        .and_then(|()| stdout.write_all(b"\n"))
+        .and_then(|()| stdout.flush())
+        .context("cannot write the answer to standard output")
+}
+
+fn report_failures(screen: &Screen, event: &InputEvent, response: &Response) {
+    for failure in &response.failures {
+        let line = match response.contract {
+            // There, the id is the place.
+            Contract::Ndjson => format!("failed: {}: {}", failure.id, failure.reason),
+            _ => format!(
+                "failed: {}:{}: record {} (recordId {}): {}",
+                event.name, event.line, failure.index, failure.id, failure.reason
+            ),
+        };
+        screen.line(&line);
+    }
+}
+
+/// Reads all files in a thread of its own, no further ahead than is worked on.
+fn read(
+    files: Vec<PathBuf>,
+    contract: Option<Contract>,
+) -> mpsc::Receiver<anyhow::Result<InputEvent>> {
+    let (sender, receiver) = mpsc::channel(1);
+    thread::spawn(move || {
+        for file in files {
+            let sent = match open(&file) {
+                Err(error) => sender.blocking_send(Err(error)),
+                Ok((name, input)) => Events::new(&name, input, contract).try_for_each(|event| {
+                    sender.blocking_send(event.with_context(|| name.clone()))
+                }),
+            };
+            // Nobody is left to read for.
+            if sent.is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn open(file: &Path) -> anyhow::Result<(String, Box<dyn io::Read>)> {
+    if file == Path::new("-") {
+        return Ok(("standard input".to_owned(), Box::new(io::stdin())));
+    }
+    let name = file.display().to_string();
+    let input = File::open(file).with_context(|| name.clone())?;
+    Ok((name, Box::new(input)))
+}

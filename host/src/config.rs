@@ -1,0 +1,170 @@
+//! What the command line and the Lambda can be told, and where it is found.
+//!
+//! Each source is a layer: flags win over the environment, the environment over the file. All
+//! layers have the same shape, [`Options`].
+
+mod environment;
+
+mod file;
+
+mod options;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::{Map, Value};
+
+use crate::contract::Contract;
+use crate::publish::sns;
+use crate::{DEFAULT_SUBJECT, Limits};
+
+pub use options::{Options, SettingsSource};
+
+/// All that was told, brought together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The contract of every event; told by its shape where there is none.
+    pub contract: Option<Contract>,
+    /// The rule's component; the embedded default where there is none.
+    pub rule: Option<PathBuf>,
+    /// The settings document to open the rule with, as JSON.
+    pub settings: String,
+    /// The ARN of the topic to publish to; a dry run where there is none.
+    pub topic: Option<String>,
+    /// The subject of messages.
+    pub subject: String,
+    /// The most that the topic takes in one request, in bytes.
+    pub max_publish_bytes: usize,
+    /// What the rule may use for a batch.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// Brings flags, environment and file together. `file` is the one that a flag names, if any;
+    /// `environment` looks a variable up.
+    ///
+    /// # Errors
+    ///
+    /// Names the file, the variable or the option that does not fit.
+    pub fn load(
+        flags: Options,
+        file: Option<&Path>,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> anyhow::Result<Self> {
+        // A variable that is set to nothing counts as not set.
+        let environment = |name: &str| environment(name).filter(|value| !value.is_empty());
+        let named = environment("WEIR_CONFIG").map(PathBuf::from);
+        let file = match file.or(named.as_deref()) {
+            Some(path) => file::read(path).with_context(|| format!("in {}", path.display()))?,
+            None => Options::default(),
+        };
+        let layers =
+            [file, environment::original(&environment)?, environment::weir(&environment)?, flags];
+
+        let mut settings = Map::new();
+        let mut options = Options::default();
+        for layer in layers {
+            settings.extend(layer.settings_document()?);
+            options = layer.over(options);
+        }
+        Self::new(options, settings)
+    }
+
+    fn new(options: Options, settings: Map<String, Value>) -> anyhow::Result<Self> {
+        let subject = options.subject.unwrap_or_else(|| DEFAULT_SUBJECT.to_owned());
+        sns::check_subject(&subject).with_context(|| format!("subject {subject:?}"))?;
+        let default = Limits::default();
+        Ok(Self {
+            contract: options.contract,
+            rule: options.rule,
+            settings: Value::Object(settings).to_string(),
+            topic: options.topic,
+            subject,
+            max_publish_bytes: options.max_publish_bytes.unwrap_or(sns::DEFAULT_MAX_BYTES),
+            limits: Limits {
+                time: options.time_limit_ms.map_or(default.time, Duration::from_millis),
+                memory_bytes: options
+                    .memory_limit_mib
+                    .map_or(default.memory_bytes, |mib| mib.saturating_mul(1 << 20)),
+                output_bytes: options
+                    .output_limit_mib
+                    .map_or(default.output_bytes, |mib| mib.saturating_mul(1 << 20)),
+                ..default
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(flags: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Config> {
+        let flags = Options::parse_from_flags(flags).expect("flags");
+        Config::load(flags, None, |name| {
+            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn settings(flags: &[&str], environment: &[(&str, &str)]) -> Value {
+        let config = load(flags, environment).expect("a configuration");
+        serde_json::from_str(&config.settings).expect("JSON")
+    }
+
+    #[test]
+    fn names_of_the_original_work_as_they_are() {
+        let environment = [("SNS_TOPIC_ARN", "arn:t"), ("ANOMALY_THRESHOLD_SCORE", "1.5")];
+        let config = load(&[], &environment).expect("a configuration");
+        assert_eq!(config.topic.as_deref(), Some("arn:t"));
+        let inclusive = serde_json::json!({"upper": 1.5, "exclusive": false});
+        assert_eq!(settings(&[], &environment), inclusive);
+        let environment = [("UPPER_THRESHOLD", "1.5"), ("LOWER_THRESHOLD", " 0.4 ")];
+        let exclusive = serde_json::json!({"upper": 1.5, "lower": 0.4, "exclusive": true});
+        assert_eq!(settings(&[], &environment), exclusive);
+    }
+
+    #[test]
+    fn a_variable_that_does_not_fit_is_named() {
+        for (name, value) in [
+            ("ANOMALY_THRESHOLD_SCORE", "high"),
+            ("UPPER_THRESHOLD", "inf"),
+            ("WEIR_TIME_LIMIT_MS", "1s"),
+            ("WEIR_CONTRACT", "kinesis?"),
+        ] {
+            let error = format!("{:#}", load(&[], &[(name, value)]).expect_err(name));
+            assert!(error.contains(name), "{error}");
+        }
+        let both = [("ANOMALY_THRESHOLD_SCORE", "1"), ("UPPER_THRESHOLD", "2")];
+        assert!(load(&[], &both).is_err());
+    }
+
+    #[test]
+    fn flags_win_over_the_environment() {
+        let environment = [("WEIR_UPPER", "2"), ("UPPER_THRESHOLD", "3"), ("LOWER_THRESHOLD", "1")];
+        let expected = serde_json::json!({"upper": 2.0, "lower": 1.0, "exclusive": true});
+        assert_eq!(settings(&[], &environment), expected);
+        let expected = serde_json::json!({"upper": 4, "lower": 1.0, "exclusive": false});
+        assert_eq!(
+            settings(&["--settings={\"upper\":4}", "--exclusive=false"], &environment),
+            expected
+        );
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_settings_beside_it() {
+        let flags = ["--upper=2", "--settings={\"upper\":1,\"annotate\":true}"];
+        let expected = serde_json::json!({"upper": 2.0, "annotate": true});
+        assert_eq!(settings(&flags, &[]), expected);
+    }
+
+    #[test]
+    fn an_empty_variable_is_not_set() {
+        assert_eq!(load(&[], &[("SNS_TOPIC_ARN", "")]).expect("a configuration").topic, None);
+    }
+
+    #[test]
+    fn a_subject_that_sns_refuses_is_refused_at_once() {
+        assert!(load(&["--subject=ü"], &[]).is_err());
+    }
+}

@@ -1,0 +1,52 @@
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+
+use super::options::{Options, SettingsSource};
+
+/// Reads a configuration file, which is TOML. Paths in it are relative to its folder.
+pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
+    let text = fs::read_to_string(path).context("cannot be read")?;
+    let mut options: Options = toml::from_str(&text)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if let Some(rule) = &mut options.rule {
+        *rule = folder.join(&*rule);
+    }
+    if let Some(SettingsSource::File(file)) = &mut options.settings {
+        *file = folder.join(&*file);
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_can_be_set() {
+        let folder = std::env::temp_dir().join(format!("weir-config-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let file = folder.join("weir.toml");
+        let text = r#"
+            contract = "firehose"
+            upper = 1.5
+            rule = "rules/other.wasm"
+            topic = "arn:aws:sns:eu-west-1:123456789012:alarms"
+            max-publish-bytes = 1048576
+            settings = { columns = ["/pulse"] }
+        "#;
+        fs::write(&file, text).expect("a file");
+        let options = read(&file).expect("options");
+        fs::write(&file, "uper = 1").expect("a file");
+        let unknown = read(&file).expect_err("an unknown key").to_string();
+        fs::remove_dir_all(&folder).expect("a folder");
+
+        assert_eq!(options.upper, Some(1.5));
+        assert_eq!(options.rule, Some(folder.join("rules/other.wasm")));
+        assert_eq!(options.max_publish_bytes, Some(1 << 20));
+        let document = options.settings_document().expect("settings");
+        assert_eq!(document["columns"], serde_json::json!(["/pulse"]));
+        assert!(unknown.contains("uper"), "{unknown}");
+    }
+}

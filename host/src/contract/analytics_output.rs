@@ -1,0 +1,54 @@
+//! `analytics-output`: a Lambda as the destination of Kinesis Data Analytics for SQL.
+//!
+//! Request: `{invocationId, applicationArn, records: [{recordId, data,
+//! lambdaDeliveryRecordMetadata: {retryHint}}]}`. Answer: `{records: [{recordId, result}]}` with
+//! `Ok` or `DeliveryFailed`; the service sends again what failed.
+//!
+//! Source: Amazon Kinesis Data Analytics for SQL Applications Developer Guide, "Using a Lambda
+//! Function as Output".
+
+use super::{Answer, Contract, Event, EnvelopeError, envelope};
+use crate::Batch;
+
+pub(super) fn read(body: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
+    envelope::read(Contract::AnalyticsOutput, body)
+}
+
+/// The contract has no word for a dropped record: it has been dealt with, so it is `Ok`.
+pub(super) fn respond(event: &Event<'_>, answers: &[Answer]) -> Vec<u8> {
+    let mut response = br#"{"records":["#.to_vec();
+    for (index, (id, answer)) in event.ids.iter().zip(answers).enumerate() {
+        let result = match answer {
+            Answer::Done | Answer::Published { .. } | Answer::Dropped => "Ok",
+            Answer::Failed(_) => "DeliveryFailed",
+        };
+        let comma = if index == 0 { "" } else { "," };
+        for part in [comma, r#"{"recordId":"#, id.json(), r#","result":""#, result, r#""}"#] {
+            response.extend_from_slice(part.as_bytes());
+        }
+    }
+    response.extend_from_slice(b"]}");
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_back_byte_for_byte_in_order() {
+        let event = br#"{"records":[{"recordId":"\u0062\/","data":"YQ=="},{"recordId":"a","data":""}]}"#;
+        let (event, _) = read(event).expect("an event");
+        let answers = [Answer::Done, Answer::Failed("no".to_owned())];
+        assert_eq!(
+            String::from_utf8(event.respond(&answers, None)).expect("UTF-8"),
+            r#"{"records":[{"recordId":"\u0062\/","result":"Ok"},{"recordId":"a","result":"DeliveryFailed"}]}"#
+        );
+    }
+
+    #[test]
+    fn an_event_without_records_has_an_answer_without_records() {
+        let (event, _) = read(br#"{"records":[]}"#).expect("an event");
+        assert_eq!(event.respond(&[], None), br#"{"records":[]}"#);
+    }
+}

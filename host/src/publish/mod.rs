@@ -1,0 +1,35 @@
+//! Where flagged records go.
+
+mod writer;
+
+#[cfg(feature = "sns")]
+pub mod sns;
+
+use std::future::Future;
+use std::time::Instant;
+
+use crate::Alert;
+
+pub use writer::{AlertFormat, AlertWriter};
+
+/// Publishes alerts, and says of each whether it was confirmed.
+pub trait Publisher: Send + Sync {
+    /// Publishes alerts. Answers once each of them is confirmed or given up, at the latest at the
+    /// deadline: one result an alert, in order.
+    fn publish(
+        &self,
+        alerts: Vec<Alert>,
+        deadline: Option<Instant>,
+    ) -> impl Future<Output = Vec<Result<(), PublishError>>> + Send;
+}
+
+/// Why an alert is not confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// It can never be published as it is.
+    #[error("not published: {0}")]
+    Rejected(String),
+    /// It may or may not have been published; another attempt may succeed.
+    #[error("publishing was not confirmed: {0}")]
+    Unconfirmed(String),
+}
