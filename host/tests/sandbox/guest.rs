@@ -1,0 +1,190 @@
+//! Rules in a few lines of WAT: a core module of the right shape, wrapped as a component.
+
+use weir::{Batch, Encoding, Engine, Fault, Filter, Limits, Outcome, Rule};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// A rule whose functions are given as WAT. By default each does what the contract asks for and no
+/// more: it opens with any settings and lets the one record of a batch pass.
+#[derive(Clone)]
+pub(crate) struct Guest {
+    /// Further fields of the module: tables, functions, data.
+    pub(crate) fields: String,
+    /// Of `open`, before it answers.
+    pub(crate) open: String,
+    /// Of `classify`, before it answers.
+    pub(crate) classify: String,
+    /// What `classify` answers with.
+    pub(crate) answer: Answer,
+    pub(crate) keeps_state: bool,
+    pub(crate) rewrites: bool,
+    pub(crate) name: &'static str,
+}
+
+impl Default for Guest {
+    fn default() -> Self {
+        Self {
+            fields: String::new(),
+            open: String::new(),
+            classify: String::new(),
+            answer: Answer { verdicts: vec![PASS], ..Answer::default() },
+            keeps_state: false,
+            rewrites: false,
+            name: "guest",
+        }
+    }
+}
+
+pub(crate) const PASS: u8 = 0;
+pub(crate) const FLAG: u8 = 1;
+pub(crate) const FAIL: u8 = 3;
+
+/// What `classify` answers with, as numbers in memory.
+#[derive(Clone, Default)]
+pub(crate) struct Answer {
+    pub(crate) verdicts: Vec<u8>,
+    /// Index and score of each flag. All have the same message.
+    pub(crate) flagged: Vec<(u32, f64)>,
+    /// Index of each failure. All have the same reason.
+    pub(crate) failed: Vec<u32>,
+    /// Where the rewritten payloads end; of as many bytes as the last says, or as given.
+    pub(crate) rewritten: Option<(u32, Vec<u32>)>,
+    /// How long the one message and the one reason are, in bytes.
+    pub(crate) text_bytes: u32,
+}
+
+/// Where things stand in the guest's memory. The first page holds the answers, the rest is free.
+const DESCRIPTION: u32 = 1024;
+const TEXTS: u32 = 1100;
+const OPENED: u32 = 1200;
+const OUTCOME: u32 = 2048;
+const LISTS: u32 = 4096;
+/// The heap, and the one text that all messages and reasons point to.
+const HEAP: u32 = 65536;
+
+impl Guest {
+    /// The rule as a component.
+    pub(crate) fn component(&self) -> Vec<u8> {
+        let mut module = wat::parse_str(self.module()).expect("valid WAT");
+        let mut resolve = Resolve::default();
+        let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
+        let (package, _) = resolve.push_path(wit).expect("the rule contract");
+        let world = resolve.select_world(&[package], Some("filter")).expect("the world");
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
+            .expect("metadata");
+        ComponentEncoder::default()
+            .module(&module)
+            .and_then(|encoder| encoder.validate(true).encode())
+            .expect("a component")
+    }
+
+    /// Loads and opens the rule.
+    pub(crate) fn open(&self, limits: Limits) -> Filter {
+        let engine = Engine::new(limits).expect("an engine");
+        let rule = Rule::load(&engine, &self.component()).expect("a rule");
+        rule.open("{}").expect("an opened rule")
+    }
+
+    /// Has the rule classify a batch of as many records.
+    pub(crate) fn classify(&self, limits: Limits, records: usize) -> Result<Outcome, Fault> {
+        self.open(limits).classify(&batch(records))
+    }
+
+    fn module(&self) -> String {
+        let Self { fields, open, classify, .. } = self;
+        let pages = 2 + self.answer.text_bytes.div_ceil(65536);
+        let heap = HEAP + self.answer.text_bytes;
+        let data = self.data();
+        format!(
+            r#"(module
+            (import "[export]weir:filter/rule@0.1.0" "[resource-new]classifier"
+                (func $new (param i32) (result i32)))
+            (memory (export "memory") {pages})
+            (global $heap (mut i32) (i32.const {heap}))
+            {fields}
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                (global.set $heap (i32.and (i32.add (global.get $heap) (i32.const 7))
+                                           (i32.const -8)))
+                (global.get $heap)
+                (global.set $heap (i32.add (global.get $heap) (local.get 3))))
+            (func (export "weir:filter/rule@0.1.0#describe") (result i32)
+                (i32.const {DESCRIPTION}))
+            (func (export "weir:filter/rule@0.1.0#[static]classifier.open")
+                (param i32 i32) (result i32)
+                {open}
+                (i32.store8 (i32.const {OPENED}) (i32.const 0))
+                (i32.store (i32.const {opened_handle}) (call $new (i32.const 7)))
+                (i32.const {OPENED}))
+            (func (export "weir:filter/rule@0.1.0#[method]classifier.classify")
+                (param i32 i32 i32 i32 i32 i32) (result i32)
+                {classify}
+                (i32.const {OUTCOME}))
+            {data})"#,
+            opened_handle = OPENED + 4,
+        )
+    }
+
+    fn data(&self) -> String {
+        let mut data = self.description();
+        let Answer { verdicts, flagged, failed, rewritten, text_bytes } = &self.answer;
+        let mut lists = Vec::new();
+        let mut place = |bytes: Vec<u8>, align: usize| {
+            lists.resize(lists.len().next_multiple_of(align), 0);
+            let at = LISTS + lists.len() as u32;
+            lists.extend(bytes);
+            at
+        };
+
+        // The layout of each type is the canonical ABI's.
+        let flag = |&(index, score): &(u32, f64)| {
+            let mut flag = Vec::new();
+            flag.extend(index.to_le_bytes());
+            flag.extend([0; 4]);
+            flag.extend(1u64.to_le_bytes());
+            flag.extend(score.to_le_bytes());
+            flag.extend([0; 16]);
+            flag.extend(HEAP.to_le_bytes());
+            flag.extend(text_bytes.to_le_bytes());
+            flag
+        };
+        let failure =
+            |&index: &u32| [index, HEAP, *text_bytes].into_iter().flat_map(u32::to_le_bytes);
+        let mut outcome = Vec::new();
+        outcome.extend([place(verdicts.clone(), 1), verdicts.len() as u32]);
+        outcome.extend([place(flagged.iter().flat_map(flag).collect(), 8), flagged.len() as u32]);
+        outcome.extend([place(failed.iter().flat_map(failure).collect(), 4), failed.len() as u32]);
+        if let Some((bytes, ends)) = rewritten {
+            let list = ends.iter().flat_map(|end| end.to_le_bytes()).collect();
+            outcome.extend([1, HEAP, *bytes, place(list, 4), ends.len() as u32]);
+        }
+        let outcome: Vec<u8> = outcome.into_iter().flat_map(u32::to_le_bytes).collect();
+        data += &segment(OUTCOME, &outcome);
+        data += &segment(LISTS, &lists);
+        data
+    }
+
+    fn description(&self) -> String {
+        let texts = [self.name, "1.0.0", "{}"];
+        let mut at = TEXTS;
+        let mut description = Vec::new();
+        for text in texts {
+            description.extend(at.to_le_bytes());
+            description.extend((text.len() as u32).to_le_bytes());
+            at += text.len() as u32;
+        }
+        description.extend([u8::from(self.keeps_state), u8::from(self.rewrites)]);
+        segment(DESCRIPTION, &description) + &segment(TEXTS, texts.concat().as_bytes())
+    }
+}
+
+fn segment(at: u32, bytes: &[u8]) -> String {
+    let text: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    format!("(data (i32.const {at}) \"{text}\")\n")
+}
+
+/// A batch of as many records.
+pub(crate) fn batch(records: usize) -> Batch {
+    let mut batch = Batch::with_capacity(Encoding::Plain, records, records);
+    (0..records).for_each(|_| batch.push(b"x"));
+    batch
+}

@@ -1,0 +1,14 @@
+//! What a rule can do to its host: nothing. Rules of a few lines of WAT, and the default rule.
+
+mod guest;
+
+mod loading;
+
+mod limits;
+
+mod answers;
+
+mod state;
+
+#[cfg(feature = "default-rule")]
+mod threshold;
