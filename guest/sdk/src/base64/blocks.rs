@@ -67,10 +67,8 @@ fn decode_block(symbols: v128) -> (v128, v128) {
     let sextets = i8x16_add(symbols, distance);
 
     // Sextets a, b, c, d lie in memory in this order; big-endian, they make 24 bits.
-    let ab_cd = v128_or(
-        v128_and(u16x8_shl(sextets, 6), u16x8_splat(0x0fc0)),
-        u16x8_shr(sextets, 8),
-    );
+    let ab_cd =
+        v128_or(v128_and(u16x8_shl(sextets, 6), u16x8_splat(0x0fc0)), u16x8_shr(sextets, 8));
     let abcd = i32x4_dot_i16x8(ab_cd, u32x4_splat(0x0001_1000));
     let order = u8x16(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 255, 255, 255, 255);
     (i8x16_swizzle(abcd, order), fault)

@@ -8,13 +8,6 @@ pub(super) const WIDTH: usize = 16;
 
 pub(super) use vector::Lanes;
 
-/// The vector at `at`, if the bytes hold all of it.
-#[inline(always)]
-pub(super) fn whole(bytes: &[u8], at: usize) -> Option<Lanes> {
-    let chunk = bytes.get(at..)?.first_chunk()?;
-    Some(Lanes::load(chunk))
-}
-
 /// The mask of the bytes from `at` on that are of `class`; none behind the end is.
 #[inline(always)]
 pub(super) fn mask(bytes: &[u8], at: usize, class: impl Fn(Lanes) -> u32) -> u32 {

@@ -8,7 +8,6 @@ mod error;
 mod lanes;
 mod number;
 mod path;
-mod plain;
 mod pointer;
 mod scan;
 mod string;

@@ -86,5 +86,90 @@ fn is_finite(number: &[u8]) -> bool {
 #[inline]
 pub(super) fn to_f64(text: &str) -> f64 {
     // JSON's numbers are a subset of what Rust reads.
-    text.parse().unwrap_or(f64::NAN)
+    short_decimal(text.as_bytes()).unwrap_or_else(|| text.parse().unwrap_or(f64::NAN))
+}
+
+/// The value of a number of up to 15 digits without an exponent.
+///
+/// Both the digits as an integer and the power of ten are then exact as floats, and a division
+/// rounds to the nearest: the quotient is the nearest float.
+#[inline]
+fn short_decimal(text: &[u8]) -> Option<f64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.len() >= POWERS_OF_TEN.len() {
+        return None;
+    }
+    let mut integer = 0_u64;
+    let mut point = digits.len().wrapping_sub(1);
+    for (at, &byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => integer = integer * 10 + u64::from(byte - b'0'),
+            b'.' => point = at,
+            _ => return None,
+        }
+    }
+    let decimals = digits.len().wrapping_sub(1).wrapping_sub(point);
+    let value = integer as f64 / POWERS_OF_TEN.get(decimals)?;
+    Some(if negative { -value } else { value })
+}
+
+/// What fits a 64-bit float exactly, up to the number of digits that always do.
+const POWERS_OF_TEN: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_to_the_nearest() {
+        for text in [
+            "0",
+            "-0",
+            "0.0",
+            "-0.0",
+            "7",
+            "-12",
+            "0.8731",
+            "0.1",
+            "0.3",
+            "2.675",
+            "123456789012345",
+            "1234567890123456",
+            "9007199254740993",
+            "0.1234567890123",
+            "0.12345678901234567",
+            "1e3",
+            "4.9e-324",
+            "2.2250738585072011e-308",
+            "1.7976931348623157e308",
+        ] {
+            let nearest: f64 = text.parse().expect("a number");
+            assert_eq!(to_f64(text).to_bits(), nearest.to_bits(), "{text}");
+        }
+    }
+
+    #[test]
+    fn draws_the_line_of_range_where_rounding_does() {
+        // Half an ulp above the largest float lies 1.797693134862315807937…e308.
+        let (below, above) = ("179769313486231580793", "179769313486231580794");
+        for (number, fits) in [
+            ("1.7976931348623157e308".to_owned(), true),
+            ("1.7976931348623158e308".to_owned(), true),
+            ("1.7976931348623159e308".to_owned(), false),
+            ("-1e309".to_owned(), false),
+            ("0e999999999999".to_owned(), true),
+            ("1e-999999999999".to_owned(), true),
+            ("1e999999999999".to_owned(), false),
+            (format!("{below}{}", "0".repeat(288)), true),
+            (format!("{above}{}", "0".repeat(288)), false),
+            (format!("0.{}1e400", "0".repeat(99)), true),
+        ] {
+            let scanned = scan(number.as_bytes(), 0);
+            assert_eq!(scanned.is_ok(), fits, "{number}");
+        }
+    }
 }

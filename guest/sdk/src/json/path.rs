@@ -30,16 +30,12 @@ impl<'p> Path<'p> {
         Self { tokens: pointer.tokens(), depth: 0, pass: usize::MAX, next: true, found: None }
     }
 
-    /// What leads on along the way from the container at `depth`, if it is on the way.
-    #[inline(always)]
-    pub(super) fn wanted(&self, depth: u32) -> Option<&'p Token> {
-        if depth == self.depth { self.token() } else { None }
-    }
-
     /// A member's key, in an object at `depth`: the text between the quotes.
     #[inline(always)]
     pub(super) fn key(&mut self, depth: u32, key: &[u8], escaped: bool) {
-        if depth == self.depth && let Some(token) = self.token() {
+        if depth == self.depth
+            && let Some(token) = self.token()
+        {
             let same = if escaped {
                 string::unescapes_to(key, token.key.as_bytes())
             } else {
@@ -91,7 +87,9 @@ impl<'p> Path<'p> {
     pub(super) fn close(&mut self, depth: u32, end: usize) {
         if depth == self.depth {
             self.depth -= 1;
-            if self.at_end() && let Some(found) = &mut self.found {
+            if self.at_end()
+                && let Some(found) = &mut self.found
+            {
                 found.end = end;
             }
             // In an array no other element is on the way.

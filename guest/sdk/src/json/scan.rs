@@ -1,6 +1,6 @@
 use super::lanes::{self, Lanes, WIDTH};
 use super::path::{Path, Span};
-use super::{Cause, Document, Kind, Pointer, SyntaxError, Value, number, plain, string};
+use super::{Cause, Document, Kind, Pointer, SyntaxError, Value, number, string};
 
 /// How many objects and arrays may be open within each other.
 pub const MAX_DEPTH: u32 = 127;
@@ -12,14 +12,14 @@ pub const MAX_DEPTH: u32 = 127;
 /// ends at [`MAX_DEPTH`]. Of members with the same key the last one counts.
 pub fn scan<'a>(document: &'a [u8], field: &Pointer) -> Result<Document<'a>, SyntaxError> {
     let text = simdutf8::basic::from_utf8(document).map_err(|_| invalid_utf8(document))?;
-    let scanner = Scanner { bytes: document, at: 0, open: Open::default(), path: Path::new(field) };
-    let (root, found) = scanner.document()?;
+    let mut path = Path::new(field);
+    let root = Scanner { bytes: document, at: 0 }.document(&mut path)?;
     let value = |span: Span| Value {
         kind: span.kind,
         text: &text[span.start..span.end],
         offset: span.start,
     };
-    Ok(Document { root: value(root), field: found.map(value) })
+    Ok(Document { root: value(root), field: path.found().map(value) })
 }
 
 #[cold]
@@ -29,115 +29,122 @@ fn invalid_utf8(document: &[u8]) -> SyntaxError {
 }
 
 /// A document and how far it has been walked.
-struct Scanner<'a, 'p> {
+struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
-    open: Open,
-    path: Path<'p>,
 }
 
-impl Scanner<'_, '_> {
-    /// Walks the whole document: the root and the value at the path's end.
+impl Scanner<'_> {
+    /// Walks the whole document: the root's extent.
     #[inline(always)]
-    fn document(mut self) -> Result<(Span, Option<Span>), SyntaxError> {
+    fn document(mut self, path: &mut Path<'_>) -> Result<Span, SyntaxError> {
         self.skip_whitespace();
         let start = self.at;
-        let kind = loop {
-            if let Some(kind) = self.step()? {
-                break kind;
-            }
-            let wanted = self.path.wanted(self.open.depth);
-            self.at = if self.open.in_object {
-                plain::members(self.bytes, self.at, wanted)
-            } else if wanted.is_none() {
-                plain::elements(self.bytes, self.at)
-            } else {
-                self.at
-            };
-        };
+        let kind = self.root(path)?;
         let end = self.at;
         self.skip_whitespace();
         if self.at < self.bytes.len() {
             return Err(SyntaxError::new(Cause::TrailingBytes, self.at));
         }
-        Ok((Span { kind, start, end }, self.path.found()))
+        Ok(Span { kind, start, end })
     }
 
-    /// Walks one value, with its key if it is a member, and what follows it: the end of each
-    /// container that it is the last of, and the comma. A container that is not empty is only
-    /// entered. The root's kind, if this was the document's last step.
-    #[inline(never)]
-    fn step(&mut self) -> Result<Option<Kind>, SyntaxError> {
-        let mut first = self.skip_whitespace();
-        if self.open.in_object {
-            first = self.key(first)?;
-        } else if self.open.depth > 0 {
-            self.path.element(self.open.depth);
-        }
-        let start = self.at;
-        let mut kind = match first {
-            b'"' => {
+    /// Walks the root and everything in it: the root's kind.
+    ///
+    /// One round of the loop is one value with what leads to it, a comma and a key, and the ends
+    /// of the containers that it is the last of.
+    #[inline(always)]
+    fn root(&mut self, path: &mut Path<'_>) -> Result<Kind, SyntaxError> {
+        let mut open = Open::default();
+        loop {
+            let start = self.at;
+            let first = self.byte();
+            // Told apart in the order of how often they come.
+            let mut kind = if first == b'"' {
                 self.at = string::scan(self.bytes, start + 1)?.close + 1;
                 Kind::String
-            }
-            b'-' | b'0'..=b'9' => {
+            } else if first == b'-' || first.is_ascii_digit() {
                 self.at = number::scan(self.bytes, start)?;
                 Kind::Number
-            }
-            b'{' | b'[' => {
-                let object = first == b'{';
-                let kind = if object { Kind::Object } else { Kind::Array };
-                self.open.push(object, start)?;
-                self.path.open(kind, start);
+            } else if first == b'{' {
+                open.push(true, start)?;
+                path.open(Kind::Object, start);
                 self.at += 1;
-                if self.skip_whitespace() != closing(object) {
-                    return Ok(None);
+                if self.skip_whitespace() != b'}' {
+                    self.key(&open, path)?;
+                    continue;
                 }
-                kind
+                Kind::Object
+            } else if first == b'[' {
+                open.push(false, start)?;
+                path.open(Kind::Array, start);
+                self.at += 1;
+                if self.skip_whitespace() != b']' {
+                    path.element(open.depth);
+                    continue;
+                }
+                Kind::Array
+            } else {
+                self.literal(first)?
+            };
+            if !matches!(kind, Kind::Object | Kind::Array) {
+                path.scalar(kind, start, self.at);
+                if open.depth == 0 {
+                    return Ok(kind);
+                }
+                self.skip_whitespace();
             }
-            _ => self.literal(first)?,
-        };
-        if !matches!(kind, Kind::Object | Kind::Array) {
-            self.path.scalar(kind, start, self.at);
-            if self.open.depth == 0 {
-                return Ok(Some(kind));
-            }
-        }
-        loop {
-            let object = self.open.in_object;
-            match self.skip_whitespace() {
-                b',' => break,
-                byte if byte == closing(object) => {}
-                _ if object => return Err(self.unexpected(Cause::ExpectedCommaOrBrace)),
-                _ => return Err(self.unexpected(Cause::ExpectedCommaOrBracket)),
+            while self.byte() != b',' {
+                kind = self.close(&mut open, path)?;
+                if open.depth == 0 {
+                    return Ok(kind);
+                }
+                self.skip_whitespace();
             }
             self.at += 1;
-            self.path.close(self.open.depth, self.at);
-            self.open.pop();
-            kind = if object { Kind::Object } else { Kind::Array };
-            if self.open.depth == 0 {
-                return Ok(Some(kind));
+            self.skip_whitespace();
+            if open.in_object {
+                self.key(&open, path)?;
+            } else {
+                path.element(open.depth);
             }
         }
-        self.at += 1;
-        Ok(None)
     }
 
-    /// Walks a key, of which `first` is the first byte, and its colon: the value's first byte.
+    /// Walks a key and its colon, up to the value.
     #[inline(always)]
-    fn key(&mut self, first: u8) -> Result<u8, SyntaxError> {
-        if first != b'"' {
+    fn key(&mut self, open: &Open, path: &mut Path<'_>) -> Result<(), SyntaxError> {
+        if self.byte() != b'"' {
             return Err(self.unexpected(Cause::ExpectedKey));
         }
         let start = self.at + 1;
         let key = string::scan(self.bytes, start)?;
-        self.path.key(self.open.depth, &self.bytes[start..key.close], key.escaped);
+        path.key(open.depth, &self.bytes[start..key.close], key.escaped);
         self.at = key.close + 1;
         if self.skip_whitespace() != b':' {
             return Err(self.unexpected(Cause::ExpectedColon));
         }
         self.at += 1;
-        Ok(self.skip_whitespace())
+        self.skip_whitespace();
+        Ok(())
+    }
+
+    /// Walks the end of the innermost container: its kind.
+    #[inline(always)]
+    fn close(&mut self, open: &mut Open, path: &mut Path<'_>) -> Result<Kind, SyntaxError> {
+        let (bracket, kind) =
+            if open.in_object { (b'}', Kind::Object) } else { (b']', Kind::Array) };
+        if self.byte() != bracket {
+            return Err(self.unexpected(if open.in_object {
+                Cause::ExpectedCommaOrBrace
+            } else {
+                Cause::ExpectedCommaOrBracket
+            }));
+        }
+        self.at += 1;
+        path.close(open.depth, self.at);
+        open.pop();
+        Ok(kind)
     }
 
     /// Walks `true`, `false` or `null`, of which `first` is the first letter.
@@ -165,10 +172,10 @@ impl Scanner<'_, '_> {
     #[inline(always)]
     fn skip_whitespace(&mut self) -> u8 {
         let byte = self.byte();
-        if byte <= b' ' { self.skip_some_whitespace() } else { byte }
+        if byte <= b' ' && self.at < self.bytes.len() { self.skip_some_whitespace() } else { byte }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn skip_some_whitespace(&mut self) -> u8 {
         loop {
             let others = !lanes::mask(self.bytes, self.at, Lanes::whitespace);
@@ -187,12 +194,6 @@ impl Scanner<'_, '_> {
         let at_end = self.at >= self.bytes.len();
         SyntaxError::new(if at_end { Cause::UnexpectedEnd } else { cause }, self.at)
     }
-}
-
-/// The bracket that ends an object, or an array.
-#[inline(always)]
-fn closing(object: bool) -> u8 {
-    if object { b'}' } else { b']' }
 }
 
 /// The containers that are open.

@@ -1,0 +1,80 @@
+//! As a function of AWS Lambda, behind its Runtime API.
+
+use std::process::Command;
+
+use weir_tests::event::records;
+use weir_tests::sns::{Delivery, Notification, Topic};
+use weir_tests::sqs::Queue;
+use weir_tests::weir::weir;
+use weir_tests::{Moto, Process, RuntimeApi};
+
+use crate::answer::answers;
+use crate::example_text;
+
+/// Starts the function, with the settings that the environment of a function holds.
+fn start(mut command: Command, api: &RuntimeApi, moto: &Moto, topic: &str) -> Process {
+    Process::start(
+        command
+            .envs(api.environment())
+            .env("AWS_ENDPOINT_URL", moto.url())
+            .env("SNS_TOPIC_ARN", topic)
+            .env("ANOMALY_THRESHOLD_SCORE", "1.5"),
+    )
+}
+
+#[test]
+fn a_function_answers_events_and_publishes() {
+    let moto = Moto::start();
+    let topic = Topic::create(&moto, "alerts");
+    let queue = Queue::create(&moto, "subscriber");
+    topic.subscribe(&queue, Delivery::Enveloped);
+    let api = RuntimeApi::start();
+    let _function = start(weir(["lambda"]), &api, &moto, topic.arn());
+
+    let event = example_text("vital-signs.json");
+    let response = api.invoke(&event).expect("a response");
+
+    let records = records(&event);
+    let answers = answers(&response);
+    assert_eq!(answers.len(), records.len());
+    for (answer, record) in answers.iter().zip(&records) {
+        assert_eq!((answer.record_id.as_str(), answer.result.as_str()), (record.id.as_str(), "Ok"));
+    }
+    let mut messages: Vec<String> = queue
+        .receive_all()
+        .iter()
+        .map(|message| Notification::parse(&message.body).message)
+        .collect();
+    let mut expected: Vec<String> = records
+        .into_iter()
+        .filter(|record| record.score >= 1.5)
+        .map(|record| record.payload)
+        .collect();
+    messages.sort();
+    expected.sort();
+    assert_eq!(messages, expected);
+}
+
+#[test]
+fn an_event_that_is_none_is_an_error_and_the_function_goes_on() {
+    let moto = Moto::start();
+    let topic = Topic::create(&moto, "alerts");
+    let api = RuntimeApi::start();
+    let _function = start(weir(["lambda"]), &api, &moto, topic.arn());
+
+    let error = api.invoke(r#"{"invocationId":"x"}"#).expect_err("not an event");
+    assert!(!error.error_message.is_empty());
+    let response = api.invoke(&example_text("vital-signs-firehose.json")).expect("a response");
+    assert_eq!(answers(&response).len(), 500);
+}
+
+#[test]
+fn without_arguments_the_binary_is_a_function_where_it_finds_itself_as_one() {
+    let moto = Moto::start();
+    let topic = Topic::create(&moto, "alerts");
+    let api = RuntimeApi::start();
+    let _function = start(weir([""; 0]), &api, &moto, topic.arn());
+
+    let response = api.invoke(&example_text("vital-signs.json")).expect("a response");
+    assert_eq!(answers(&response).len(), 500);
+}
