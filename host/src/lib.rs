@@ -41,6 +41,9 @@ pub mod publish;
 mod pipeline;
 
 #[cfg(feature = "cli")]
+mod compile;
+
+#[cfg(feature = "cli")]
 pub mod config;
 
 #[cfg(feature = "cli")]

@@ -131,8 +131,8 @@ fn check(description: rule::Description) -> Result<Description, String> {
     if !(1..=64).contains(&name.len()) || !name.chars().all(allowed) {
         return Err(format!("its name must be 1 to 64 of a-z, 0-9 and -, found {name:?}"));
     }
-    if !(1..=64).contains(&version.len()) || !version.chars().all(|c| c.is_ascii_graphic()) {
-        return Err(format!("its version must be 1 to 64 ASCII characters, found {version:?}"));
+    if let Err(error) = semver::Version::parse(&version) {
+        return Err(format!("its version is not a semantic version: {error}, found {version:?}"));
     }
     if let Err(error) = serde_json::from_str::<serde_json::Value>(&settings_schema) {
         return Err(format!("its settings schema is not JSON: {error}"));

@@ -65,3 +65,26 @@ impl ThresholdSettings {
 fn default_field() -> Pointer {
     Pointer::parse(DEFAULT_FIELD).expect("the default field is a JSON Pointer")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn the_schema_lists_the_settings_that_are_known_and_no_other() {
+        let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
+        let properties = schema["properties"].as_object().expect("properties");
+        let mut document = json!({"field": "/a", "exclusive": true, "annotate": true});
+        document["lower"] = json!(1);
+        document["upper"] = json!(2);
+        assert_eq!(
+            properties.keys().collect::<Vec<_>>(),
+            document.as_object().expect("an object").keys().collect::<Vec<_>>()
+        );
+        let settings = Settings::parse(&document.to_string()).expect("JSON");
+        ThresholdSettings::read(settings).expect("every setting is known");
+        assert_eq!(properties["field"]["default"], DEFAULT_FIELD);
+    }
+}

@@ -32,8 +32,9 @@ pub(super) struct InputEvent {
 /// envelopes, a document may span lines; bare records stand one a line.
 pub(super) struct Events<R> {
     name: Arc<str>,
-    /// What was read ahead, and the input itself.
-    source: io::Chain<Cursor<Vec<u8>>, BufReader<R>>,
+    /// A document that was read and given back, to be read before the input goes on.
+    given_back: Cursor<Vec<u8>>,
+    input: BufReader<R>,
     /// The number of the next line.
     line: u64,
     contract: Option<Contract>,
@@ -42,8 +43,9 @@ pub(super) struct Events<R> {
 
 impl<R: Read> Events<R> {
     pub(super) fn new(name: &str, input: R, contract: Option<Contract>) -> Self {
-        let source = Cursor::new(Vec::new()).chain(BufReader::with_capacity(1 << 16, input));
-        Self { name: name.into(), source, line: 1, contract, detected: contract.is_some() }
+        let input = BufReader::with_capacity(BYTES_PER_EVENT, input);
+        let detected = contract.is_some();
+        Self { name: name.into(), given_back: Cursor::default(), input, line: 1, contract, detected }
     }
 
     fn read(&mut self) -> io::Result<Option<InputEvent>> {
@@ -62,17 +64,17 @@ impl<R: Read> Events<R> {
     fn again_as_lines(&mut self, document: InputEvent) -> io::Result<Option<InputEvent>> {
         self.contract = Some(Contract::Ndjson);
         self.line = document.line;
-        // Nothing is left of what was read ahead before: a document is read once.
-        *self.source.get_mut().0 = Cursor::new(document.body);
+        self.given_back = Cursor::new(document.body);
         self.lines()
     }
 
-    /// The next lines, as one event.
+    /// The next lines, as one event: those that are there, so that a slow pipe is answered as it
+    /// flows.
     fn lines(&mut self) -> io::Result<Option<InputEvent>> {
         let first = self.line;
         let mut body = Vec::new();
         for _ in 0..LINES_PER_EVENT {
-            if body.len() >= BYTES_PER_EVENT || self.line(&mut body)? == 0 {
+            if self.line(&mut body)? == 0 || body.len() >= BYTES_PER_EVENT || self.would_wait() {
                 break;
             }
         }
@@ -101,7 +103,10 @@ impl<R: Read> Events<R> {
     /// Appends the next line; the number of bytes is 0 at the end.
     fn line(&mut self, to: &mut Vec<u8>) -> io::Result<usize> {
         let room = (MAX_DOCUMENT_BYTES + 1).saturating_sub(to.len()) as u64;
-        let bytes = (&mut self.source).take(room).read_until(b'\n', to)?;
+        let mut bytes = self.given_back.by_ref().take(room).read_until(b'\n', to)?;
+        if bytes == 0 {
+            bytes = self.input.by_ref().take(room).read_until(b'\n', to)?;
+        }
         if to.len() > MAX_DOCUMENT_BYTES {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
@@ -110,6 +115,12 @@ impl<R: Read> Events<R> {
         }
         self.line += u64::from(bytes > 0);
         Ok(bytes)
+    }
+
+    /// Whether the next line has yet to be fetched from the input.
+    fn would_wait(&self) -> bool {
+        let ahead = &self.given_back;
+        ahead.position() == ahead.get_ref().len() as u64 && self.input.buffer().is_empty()
     }
 
     fn event(&self, body: Vec<u8>, line: u64) -> InputEvent {

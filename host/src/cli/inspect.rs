@@ -10,9 +10,13 @@ use crate::{Description, Engine, Limits, Rule};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Exit codes:
+  0  it is a rule
+  1  it is none: why, is said on standard error
+  2  called wrongly, or no file to read
+
 Examples:
-  weir inspect
-  weir inspect rules/fever.wasm")]
+  weir inspect")]
 pub(super) struct InspectArgs {
     /// Rule to look at, a WebAssembly component [default: the embedded threshold rule]
     #[arg(value_name = "RULE.wasm")]

@@ -1,5 +1,7 @@
 //! The command line: a thin caller of the library.
 
+mod build;
+
 mod exit;
 
 mod inspect;
@@ -32,6 +34,7 @@ const EXAMPLES: &str = "\
 Examples:
   weir run examples/vital-signs.json --upper 1.5
   weir inspect
+  weir build guest/threshold --output threshold.wasm
   weir run --help";
 
 #[derive(Debug, Subcommand)]
@@ -40,6 +43,8 @@ enum Command {
     Run(run::RunArgs),
     /// Show what a rule is: name, version, size, imports, exports, settings
     Inspect(inspect::InspectArgs),
+    /// Turn a rule's crate into a component
+    Build(build::BuildArgs),
     /// Serve as an AWS Lambda function
     #[cfg(feature = "lambda")]
     Lambda(lambda::LambdaArgs),
@@ -58,6 +63,7 @@ pub fn main() -> ExitCode {
     exit::code(match Cli::parse().command {
         Command::Run(args) => run::main(args),
         Command::Inspect(args) => inspect::main(&args),
+        Command::Build(args) => build::main(args),
         #[cfg(feature = "lambda")]
         Command::Lambda(args) => lambda::main(args),
     })

@@ -21,18 +21,22 @@ use crate::{Counts, Pipeline, Request, Response};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads events, each a JSON document, or bare records, one JSON document a line. Writes one answer a
-line to standard output. Without a topic it is a dry run: what would be published is shown on
-standard error.
+Reads events, each a JSON document, or bare records, one JSON document a line.
+Writes one answer a line to standard output. Without a topic it is a dry run:
+what would be published is shown on standard error.
 
-Exit codes: 0 all answered, 1 something could not be processed, 2 called or configured wrongly.
+Exit codes:
+  0  all answered
+  1  something could not be processed
+  2  called or configured wrongly
 
 Examples:
   weir run examples/vital-signs.json --upper 1.5 --lower 0.4
   weir run examples/vital-signs-firehose.json --upper 1.5 --annotate
   cat examples/vital-signs.ndjson | weir run --upper 1.5 --alerts alerts.ndjson
   weir run examples/bad-records.json --settings '{\"upper\": 1.5}'
-  weir run examples/vital-signs.json --upper 1.5 --topic arn:aws:sns:eu-west-1:123456789012:alarms --dry-run")]
+  weir run examples/vital-signs.json --upper 1.5 --dry-run \\
+    --topic arn:aws:sns:eu-west-1:123456789012:alarms")]
 pub(super) struct RunArgs {
     /// Files to read; `-` is standard input
     #[arg(value_name = "FILE", default_value = "-")]
@@ -104,10 +108,12 @@ impl<'a, P: Publisher> Run<'a, P> {
         Self { pipeline, events, screen, counts: Counts::default(), unanswered: false }
     }
 
-    /// Processes as many events at once as there are cores; answers come out in order.
+    /// Processes as many events at once as there are cores; answers come out in order. In a dry run
+    /// it is one event at a time, so that the alerts come out in order as well.
     async fn to_the_end(self, dry_run: bool) -> Result<ExitCode, Failure> {
         let Self { pipeline, events, screen, mut counts, mut unanswered } = self;
         let cores = thread::available_parallelism().map_or(1, usize::from);
+        let at_once = if dry_run { 1 } else { cores };
         let events = stream::unfold(events, async |mut events| {
             events.recv().await.map(|event| (event, events))
         });
@@ -117,7 +123,7 @@ impl<'a, P: Publisher> Run<'a, P> {
                     Ok(event) => Ok(process(&pipeline, event).await),
                     Err(error) => Err(error),
                 })
-                .buffered(cores)
+                .buffered(at_once)
         );
         while let Some(next) = processed.next().await {
             match next {

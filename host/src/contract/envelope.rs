@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use simdutf8::compat::from_utf8;
 
 use super::{Contract, Event, RecordId};
 use crate::{Batch, Encoding};
@@ -29,7 +30,7 @@ struct Record<'a> {
 
 /// Reads the envelope of an event whose data is base64.
 pub(super) fn read(contract: Contract, body: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    let body = str::from_utf8(body).map_err(EnvelopeError::NotUtf8)?;
+    let body = from_utf8(body).map_err(EnvelopeError::NotUtf8)?;
     let envelope: Envelope<'_> = serde_json::from_str(body).map_err(EnvelopeError::of)?;
     let records = envelope.records.ok_or(EnvelopeError::NoRecords)?;
 
@@ -99,7 +100,7 @@ struct Shape<'a> {
 
 /// Tells the contract of a document by the fields of its envelope.
 pub(super) fn detect(document: &[u8]) -> Result<Contract, EnvelopeError> {
-    let document = str::from_utf8(document).map_err(EnvelopeError::NotUtf8)?;
+    let document = from_utf8(document).map_err(EnvelopeError::NotUtf8)?;
     if !document.trim_start().starts_with('{') {
         serde_json::from_str::<serde::de::IgnoredAny>(document).map_err(EnvelopeError::of)?;
         return Ok(Contract::Ndjson);
@@ -121,7 +122,7 @@ pub(super) fn detect(document: &[u8]) -> Result<Contract, EnvelopeError> {
 pub enum EnvelopeError {
     /// It is not text.
     #[error("the event is not UTF-8: {0}")]
-    NotUtf8(std::str::Utf8Error),
+    NotUtf8(simdutf8::compat::Utf8Error),
     /// It is not a JSON document. With the line and the column of the mistake.
     #[error("the event is not JSON: {0}")]
     NotJson(serde_json::Error),

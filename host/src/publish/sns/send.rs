@@ -97,7 +97,7 @@ async fn request(
         ));
     match request.send().await {
         Err(error) => {
-            let error = failed_request(&error);
+            let error = failed_request(&error, topic);
             entries.iter().map(|_| Err(error.clone())).collect()
         }
         Ok(answer) => {
@@ -141,7 +141,7 @@ fn failed_entry(failed: &BatchResultErrorEntry) -> PublishError {
     }
 }
 
-fn failed_request(error: &SdkError<PublishBatchError>) -> PublishError {
+fn failed_request(error: &SdkError<PublishBatchError>, topic: &str) -> PublishError {
     let reason = match error.as_service_error() {
         Some(service) => format!(
             "{}: {}",
@@ -150,6 +150,7 @@ fn failed_request(error: &SdkError<PublishBatchError>) -> PublishError {
         ),
         None => chain(error),
     };
+    let reason = format!("{topic}: {reason}");
     match error.raw_response().map(|response| response.status().as_u16()) {
         // Throttling has several names and comes with 400 or with 429.
         Some(400..=499) if !throttled(error) => PublishError::Rejected(reason),

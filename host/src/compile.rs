@@ -1,0 +1,138 @@
+//! Turns a rule's crate into a component. The command line does it for rule authors, the build
+//! script for the rule that it embeds.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use wit_component::ComponentEncoder;
+
+/// What rules are compiled for: no system below them, so there is nothing they could import.
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// What every host's engine has.
+const RUSTFLAGS: &str = "-C target-feature=+simd128,+bulk-memory";
+
+/// How a rule is compiled, whatever its crate's own profile says.
+const PROFILE: [&str; 4] = [
+    "profile.release.lto=true",
+    "profile.release.codegen-units=1",
+    "profile.release.panic=\"abort\"",
+    "profile.release.strip=true",
+];
+
+/// Compiles the crate in `folder` and wraps it as a component. Cargo reports to standard error.
+/// Without a target directory of its own it is the crate's.
+pub(crate) fn component(
+    folder: &Path,
+    target_dir: Option<&Path>,
+) -> Result<Vec<u8>, CompileError> {
+    if !target_is_installed(folder)? {
+        return Err(CompileError::TargetMissing);
+    }
+    let module = core_module(folder, target_dir)?;
+    let module = fs::read(&module).map_err(|error| CompileError::Module(module, error))?;
+    ComponentEncoder::default()
+        .module(&module)
+        .and_then(|encoder| encoder.validate(true).encode())
+        .map_err(|error| CompileError::NotARule(format!("{error:#}")))
+}
+
+fn target_is_installed(folder: &Path) -> Result<bool, CompileError> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(&rustc)
+        .current_dir(folder)
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .map_err(|error| CompileError::NotStarted(rustc, error))?;
+    let folder = String::from_utf8_lossy(&output.stdout);
+    Ok(output.status.success() && Path::new(folder.trim()).exists())
+}
+
+/// Runs cargo. Answers with the file it made.
+fn core_module(folder: &Path, target_dir: Option<&Path>) -> Result<PathBuf, CompileError> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(&cargo);
+    command
+        .current_dir(folder)
+        .args(["build", "--lib", "--release", "--target", TARGET])
+        .arg("--message-format=json-render-diagnostics")
+        .args(PROFILE.iter().flat_map(|setting| ["--config", setting]))
+        .env("RUSTFLAGS", RUSTFLAGS)
+        .stderr(Stdio::inherit());
+    if let Some(target_dir) = target_dir {
+        command.arg("--target-dir").arg(target_dir);
+    }
+    // What is meant for the code around the rule does not fit the rule.
+    for variable in
+        ["CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET"]
+    {
+        command.env_remove(variable);
+    }
+    let output = command.output().map_err(|error| CompileError::NotStarted(cargo, error))?;
+    if !output.status.success() {
+        return Err(CompileError::Failed);
+    }
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter_map(|message: Value| wasm_file(&message))
+        .next_back()
+        .ok_or(CompileError::NoModule)
+}
+
+/// The wasm file that a message of cargo's names. The crate itself comes last.
+fn wasm_file(message: &Value) -> Option<PathBuf> {
+    let files = message.get("filenames")?.as_array()?;
+    let file = files.iter().filter_map(Value::as_str).find(|file| file.ends_with(".wasm"))?;
+    Some(PathBuf::from(file))
+}
+
+/// Why a crate could not be turned into a component.
+#[derive(Debug)]
+pub(crate) enum CompileError {
+    /// The compiler has no standard library for wasm.
+    TargetMissing,
+    /// A program could not be started.
+    NotStarted(OsString, io::Error),
+    /// Cargo said why.
+    Failed,
+    /// The crate is no `cdylib`.
+    NoModule,
+    /// The compiled file cannot be read.
+    Module(PathBuf, io::Error),
+    /// It exports no rule.
+    NotARule(String),
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TargetMissing => write!(
+                f,
+                "the Rust target {TARGET} is not installed; where there is a rust-toolchain.toml \
+                 that names it, install it with `rustup toolchain install`, or else with `rustup \
+                 target add {TARGET}`"
+            ),
+            Self::NotStarted(program, error) => {
+                write!(f, "cannot start {}: {error}", program.display())
+            }
+            Self::Failed => write!(f, "the rule does not compile"),
+            Self::NoModule => write!(
+                f,
+                "the crate makes no wasm file: its Cargo.toml needs `[lib] crate-type = [\"cdylib\"]`"
+            ),
+            Self::Module(path, error) => write!(f, "cannot read {}: {error}", path.display()),
+            Self::NotARule(error) => {
+                write!(f, "the crate is no rule (does it call weir_guest::export!?): {error}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for CompileError {}
