@@ -20,10 +20,8 @@ impl Batch {
 
     /// An empty batch with room for so many `records` and `bytes` of payloads.
     pub fn with_capacity(encoding: Encoding, records: usize, bytes: usize) -> Self {
-        let payloads = rule::Payloads {
-            bytes: Vec::with_capacity(bytes),
-            ends: Vec::with_capacity(records),
-        };
+        let payloads =
+            rule::Payloads { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(records) };
         let encoding = match encoding {
             Encoding::Base64 => rule::Encoding::Base64,
             Encoding::Plain => rule::Encoding::Plain,

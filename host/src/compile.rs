@@ -28,10 +28,7 @@ const PROFILE: [&str; 4] = [
 
 /// Compiles the crate in `folder` and wraps it as a component. Cargo reports to standard error.
 /// Without a target directory of its own it is the crate's.
-pub(crate) fn component(
-    folder: &Path,
-    target_dir: Option<&Path>,
-) -> Result<Vec<u8>, CompileError> {
+pub(crate) fn component(folder: &Path, target_dir: Option<&Path>) -> Result<Vec<u8>, CompileError> {
     if !target_is_installed(folder)? {
         return Err(CompileError::TargetMissing);
     }
@@ -40,7 +37,7 @@ pub(crate) fn component(
     ComponentEncoder::default()
         .module(&module)
         .and_then(|encoder| encoder.validate(true).encode())
-        .map_err(|error| CompileError::NotARule(format!("{error:#}")))
+        .map_err(|error| CompileError::NotWrapped(format!("{error:#}")))
 }
 
 fn target_is_installed(folder: &Path) -> Result<bool, CompileError> {
@@ -69,9 +66,12 @@ fn core_module(folder: &Path, target_dir: Option<&Path>) -> Result<PathBuf, Comp
         command.arg("--target-dir").arg(target_dir);
     }
     // What is meant for the code around the rule does not fit the rule.
-    for variable in
-        ["CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET"]
-    {
+    for variable in [
+        "CARGO_ENCODED_RUSTFLAGS",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "CARGO_BUILD_TARGET",
+    ] {
         command.env_remove(variable);
     }
     let output = command.output().map_err(|error| CompileError::NotStarted(cargo, error))?;
@@ -106,8 +106,8 @@ pub(crate) enum CompileError {
     NoModule,
     /// The compiled file cannot be read.
     Module(PathBuf, io::Error),
-    /// It exports no rule.
-    NotARule(String),
+    /// The compiled file cannot be wrapped.
+    NotWrapped(String),
 }
 
 impl fmt::Display for CompileError {
@@ -128,9 +128,7 @@ impl fmt::Display for CompileError {
                 "the crate makes no wasm file: its Cargo.toml needs `[lib] crate-type = [\"cdylib\"]`"
             ),
             Self::Module(path, error) => write!(f, "cannot read {}: {error}", path.display()),
-            Self::NotARule(error) => {
-                write!(f, "the crate is no rule (does it call weir_guest::export!?): {error}")
-            }
+            Self::NotWrapped(error) => write!(f, "cannot be wrapped as a component: {error}"),
         }
     }
 }

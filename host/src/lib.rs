@@ -1,7 +1,31 @@
 //! A filter for record streams, whose rules are WebAssembly components that import nothing.
 //!
 //! An event of a stream service goes in, the records that a rule flags are published, and every
-//! record is answered. In the order of the flow:
+//! record is answered.
+//!
+//! ```no_run
+//! use weir::publish::{AlertFormat, AlertWriter};
+//! use weir::{Engine, Limits, Pipeline, Request, Rule};
+//!
+//! # async fn process() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::new(Limits::default())?;
+//! let rule = Rule::load(&engine, &std::fs::read("rule.wasm")?)?;
+//! let filter = rule.open(r#"{"upper": 1.5}"#)?;
+//!
+//! // Anything that implements `Publisher`: this one writes, `publish::sns::SnsTopic` sends.
+//! let publisher = AlertWriter::new(AlertFormat::Ndjson, std::io::stderr());
+//! let pipeline = Pipeline::new(filter, publisher);
+//! let event = std::fs::read("event.json")?;
+//! let response = pipeline.process(Request { body: &event, ..Request::default() }).await?;
+//! println!("{}", String::from_utf8(response.body)?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The library alone needs neither the AWS SDK nor the wasm target. Its features: `sns` publishes to
+//! Amazon SNS; `default-rule` embeds the threshold rule; `cli` and `lambda` are the binary's.
+//!
+//! In the order of the flow:
 //!
 //! - [`contract`]: what the stream services send, and how each is answered
 //! - [`Engine`]: runs rules within [`Limits`]
@@ -10,8 +34,6 @@
 //! - [`Outcome`]: what the rule answered, checked against the contract
 //! - [`Alert`] and [`publish`]: where flagged records go
 //! - [`Pipeline`]: the whole flow
-
-#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod contract;
 

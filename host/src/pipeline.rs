@@ -142,7 +142,10 @@ impl<P: Publisher> Pipeline<P> {
 }
 
 /// Brings together what the rule said and what the publisher confirmed: one answer a record.
-fn settle(outcome: &Outcome, receipts: Vec<Result<(), crate::publish::PublishError>>) -> Vec<Answer> {
+fn settle(
+    outcome: &Outcome,
+    receipts: Vec<Result<(), crate::publish::PublishError>>,
+) -> Vec<Answer> {
     let mut flagged = outcome.flagged.iter().zip(receipts);
     let mut failed = outcome.failed.iter();
     let answer = |verdict: &Verdict| match verdict {
@@ -162,7 +165,8 @@ fn settle(outcome: &Outcome, receipts: Vec<Result<(), crate::publish::PublishErr
 }
 
 fn count(outcome: &Outcome, answers: &[Answer]) -> Counts {
-    let verdicts = |kind| outcome.verdicts.iter().filter(|verdict| **verdict == kind).count() as u64;
+    let verdicts =
+        |kind| outcome.verdicts.iter().filter(|verdict| **verdict == kind).count() as u64;
     let answered = |kind: fn(&Answer) -> bool| answers.iter().filter(|a| kind(a)).count() as u64;
     Counts {
         records: answers.len() as u64,
@@ -176,7 +180,9 @@ fn count(outcome: &Outcome, answers: &[Answer]) -> Counts {
 
 fn failures(event: &Event<'_>, answers: Vec<Answer>) -> Vec<FailedRecord> {
     let failure = |(index, answer)| match answer {
-        Answer::Failed(reason) => Some(FailedRecord { index, id: event.id(index).to_owned(), reason }),
+        Answer::Failed(reason) => {
+            Some(FailedRecord { index, id: event.id(index).to_owned(), reason })
+        }
         _ => None,
     };
     answers.into_iter().enumerate().filter_map(failure).collect()

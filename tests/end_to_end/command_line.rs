@@ -41,10 +41,11 @@ fn verdicts(environment: &[(&str, &str)], arguments: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// The examples that a help text gives, one a line.
+/// The examples that a help text gives, one a line where no backslash continues it.
 fn examples(help: &str) -> Vec<String> {
     let (_, examples) = help.split_once("Examples:\n").expect("examples in the help");
     examples
+        .replace("\\\n", " ")
         .lines()
         .map_while(|line| line.strip_prefix("  "))
         .map(|line| line.trim().to_owned())
@@ -75,7 +76,7 @@ fn shell(script: &str, folder: &TempDir) -> Command {
 #[test]
 fn every_command_has_a_help() {
     let overview = weir::run(&mut weir(["--help"])).success();
-    for command in ["run", "inspect", "lambda"] {
+    for command in ["run", "inspect", "build", "lambda"] {
         assert!(overview.contains(&format!("\n  {command} ")), "{command} in:\n{overview}");
         assert!(help(command).contains(&format!("Usage: weir {command}")));
     }

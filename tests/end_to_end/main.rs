@@ -5,6 +5,7 @@ mod command_line;
 mod examples;
 mod lambda;
 mod memory;
+mod rule_author;
 mod sns;
 
 use std::fs;

@@ -60,6 +60,23 @@ pub fn weir(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     command
 }
 
+/// Gives `command` what the Rust compiler needs of the environment, and a target directory for the
+/// rules it builds that stays, so that what they share is compiled once.
+///
+/// # Panics
+///
+/// If there is no home to look for the toolchain in.
+pub fn with_compiler(command: &mut Command) -> &mut Command {
+    let home = PathBuf::from(std::env::var_os("HOME").expect("a home folder"));
+    for (name, default) in [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME", ".cargo")] {
+        let folder = std::env::var_os(name).map_or_else(|| home.join(default), PathBuf::from);
+        command.env(name, folder);
+    }
+    command
+        .env("PATH", std::env::var_os("PATH").expect("the compiler is found by it"))
+        .env("CARGO_TARGET_DIR", target::directory().join("test-rules"))
+}
+
 /// Runs `command` to its end with nothing to read.
 ///
 /// # Panics

@@ -15,8 +15,8 @@ Exit codes:
   1  it is not: why, is said on standard error
 
 Examples:
-  weir build guest/threshold --output threshold.wasm
-  weir inspect threshold.wasm")]
+  weir build guest/threshold --output target/threshold.wasm
+  weir inspect target/threshold.wasm")]
 pub(super) struct BuildArgs {
     /// Folder of the rule's crate
     #[arg(value_name = "FOLDER", default_value = ".")]
@@ -33,7 +33,9 @@ pub(super) fn main(args: BuildArgs) -> Result<ExitCode, Failure> {
         .with_context(|| args.folder.display().to_string())
         .map_err(Failure::Runtime)?;
     let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
-    let rule = Rule::load(&engine, &component).map_err(Failure::runtime)?;
+    let rule = Rule::load(&engine, &component)
+        .context("the crate makes no rule (does it call weir_guest::export!?)")
+        .map_err(Failure::Runtime)?;
     let name = &rule.description().name;
     let output = args.output.unwrap_or_else(|| PathBuf::from(format!("{name}.wasm")));
     fs::write(&output, &component)

@@ -45,7 +45,14 @@ impl<R: Read> Events<R> {
     pub(super) fn new(name: &str, input: R, contract: Option<Contract>) -> Self {
         let input = BufReader::with_capacity(BYTES_PER_EVENT, input);
         let detected = contract.is_some();
-        Self { name: name.into(), given_back: Cursor::default(), input, line: 1, contract, detected }
+        Self {
+            name: name.into(),
+            given_back: Cursor::default(),
+            input,
+            line: 1,
+            contract,
+            detected,
+        }
     }
 
     fn read(&mut self) -> io::Result<Option<InputEvent>> {

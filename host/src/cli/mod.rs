@@ -34,7 +34,6 @@ const EXAMPLES: &str = "\
 Examples:
   weir run examples/vital-signs.json --upper 1.5
   weir inspect
-  weir build guest/threshold --output threshold.wasm
   weir run --help";
 
 #[derive(Debug, Subcommand)]

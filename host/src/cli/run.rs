@@ -42,9 +42,6 @@ pub(super) struct RunArgs {
     #[arg(value_name = "FILE", default_value = "-")]
     files: Vec<PathBuf>,
 
-    #[command(flatten)]
-    config: ConfigArgs,
-
     /// Publish nothing, even if a topic is set
     #[arg(long)]
     dry_run: bool,
@@ -52,6 +49,9 @@ pub(super) struct RunArgs {
     /// Write the alerts of a dry run to this file, one JSON document a line
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
+
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {

@@ -12,12 +12,12 @@ use crate::{Engine, Filter, Pipeline, Rule};
 /// The arguments that say how to process events: those that `run` and `lambda` share.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct ConfigArgs {
-    #[command(flatten)]
-    options: Options,
-
-    /// TOML file to read options from; flags and environment win over it
+    /// TOML file to read the options below from; flags and environment win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    #[command(flatten)]
+    options: Options,
 }
 
 impl ConfigArgs {

@@ -5,9 +5,7 @@ use super::options::{Options, finite};
 
 /// The names of the Python functions that Weir replaces: there, the one score is compared
 /// inclusively, the two thresholds are compared exclusively.
-pub(super) fn original(
-    environment: &impl Fn(&str) -> Option<String>,
-) -> anyhow::Result<Options> {
+pub(super) fn original(environment: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Options> {
     let number = |name| match environment(name) {
         None => Ok(None),
         Some(text) => finite(&text).map(Some).with_context(|| format!("variable {name}")),

@@ -7,7 +7,7 @@
 //! Source: Amazon Kinesis Data Analytics for SQL Applications Developer Guide, "Using a Lambda
 //! Function as Output".
 
-use super::{Answer, Contract, Event, EnvelopeError, envelope};
+use super::{Answer, Contract, EnvelopeError, Event, envelope};
 use crate::Batch;
 
 pub(super) fn read(body: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
@@ -37,7 +37,8 @@ mod tests {
 
     #[test]
     fn ids_come_back_byte_for_byte_in_order() {
-        let event = br#"{"records":[{"recordId":"\u0062\/","data":"YQ=="},{"recordId":"a","data":""}]}"#;
+        let event =
+            br#"{"records":[{"recordId":"\u0062\/","data":"YQ=="},{"recordId":"a","data":""}]}"#;
         let (event, _) = read(event).expect("an event");
         let answers = [Answer::Done, Answer::Failed("no".to_owned())];
         assert_eq!(

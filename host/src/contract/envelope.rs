@@ -43,10 +43,8 @@ pub(super) fn read(contract: Contract, body: &[u8]) -> Result<(Event<'_>, Batch)
         let id = RecordId::from_json(id).ok_or(EnvelopeError::RecordIdNotAString { index })?;
         let payload = match record.data.map(RawValue::get).filter(|json| *json != "null") {
             None => return Err(EnvelopeError::NoData { index, id: id.text().to_owned() }),
-            Some(json) => string(json).ok_or_else(|| EnvelopeError::DataNotAString {
-                index,
-                id: id.text().to_owned(),
-            })?,
+            Some(json) => string(json)
+                .ok_or_else(|| EnvelopeError::DataNotAString { index, id: id.text().to_owned() })?,
         };
         batch.push(payload.as_bytes());
         ids.push(id);
@@ -98,6 +96,14 @@ struct Shape<'a> {
     delivery_stream_arn: Option<&'a RawValue>,
 }
 
+impl Shape<'_> {
+    /// Whether it has a field that only events have.
+    fn has_an_envelope(&self) -> bool {
+        let Self { records, event_source_records, invocation_id, application_arn, .. } = self;
+        records.or(*event_source_records).or(*invocation_id).or(*application_arn).is_some()
+    }
+}
+
 /// Tells the contract of a document by the fields of its envelope.
 pub(super) fn detect(document: &[u8]) -> Result<Contract, EnvelopeError> {
     let document = from_utf8(document).map_err(EnvelopeError::NotUtf8)?;
@@ -110,7 +116,7 @@ pub(super) fn detect(document: &[u8]) -> Result<Contract, EnvelopeError> {
         Ok(Contract::Firehose)
     } else if shape.application_arn.is_some() && shape.stream_arn.is_none() {
         Ok(Contract::AnalyticsOutput)
-    } else if shape.records.or(shape.event_source_records).or(shape.invocation_id).is_some() {
+    } else if shape.has_an_envelope() {
         Err(EnvelopeError::UnknownShape)
     } else {
         Ok(Contract::Ndjson)
@@ -189,10 +195,14 @@ mod tests {
         assert_eq!(error("{}"), "the event has no `records`");
         assert_eq!(error(r#"{"records": null}"#), "the event has no `records`");
         assert!(error(r#"{"records": [7]}"#).contains("line 1 column"));
-        let second = |record| error(&format!(r#"{{"records":[{{"recordId":"a","data":""}},{record}]}}"#));
+        let second =
+            |record| error(&format!(r#"{{"records":[{{"recordId":"a","data":""}},{record}]}}"#));
         assert_eq!(second("{}"), "record 1 of the event has no recordId");
         assert_eq!(second(r#"{"recordId":7}"#), "the recordId of record 1 is not a string");
-        assert_eq!(second(r#"{"recordId":"b"}"#), "record 1 of the event (recordId \"b\") has no data");
+        assert_eq!(
+            second(r#"{"recordId":"b"}"#),
+            "record 1 of the event (recordId \"b\") has no data"
+        );
         assert!(second(r#"{"recordId":"b","data":{}}"#).ends_with("is not a string"));
         assert_eq!(
             second(r#"{"recordId":"\u0061","data":""}"#),

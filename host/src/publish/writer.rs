@@ -68,14 +68,15 @@ fn write_text(alert: &Alert, to: &mut Vec<u8>) -> io::Result<()> {
         write!(to, ", score {score}")?;
     }
     match crossed {
-        Some(Bound::Upper) => write!(to, ", above the upper bound")?,
-        Some(Bound::Lower) => write!(to, ", below the lower bound")?,
+        Some(Bound::Upper) => write!(to, ", crossed the upper bound")?,
+        Some(Bound::Lower) => write!(to, ", crossed the lower bound")?,
         None => {}
     }
     writeln!(to, "\n        {subject}")?;
     // What a terminal would obey is shown as what it is.
     for line in message.trim_end().lines() {
-        let line: String = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let line: String =
+            line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         writeln!(to, "        {line}")?;
     }
     Ok(())
@@ -122,7 +123,7 @@ mod tests {
         write_text(&alert(), &mut text).expect("memory");
         assert_eq!(
             String::from_utf8(text).expect("UTF-8"),
-            "alert   record 49, score 1.5, above the upper bound\n        Sent\n        \
+            "alert   record 49, score 1.5, crossed the upper bound\n        Sent\n        \
              {\"a\":\"\u{fffd}[2J\"}\n"
         );
     }

@@ -23,7 +23,8 @@ fn a_trap_is_reported_as_what_it_is() {
 fn a_fault_costs_its_batch_and_not_the_next() {
     // Traps at a batch of two records.
     let classify = "(if (i32.eq (local.get 4) (i32.const 2)) (then (unreachable)))";
-    let filter = Guest { classify: classify.to_owned(), ..Guest::default() }.open(Limits::default());
+    let filter =
+        Guest { classify: classify.to_owned(), ..Guest::default() }.open(Limits::default());
     assert!(filter.classify(&crate::guest::batch(2)).is_err());
     assert!(filter.classify(&crate::guest::batch(1)).is_ok());
 }
@@ -82,7 +83,8 @@ fn a_score_that_is_no_number() {
 
 #[test]
 fn payloads_rewritten_against_its_word() {
-    let answer = Answer { verdicts: vec![PASS], rewritten: Some((0, vec![0])), ..Answer::default() };
+    let answer =
+        Answer { verdicts: vec![PASS], rewritten: Some((0, vec![0])), ..Answer::default() };
     assert_eq!(broken(answer, 1), "payloads rewritten by a rule that says it does not");
 }
 

@@ -64,9 +64,7 @@ fn table() {
     let limits = Limits { table_entries: 100, ..Limits::default() };
     let grows = |entries| Guest {
         fields: "(table $t 1 funcref)".to_owned(),
-        ..classifying(&format!(
-            "(drop (table.grow $t (ref.null func) (i32.const {entries})))"
-        ))
+        ..classifying(&format!("(drop (table.grow $t (ref.null func) (i32.const {entries})))"))
     };
     passes(&grows(99), limits);
     assert_eq!(

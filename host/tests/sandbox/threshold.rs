@@ -61,9 +61,8 @@ fn it_answers_each_record() {
 #[test]
 fn it_decodes_base64() {
     let payloads = ["eyJBTk9NQUxZX1NDT1JFIjoyfQ==", "eyJB*k9NQUxZX1NDT1JFIjoyfQ=="];
-    let outcome = open(r#"{"upper":1.5}"#)
-        .classify(&batch(Encoding::Base64, &payloads))
-        .expect("an outcome");
+    let outcome =
+        open(r#"{"upper":1.5}"#).classify(&batch(Encoding::Base64, &payloads)).expect("an outcome");
     assert_eq!(outcome.verdicts, [Verdict::Flag, Verdict::Fail]);
     assert_eq!(outcome.flagged[0].message, r#"{"ANOMALY_SCORE":2}"#);
     let reason = &outcome.failed[0].reason;

@@ -52,7 +52,8 @@ impl Entry {
 
 /// SNS takes no empty value, so an alert has only the attributes that say something.
 fn attributes(alert: &Alert) -> Vec<Attribute> {
-    let string = |name, value: &str| Attribute { name, data_type: "String", value: value.to_owned() };
+    let string =
+        |name, value: &str| Attribute { name, data_type: "String", value: value.to_owned() };
     let score = alert.score.and_then(serde_json::Number::from_f64);
     let mut attributes = vec![
         string("record_id", &alert.record_id),

@@ -84,17 +84,10 @@ async fn attempts(client: &Client, topic: &str, batch: &mut Batch, results: &mut
 }
 
 /// One request: one result an entry, in order.
-async fn request(
-    client: &Client,
-    topic: &str,
-    entries: &[Entry],
-) -> Vec<Result<(), PublishError>> {
-    let request = client
-        .publish_batch()
-        .topic_arn(topic)
-        .set_publish_batch_request_entries(Some(
-            entries.iter().enumerate().map(|(id, entry)| request_entry(id, entry)).collect(),
-        ));
+async fn request(client: &Client, topic: &str, entries: &[Entry]) -> Vec<Result<(), PublishError>> {
+    let request = client.publish_batch().topic_arn(topic).set_publish_batch_request_entries(Some(
+        entries.iter().enumerate().map(|(id, entry)| request_entry(id, entry)).collect(),
+    ));
     match request.send().await {
         Err(error) => {
             let error = failed_request(&error, topic);

@@ -1,0 +1,85 @@
+//! What a rule author does: write a crate, build it, look at it, run it.
+
+use std::fs;
+use std::process::Command;
+
+use tempfile::TempDir;
+use weir_tests::weir::{self, binary, weir, with_compiler};
+
+use crate::root;
+
+/// The lines of the first block of the README that is in this language.
+fn block(language: &str) -> String {
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    let opening = format!("```{language}\n");
+    let (_, rest) = readme.split_once(&opening).expect("such a block");
+    let (block, _) = rest.split_once("```").expect("the end of the block");
+    block.to_owned()
+}
+
+#[test]
+fn the_rule_of_the_readme_does_what_the_readme_says() {
+    let author = TempDir::new().expect("a temporary folder");
+    let sdk = root().join("guest/sdk");
+    let manifest = block("toml").replace("../weir/guest/sdk", sdk.to_str().expect("UTF-8"));
+    fs::create_dir(author.path().join("src")).expect("a folder");
+    fs::write(author.path().join("src/lib.rs"), block("rust")).expect("the rule's source");
+    fs::write(author.path().join("Cargo.toml"), manifest).expect("the rule's manifest");
+    fs::copy(root().join("rust-toolchain.toml"), author.path().join("rust-toolchain.toml"))
+        .expect("the toolchain with the wasm target");
+
+    let mut build = weir(["build", "--output", "fever.wasm"]);
+    let built = weir::run(with_compiler(build.current_dir(author.path()))).success();
+    assert!(built.starts_with("fever.wasm: fever 1.0.0, "), "{built}");
+
+    let inspected = weir(["inspect", "fever.wasm"]).current_dir(author.path()).output();
+    let inspected = String::from_utf8(inspected.expect("it starts").stdout).expect("UTF-8");
+    assert!(inspected.contains("imports      none\n"), "{inspected}");
+
+    // The last block holds the command and, below it, what it prints.
+    let console = block("console");
+    let (command, printed) = console
+        .split_once("$ echo")
+        .expect("a command to run")
+        .1
+        .split_once('\n')
+        .expect("what it prints");
+    let programs = binary().parent().expect("the folder of the binary");
+    let output = Command::new("sh")
+        .args(["-c", &format!("echo{command}")])
+        .current_dir(author.path())
+        .env_clear()
+        .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
+        .output()
+        .expect("a shell");
+    assert_eq!(String::from_utf8(output.stdout).expect("UTF-8"), printed);
+}
+
+#[test]
+fn the_examples_of_the_help_build_when_pasted() {
+    let help = weir::run(&mut weir(["build", "--help"])).success();
+    let (_, examples) = help.split_once("Examples:\n").expect("examples in the help");
+    for example in examples.lines().filter_map(|line| line.trim().strip_prefix("weir ")) {
+        let mut pasted = weir(example.split(' '));
+        weir::run(with_compiler(pasted.current_dir(root()))).success();
+    }
+}
+
+#[test]
+fn a_crate_that_is_no_rule_is_told_what_it_lacks() {
+    let author = TempDir::new().expect("a temporary folder");
+    fs::create_dir(author.path().join("src")).expect("a folder");
+    fs::write(author.path().join("src/lib.rs"), "").expect("a source");
+    fs::copy(root().join("rust-toolchain.toml"), author.path().join("rust-toolchain.toml"))
+        .expect("the toolchain with the wasm target");
+    let manifest = "[package]\nname = \"empty\"\nedition = \"2024\"\n";
+    let lacks = |manifest: &str| {
+        fs::write(author.path().join("Cargo.toml"), manifest).expect("a manifest");
+        let mut build = weir(["build"]);
+        weir::run(with_compiler(build.current_dir(author.path()))).exit(1).stderr
+    };
+    let stderr = lacks(manifest);
+    assert!(stderr.contains("crate-type = [\"cdylib\"]"), "{stderr}");
+    let stderr = lacks(&format!("{manifest}[lib]\ncrate-type = [\"cdylib\"]\n"));
+    assert!(stderr.contains("weir_guest::export!"), "{stderr}");
+}
