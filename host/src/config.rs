@@ -12,7 +12,7 @@ mod options;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
 use crate::contract::Contract;
@@ -75,6 +75,9 @@ impl Config {
         let subject = options.subject.unwrap_or_else(|| DEFAULT_SUBJECT.to_owned());
         sns::check_subject(&subject).with_context(|| format!("subject {subject:?}"))?;
         let default = Limits::default();
+        if let Some(mib) = options.memory_limit_mib.filter(|mib| !(1..=4096).contains(mib)) {
+            bail!("memory limit: expected 1 to 4096 MiB, found {mib}");
+        }
         Ok(Self {
             contract: options.contract,
             rule: options.rule,
@@ -161,6 +164,14 @@ mod tests {
     #[test]
     fn an_empty_variable_is_not_set() {
         assert_eq!(load(&[], &[("SNS_TOPIC_ARN", "")]).expect("a configuration").topic, None);
+    }
+
+    #[test]
+    fn a_limit_that_no_engine_has_is_refused() {
+        assert!(load(&["--memory-limit-mib=0"], &[]).is_err());
+        assert!(load(&["--memory-limit-mib=5000"], &[]).is_err());
+        let config = load(&["--memory-limit-mib=4096"], &[]).expect("a configuration");
+        assert_eq!(config.limits.memory_bytes, 4096 << 20);
     }
 
     #[test]

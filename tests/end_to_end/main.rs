@@ -4,9 +4,11 @@ mod answer;
 mod command_line;
 mod examples;
 mod lambda;
+mod library;
 mod memory;
 mod rule_author;
 mod sns;
+mod sns_faults;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 //! - [`weir`]: the binary, built once and run with a clean environment
 //! - [`event`]: what is inside an event, read independently of Weir
 //! - [`Moto`]: a server that speaks the AWS APIs, with [`sns`] topics and [`sqs`] queues
+//! - [`ScriptedSns`]: one that answers `PublishBatch` as a test wants it
 //! - [`RuntimeApi`]: the side of AWS Lambda that a function talks to
 //! - [`python`]: the servers come from PyPI; installs them once
 //! - [`Process`]: a server that ends when its test does
@@ -22,6 +23,8 @@ mod aws;
 
 pub mod sns;
 
+mod scripted_sns;
+
 pub mod sqs;
 
 mod lambda;
@@ -33,3 +36,4 @@ mod process;
 pub use crate::lambda::{FunctionError, RuntimeApi};
 pub use crate::moto::Moto;
 pub use crate::process::Process;
+pub use crate::scripted_sns::{Entry, Fate, ScriptedSns};

@@ -66,7 +66,7 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
                 let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
                 let topic = topic.map_err(Failure::usage)?;
                 let run = Run::new(pipeline(&config, filter, topic), files, &config, &screen);
-                run.to_the_end(false).await
+                run.finish(false).await
             }
             (Some(_), Some(_)) => Err(Failure::usage(anyhow!(
                 "--alerts is for dry runs, and a topic is set: add --dry-run to publish nothing"
@@ -76,12 +76,12 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
                 let file = io::LineWriter::new(file.map_err(Failure::Usage)?);
                 let writer = AlertWriter::new(AlertFormat::Ndjson, file);
                 let run = Run::new(pipeline(&config, filter, writer), files, &config, &screen);
-                run.to_the_end(true).await
+                run.finish(true).await
             }
             (None, None) => {
                 let writer = AlertWriter::new(AlertFormat::Text, screen.clone());
                 let run = Run::new(pipeline(&config, filter, writer), files, &config, &screen);
-                run.to_the_end(true).await
+                run.finish(true).await
             }
         }
     })
@@ -110,7 +110,7 @@ impl<'a, P: Publisher> Run<'a, P> {
 
     /// Processes as many events at once as there are cores; answers come out in order. In a dry run
     /// it is one event at a time, so that the alerts come out in order as well.
-    async fn to_the_end(self, dry_run: bool) -> Result<ExitCode, Failure> {
+    async fn finish(self, dry_run: bool) -> Result<ExitCode, Failure> {
         let Self { pipeline, events, screen, mut counts, mut unanswered } = self;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let at_once = if dry_run { 1 } else { cores };

@@ -38,6 +38,8 @@ mod tests {
         "#;
         fs::write(&file, text).expect("a file");
         let options = read(&file).expect("options");
+        fs::write(&file, "settings = 'bounds.json'").expect("a file");
+        let settings = read(&file).expect("options").settings;
         fs::write(&file, "uper = 1").expect("a file");
         let unknown = read(&file).expect_err("an unknown key").to_string();
         fs::remove_dir_all(&folder).expect("a folder");
@@ -45,6 +47,7 @@ mod tests {
         assert_eq!(options.upper, Some(1.5));
         assert_eq!(options.rule, Some(folder.join("rules/other.wasm")));
         assert_eq!(options.max_publish_bytes, Some(1 << 20));
+        assert_eq!(settings, Some(SettingsSource::File(folder.join("bounds.json"))));
         let document = options.settings_document().expect("settings");
         assert_eq!(document["columns"], serde_json::json!(["/pulse"]));
         assert!(unknown.contains("uper"), "{unknown}");

@@ -64,7 +64,7 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub time_limit_ms: Option<u64>,
 
-    /// Memory the rule may use, in MiB [default: 64]
+    /// Memory the rule may use, in MiB, up to 4096 [default: 64]
     #[arg(long, value_name = "N")]
     pub memory_limit_mib: Option<usize>,
 
@@ -146,7 +146,7 @@ pub(super) fn finite(text: &str) -> anyhow::Result<f64> {
 
 /// Where a settings document is found.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "TableOrText")]
 pub enum SettingsSource {
     /// Right here.
     Document(Map<String, Value>),
@@ -162,5 +162,24 @@ impl FromStr for SettingsSource {
             return Ok(Self::File(text.into()));
         }
         serde_json::from_str(text).map(Self::Document).map_err(|error| anyhow!("not JSON: {error}"))
+    }
+}
+
+/// What a configuration file may hold for it: a table, or what a flag may say.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TableOrText {
+    Table(Map<String, Value>),
+    Text(String),
+}
+
+impl TryFrom<TableOrText> for SettingsSource {
+    type Error = anyhow::Error;
+
+    fn try_from(source: TableOrText) -> Result<Self, Self::Error> {
+        match source {
+            TableOrText::Table(document) => Ok(Self::Document(document)),
+            TableOrText::Text(text) => text.parse(),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The contracts of the stream services: what an event looks like and how it is answered.
 //!
-//! One file a contract. Each reads its event into an [`Event`] and writes the answer for it; what
+//! One file a contract. Each reads its event into the same form and writes the answer for it; what
 //! lies between is the same for all.
 
 mod analytics_output;

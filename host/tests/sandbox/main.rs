@@ -12,3 +12,6 @@ mod state;
 
 #[cfg(feature = "default-rule")]
 mod threshold;
+
+#[cfg(feature = "default-rule")]
+mod agreement;
