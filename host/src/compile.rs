@@ -15,8 +15,9 @@ use wit_component::ComponentEncoder;
 /// What rules are compiled for: no system below them, so there is nothing they could import.
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// What every host's engine has.
-const RUSTFLAGS: &str = "-C target-feature=+simd128,+bulk-memory";
+/// What every host's engine has; and a small stack, so that all the memory of a rule lies together
+/// at its start, where the host keeps it from one instance to the next.
+const RUSTFLAGS: &str = "-C target-feature=+simd128,+bulk-memory -C link-arg=-zstack-size=131072";
 
 /// How a rule is compiled, whatever its crate's own profile says.
 const PROFILE: [&str; 4] = [
