@@ -1,5 +1,6 @@
 use crate::contract::Event;
-use crate::{Bound, Description, Outcome};
+use crate::outcome::{Bound, Flag, Outcome};
+use crate::rule::Description;
 
 /// A message to publish: a flagged record, ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +28,7 @@ pub(crate) fn compose(
     rule: &Description,
     subject: &str,
 ) -> Vec<Alert> {
-    let alert = |flag: &mut crate::Flag| Alert {
+    let alert = |flag: &mut Flag| Alert {
         record_id: event.id(flag.index).to_owned(),
         subject: flag.subject.take().unwrap_or_else(|| subject.to_owned()),
         message: std::mem::take(&mut flag.message),

@@ -16,8 +16,9 @@ use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
 use crate::contract::Contract;
+use crate::limits::Limits;
+use crate::pipeline::DEFAULT_SUBJECT;
 use crate::publish::sns;
-use crate::{DEFAULT_SUBJECT, Limits};
 
 pub use options::{Options, SettingsSource};
 

@@ -4,7 +4,7 @@ use std::thread;
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
-use crate::Limits;
+use crate::limits::Limits;
 
 /// How many rule instances can live at once in one engine. Each reserves address space, not memory.
 const MAX_INSTANCES: u32 = 64;

@@ -1,6 +1,6 @@
 use wasmtime::Trap;
 
-use crate::{LimitExceeded, Limits};
+use crate::limits::{LimitExceeded, Limits};
 
 /// What a rule did wrong while it was called. The fault of the rule, not of a record's payload
 /// being bad: that is a verdict.

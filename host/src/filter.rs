@@ -4,8 +4,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
+use crate::batch::Batch;
 use crate::bindings::{self, rule};
-use crate::{Batch, Description, Fault, Limits, Outcome, Rule};
+use crate::fault::Fault;
+use crate::limits::Limits;
+use crate::outcome::Outcome;
+use crate::rule::{Description, Rule};
 
 /// A rule, opened with settings: it classifies batches.
 ///
@@ -19,13 +23,20 @@ pub struct Filter {
     kept: Mutex<Option<Session>>,
 }
 
-impl Filter {
-    pub(crate) fn open(rule: Rule, settings: &str) -> Result<Self, OpenError> {
-        let session = Session::open(&rule, settings)?;
-        let kept = rule.description().keeps_state.then_some(session);
-        Ok(Self { rule, settings: settings.to_owned(), kept: Mutex::new(kept) })
+impl Rule {
+    /// Opens the rule with a settings document, which is JSON.
+    ///
+    /// # Errors
+    ///
+    /// If the rule refuses the settings, or fails at being opened.
+    pub fn open(&self, settings: &str) -> Result<Filter, OpenError> {
+        let session = Session::open(self, settings)?;
+        let kept = self.description().keeps_state.then_some(session);
+        Ok(Filter { rule: self.clone(), settings: settings.to_owned(), kept: Mutex::new(kept) })
     }
+}
 
+impl Filter {
     /// What the opened rule says of itself.
     pub fn description(&self) -> &Description {
         self.rule.description()

@@ -1,4 +1,4 @@
-use crate::Payloads;
+use crate::batch::Payloads;
 use crate::bindings::rule;
 
 /// A rule's answer for a batch, checked: one verdict a record, details only where there is

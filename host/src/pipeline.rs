@@ -1,9 +1,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::alert;
+use crate::batch::Batch;
 use crate::contract::{Answer, Contract, EnvelopeError, Event, Origin};
-use crate::publish::Publisher;
-use crate::{Batch, Filter, Outcome, Verdict, alert};
+use crate::filter::Filter;
+use crate::outcome::{Outcome, Verdict};
+use crate::publish::{PublishError, Publisher};
 
 /// The subject of messages, as the pipelines that Weir replaces wrote it.
 pub const DEFAULT_SUBJECT: &str = "Sent from Kinesis Analytics";
@@ -142,10 +145,7 @@ impl<P: Publisher> Pipeline<P> {
 }
 
 /// Brings together what the rule said and what the publisher confirmed: one answer a record.
-fn settle(
-    outcome: &Outcome,
-    receipts: Vec<Result<(), crate::publish::PublishError>>,
-) -> Vec<Answer> {
+fn settle(outcome: &Outcome, receipts: Vec<Result<(), PublishError>>) -> Vec<Answer> {
     let mut flagged = outcome.flagged.iter().zip(receipts);
     let mut failed = outcome.failed.iter();
     let answer = |verdict: &Verdict| match verdict {

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use wasmtime::component::{Component, Linker};
 
 use crate::bindings::{FilterPre, rule};
-use crate::{Engine, Fault, Filter, Limits, OpenError};
+use crate::engine::Engine;
+use crate::fault::Fault;
+use crate::limits::Limits;
 
 /// The interface that a rule exports, with the version that this host speaks.
 pub const INTERFACE: &str = "weir:filter/rule@0.1.0";
 
 /// A rule, compiled and checked: it imports nothing and exports [`INTERFACE`].
 ///
-/// [Open](Self::open) it with settings to classify. A clone is the same rule.
+/// [Open](Rule::open) it with settings to classify. A clone is the same rule.
 #[derive(Clone)]
 pub struct Rule {
     pub(crate) engine: Engine,
@@ -79,15 +81,6 @@ impl Rule {
     pub fn exports(&self) -> Vec<String> {
         let component = self.component.instance_pre().component();
         names(component.component_type().exports(&self.engine.wasmtime))
-    }
-
-    /// Opens the rule with a settings document, which is JSON.
-    ///
-    /// # Errors
-    ///
-    /// If the rule refuses the settings, or fails at being opened.
-    pub fn open(&self, settings: &str) -> Result<Filter, OpenError> {
-        Filter::open(self.clone(), settings)
     }
 }
 

@@ -250,3 +250,19 @@ fn alerts_of_a_dry_run_go_to_a_file_but_not_beside_a_topic() {
 fn lines(path: &Path) -> usize {
     fs::read_to_string(path).expect("a file that was written").lines().count()
 }
+
+#[test]
+fn progress_is_for_terminals() {
+    let mut piped = weir(["run", "--upper", "1.5", "--alerts", "/dev/null"]);
+    let piped = weir::run(piped.arg(example("vital-signs.json")));
+    assert_eq!(piped.stderr.lines().count(), 1, "the summary alone:\n{}", piped.stderr);
+
+    // The same on a terminal that Python provides.
+    let command = weir(["run", "--upper", "1.5", "--alerts", "/dev/null"]);
+    let mut terminal = Command::new("python3");
+    terminal.args(["-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]))"]);
+    terminal.arg(command.get_program()).args(command.get_args()).arg(example("vital-signs.json"));
+    let shown = weir::run(terminal.env("TERM", "xterm")).stdout;
+    assert!(shown.contains("500 records, 21 flagged, 0 failed"), "{shown}");
+    assert!(shown.contains("500 records: 479 passed, 21 flagged, 0 failed, "), "{shown}");
+}

@@ -1,7 +1,9 @@
 //! Flagged records reach the subscribers of a topic, and every record is answered.
 
+use std::fs;
 use std::process::Command;
 
+use tempfile::TempDir;
 use weir_tests::Moto;
 use weir_tests::event::{Record, decode, records};
 use weir_tests::sns::{Delivery, Notification, Topic};
@@ -161,4 +163,30 @@ fn bad_records_do_not_keep_good_ones_from_arriving() {
         .map(|notification| notification.attribute("score").to_owned())
         .collect();
     assert_eq!(scores, ["2.5", "0.2"]);
+}
+
+#[test]
+fn a_profile_says_where_to_publish_and_as_whom() {
+    let moto = Moto::start();
+    let topic = Topic::create(&moto, "alerts");
+    let queue = Queue::create(&moto, "subscriber");
+    topic.subscribe(&queue, Delivery::Raw);
+    let home = TempDir::new().expect("a home");
+    let folder = home.path().join(".aws");
+    fs::create_dir(&folder).expect("a folder");
+    let config = format!("[profile weir]\nregion = us-east-1\nendpoint_url = {}\n", moto.url());
+    fs::write(folder.join("config"), config).expect("a configuration of the AWS SDKs");
+    let credentials = "[weir]\naws_access_key_id = test\naws_secret_access_key = test\n";
+    fs::write(folder.join("credentials"), credentials).expect("credentials");
+
+    let mut command = weir(["run", "--topic", topic.arn(), "--upper", "1.5"]);
+    command.arg(example("vital-signs.json")).env("HOME", home.path()).env("AWS_PROFILE", "weir");
+    for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL"]
+    {
+        command.env_remove(variable);
+    }
+    weir::run(&mut command).success();
+    let flagged = records(&example_text("vital-signs.json"));
+    let flagged = flagged.iter().filter(|record| record.score >= UPPER).count();
+    assert_eq!(queue.receive_all().len(), flagged);
 }

@@ -3,7 +3,11 @@
 use std::cell::RefCell;
 use std::marker::PhantomData;
 
-use crate::{Batch, Encoding, Payloads, Rule, Settings, VerdictKind};
+use crate::batch::{Batch, Encoding, Payloads};
+use crate::outcome::{self, VerdictKind};
+use crate::rule::Rule;
+use crate::settings::{self, Settings};
+use crate::verdict;
 use bindings::exports::weir::filter::rule;
 
 #[allow(missing_docs, unreachable_pub, unsafe_op_in_unsafe_fn, clippy::all)]
@@ -48,7 +52,7 @@ impl<R: Rule> rule::GuestClassifier for Classifier<R> {
             payloads: Payloads { bytes: &batch.payloads.bytes, ends: &batch.payloads.ends },
             encoding: batch.encoding.into(),
         };
-        crate::classify(&mut *self.0.borrow_mut(), batch_in).into()
+        outcome::classify(&mut *self.0.borrow_mut(), batch_in).into()
     }
 }
 
@@ -61,17 +65,17 @@ impl From<rule::Encoding> for Encoding {
     }
 }
 
-impl From<crate::SettingsError> for rule::SettingsError {
-    fn from(error: crate::SettingsError) -> Self {
+impl From<settings::SettingsError> for rule::SettingsError {
+    fn from(error: settings::SettingsError) -> Self {
         Self { path: error.path, value: error.value, expected: error.expected }
     }
 }
 
-impl From<crate::Bound> for rule::Bound {
-    fn from(bound: crate::Bound) -> Self {
+impl From<verdict::Bound> for rule::Bound {
+    fn from(bound: verdict::Bound) -> Self {
         match bound {
-            crate::Bound::Upper => Self::UpperBound,
-            crate::Bound::Lower => Self::LowerBound,
+            verdict::Bound::Upper => Self::UpperBound,
+            verdict::Bound::Lower => Self::LowerBound,
         }
     }
 }
@@ -87,9 +91,9 @@ impl From<VerdictKind> for rule::Verdict {
     }
 }
 
-impl From<crate::Outcome> for rule::Outcome {
-    fn from(outcome: crate::Outcome) -> Self {
-        let flag = |(index, flag): (u32, crate::Flag)| rule::Flag {
+impl From<outcome::Outcome> for rule::Outcome {
+    fn from(outcome: outcome::Outcome) -> Self {
+        let flag = |(index, flag): (u32, verdict::Flag)| rule::Flag {
             index,
             score: flag.score,
             crossed: flag.crossed.map(Into::into),

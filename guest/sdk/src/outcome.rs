@@ -1,4 +1,8 @@
-use crate::{Batch, Encoding, Flag, Record, Rule, Verdict, base64};
+use crate::base64;
+use crate::batch::{Batch, Encoding};
+use crate::record::Record;
+use crate::rule::Rule;
+use crate::verdict::{Flag, Verdict};
 
 /// The answer for a batch, as the contract writes it: one verdict a record, details only where
 /// there is something to say.

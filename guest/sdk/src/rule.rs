@@ -1,4 +1,6 @@
-use crate::{Record, Settings, SettingsError, Verdict};
+use crate::record::Record;
+use crate::settings::{Settings, SettingsError};
+use crate::verdict::Verdict;
 
 /// A rule: opened with settings, it answers each record with a verdict.
 ///

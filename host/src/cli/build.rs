@@ -6,7 +6,10 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::Failure;
-use crate::{Engine, Limits, Rule, compile};
+use crate::compile;
+use crate::engine::Engine;
+use crate::limits::Limits;
+use crate::rule::Rule;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

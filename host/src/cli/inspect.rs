@@ -6,7 +6,9 @@ use clap::Args;
 
 use super::exit::Failure;
 use super::setup::read_rule;
-use crate::{Description, Engine, Limits, Rule};
+use crate::engine::Engine;
+use crate::limits::Limits;
+use crate::rule::{Description, Rule};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

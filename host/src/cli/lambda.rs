@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use super::exit::Failure;
 use super::setup::{ConfigArgs, open_filter, pipeline, runtime};
+use crate::pipeline::{Pipeline, Request};
 use crate::publish::sns::SnsTopic;
-use crate::{Pipeline, Request};
 
 /// What is left for answering when publishing has to stop.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);

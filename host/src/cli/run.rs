@@ -15,9 +15,9 @@ use super::screen::Screen;
 use super::setup::{ConfigArgs, open_filter, pipeline, runtime};
 use crate::config::Config;
 use crate::contract::{Contract, EnvelopeError, Origin};
+use crate::pipeline::{Counts, Pipeline, Request, Response};
 use crate::publish::sns::SnsTopic;
 use crate::publish::{AlertFormat, AlertWriter, Publisher};
-use crate::{Counts, Pipeline, Request, Response};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

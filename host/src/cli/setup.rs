@@ -6,8 +6,11 @@ use clap::Args;
 
 use super::exit::Failure;
 use crate::config::{Config, Options};
+use crate::engine::Engine;
+use crate::filter::Filter;
+use crate::pipeline::Pipeline;
 use crate::publish::Publisher;
-use crate::{Engine, Filter, Pipeline, Rule};
+use crate::rule::Rule;
 
 /// The arguments that say how to process events: those that `run` and `lambda` share.
 #[derive(Clone, Debug, Default, Args)]

@@ -8,7 +8,7 @@
 //! Function as Output".
 
 use super::{Answer, Contract, EnvelopeError, Event, envelope};
-use crate::Batch;
+use crate::batch::Batch;
 
 pub(super) fn read(body: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
     envelope::read(Contract::AnalyticsOutput, body)

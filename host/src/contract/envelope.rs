@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use simdutf8::compat::from_utf8;
 
 use super::{Contract, Event, RecordId};
-use crate::{Batch, Encoding};
+use crate::batch::{Batch, Encoding};
 
 #[derive(Deserialize)]
 struct Envelope<'a> {

@@ -8,7 +8,7 @@
 //! Source: Amazon Data Firehose Developer Guide, "Required parameters for data transformation".
 
 use super::{Answer, Contract, EnvelopeError, Event, envelope};
-use crate::{Batch, Payloads};
+use crate::batch::{Batch, Payloads};
 
 pub(super) fn read(body: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
     envelope::read(Contract::Firehose, body)

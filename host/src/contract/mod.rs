@@ -17,7 +17,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Batch, Bound, Payloads};
+use crate::batch::{Batch, Payloads};
+use crate::outcome::Bound;
 use record_id::RecordId;
 
 pub use envelope::EnvelopeError;

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Answer, Contract, Event, Origin, RecordId};
-use crate::{Batch, Bound, Encoding, Payloads};
+use crate::batch::{Batch, Encoding, Payloads};
+use crate::outcome::Bound;
 
 pub(super) fn read(body: &[u8], origin: &Origin<'_>) -> (Event<'static>, Batch) {
     let mut ids = Vec::new();

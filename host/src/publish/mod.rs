@@ -8,7 +8,7 @@ pub mod sns;
 use std::future::Future;
 use std::time::Instant;
 
-use crate::Alert;
+use crate::alert::Alert;
 
 pub use writer::{AlertFormat, AlertWriter};
 

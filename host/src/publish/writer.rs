@@ -5,7 +5,8 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::{PublishError, Publisher};
-use crate::{Alert, Bound};
+use crate::alert::Alert;
+use crate::outcome::Bound;
 
 /// Writes alerts instead of sending them: a dry run.
 #[derive(Debug)]

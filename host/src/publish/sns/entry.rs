@@ -1,6 +1,6 @@
 use aws_sdk_sns::types::MessageAttributeValue;
 
-use crate::Alert;
+use crate::alert::Alert;
 
 /// The longest subject that SNS takes, in characters.
 const MAX_SUBJECT: usize = 100;

@@ -16,7 +16,7 @@ use aws_sdk_sns::Client;
 use futures_util::{StreamExt, stream};
 
 use super::{PublishError, Publisher};
-use crate::Alert;
+use crate::alert::Alert;
 use entry::Entry;
 use send::{Batch, send};
 
