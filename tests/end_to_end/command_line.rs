@@ -266,3 +266,11 @@ fn progress_is_for_terminals() {
     assert!(shown.contains("500 records, 21 flagged, 0 failed"), "{shown}");
     assert!(shown.contains("500 records: 479 passed, 21 flagged, 0 failed, "), "{shown}");
 }
+
+#[test]
+fn a_folder_in_place_of_a_file_is_named_once() {
+    let mut command = weir(["run", "--upper", "1.5", "examples"]);
+    let output = weir::run(command.current_dir(root())).exit(1);
+    let errors: Vec<_> = output.stderr.lines().filter(|line| line.starts_with("error")).collect();
+    assert!(matches!(errors[..], [error] if error.contains("examples")), "{errors:?}");
+}

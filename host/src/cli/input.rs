@@ -39,6 +39,8 @@ pub(super) struct Events<R> {
     line: u64,
     contract: Option<Contract>,
     detected: bool,
+    /// The input failed: there is no telling what would come next.
+    failed: bool,
 }
 
 impl<R: Read> Events<R> {
@@ -52,6 +54,7 @@ impl<R: Read> Events<R> {
             line: 1,
             contract,
             detected,
+            failed: false,
         }
     }
 
@@ -139,7 +142,12 @@ impl<R: Read> Iterator for Events<R> {
     type Item = io::Result<InputEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.read().transpose()
+        if self.failed {
+            return None;
+        }
+        let event = self.read();
+        self.failed = event.is_err();
+        event.transpose()
     }
 }
 
@@ -216,5 +224,6 @@ mod tests {
         let endless = io::repeat(b'[');
         let mut events = Events::new("x", endless, None);
         assert!(matches!(events.next(), Some(Err(_))));
+        assert!(events.next().is_none(), "an input that failed has ended");
     }
 }

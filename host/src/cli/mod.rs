@@ -4,6 +4,8 @@ mod build;
 
 mod exit;
 
+mod files;
+
 mod inspect;
 
 mod input;

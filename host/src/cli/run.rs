@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::thread;
 
@@ -10,10 +11,10 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::exit::{Failure, INCOMPLETE};
-use super::input::{Events, InputEvent};
+use super::files;
+use super::input::InputEvent;
 use super::screen::Screen;
 use super::setup::{ConfigArgs, open_filter, pipeline, runtime};
-use crate::config::Config;
 use crate::contract::{Contract, EnvelopeError, Origin};
 use crate::pipeline::{Counts, Pipeline, Request, Response};
 use crate::publish::sns::SnsTopic;
@@ -60,93 +61,75 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
     let filter = open_filter(&config)?;
     let screen = Screen::new();
     let topic = config.topic.as_deref().filter(|_| !dry_run);
+    let events = files::read(files, config.contract);
     runtime()?.block_on(async {
         match (topic, alerts) {
             (Some(arn), None) => {
                 let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
                 let topic = topic.map_err(Failure::usage)?;
-                let run = Run::new(pipeline(&config, filter, topic), files, &config, &screen);
-                run.finish(false).await
+                answer_all(pipeline(&config, filter, topic), events, &screen, false).await
             }
             (Some(_), Some(_)) => Err(Failure::usage(anyhow!(
                 "--alerts is for dry runs, and a topic is set: add --dry-run to publish nothing"
             ))),
             (None, Some(path)) => {
                 let file = File::create(&path).with_context(|| path.display().to_string());
-                let file = io::LineWriter::new(file.map_err(Failure::Usage)?);
-                let writer = AlertWriter::new(AlertFormat::Ndjson, file);
-                let run = Run::new(pipeline(&config, filter, writer), files, &config, &screen);
-                run.finish(true).await
+                let writer = AlertWriter::new(AlertFormat::Ndjson, file.map_err(Failure::Usage)?);
+                answer_all(pipeline(&config, filter, writer), events, &screen, true).await
             }
             (None, None) => {
                 let writer = AlertWriter::new(AlertFormat::Text, screen.clone());
-                let run = Run::new(pipeline(&config, filter, writer), files, &config, &screen);
-                run.finish(true).await
+                answer_all(pipeline(&config, filter, writer), events, &screen, true).await
             }
         }
     })
 }
 
-/// All events of all files, on their way through a pipeline.
-struct Run<'a, P> {
+/// Processes as many events at once as there are cores; answers come out in order. In a dry run it
+/// is one event at a time, so that the alerts come out in order as well.
+async fn answer_all<P: Publisher>(
     pipeline: Pipeline<P>,
     events: mpsc::Receiver<anyhow::Result<InputEvent>>,
-    screen: &'a Screen,
-    counts: Counts,
-    /// Whether something could not even be answered.
-    unanswered: bool,
-}
+    screen: &Screen,
+    dry_run: bool,
+) -> Result<ExitCode, Failure> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let at_once = if dry_run { 1 } else { cores };
+    let events =
+        stream::unfold(events, async |mut events| events.recv().await.map(|event| (event, events)));
+    let mut processed = pin!(
+        events
+            .map(async |event| match event {
+                Ok(event) => Ok(process(&pipeline, event).await),
+                Err(error) => Err(error),
+            })
+            .buffered(at_once)
+    );
 
-impl<'a, P: Publisher> Run<'a, P> {
-    fn new(
-        pipeline: Pipeline<P>,
-        files: Vec<PathBuf>,
-        config: &Config,
-        screen: &'a Screen,
-    ) -> Self {
-        let events = read(files, config.contract);
-        Self { pipeline, events, screen, counts: Counts::default(), unanswered: false }
-    }
-
-    /// Processes as many events at once as there are cores; answers come out in order. In a dry run
-    /// it is one event at a time, so that the alerts come out in order as well.
-    async fn finish(self, dry_run: bool) -> Result<ExitCode, Failure> {
-        let Self { pipeline, events, screen, mut counts, mut unanswered } = self;
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let at_once = if dry_run { 1 } else { cores };
-        let events = stream::unfold(events, async |mut events| {
-            events.recv().await.map(|event| (event, events))
-        });
-        let mut processed = std::pin::pin!(
-            events
-                .map(async |event| match event {
-                    Ok(event) => Ok(process(&pipeline, event).await),
-                    Err(error) => Err(error),
-                })
-                .buffered(at_once)
-        );
-        while let Some(next) = processed.next().await {
-            match next {
-                Ok((event, Ok(response))) => {
-                    answer(&response).map_err(Failure::Runtime)?;
-                    report_failures(screen, &event, &response);
-                    counts += response.counts;
-                    screen.progress(&counts);
-                }
-                Ok((event, Err(error))) => {
-                    screen.line(&format!("error: {}:{}: {error}", event.name, event.line));
-                    unanswered = true;
-                }
-                Err(error) => {
-                    screen.line(&format!("error: {error:#}"));
-                    unanswered = true;
-                }
+    let mut counts = Counts::default();
+    // Whether something could not even be answered.
+    let mut unanswered = false;
+    while let Some(next) = processed.next().await {
+        match next {
+            Ok((event, Ok(response))) => {
+                answer(&response).map_err(Failure::Runtime)?;
+                report_failures(screen, &event, &response);
+                counts += response.counts;
+                screen.progress(&counts);
+            }
+            Ok((event, Err(error))) => {
+                screen.line(&format!("error: {}:{}: {error}", event.name, event.line));
+                unanswered = true;
+            }
+            Err(error) => {
+                screen.line(&format!("error: {error:#}"));
+                unanswered = true;
             }
         }
-        screen.summary(&counts, dry_run);
-        let incomplete = unanswered || counts.failed > 0;
-        Ok(if incomplete { ExitCode::from(INCOMPLETE) } else { ExitCode::SUCCESS })
     }
+    screen.summary(&counts, dry_run);
+    let incomplete = unanswered || counts.failed > 0;
+    Ok(if incomplete { ExitCode::from(INCOMPLETE) } else { ExitCode::SUCCESS })
 }
 
 async fn process<P: Publisher>(
@@ -187,36 +170,4 @@ fn report_failures(screen: &Screen, event: &InputEvent, response: &Response) {
         };
         screen.line(&line);
     }
-}
-
-/// Reads all files in a thread of its own, no further ahead than is worked on.
-fn read(
-    files: Vec<PathBuf>,
-    contract: Option<Contract>,
-) -> mpsc::Receiver<anyhow::Result<InputEvent>> {
-    let (sender, receiver) = mpsc::channel(1);
-    thread::spawn(move || {
-        for file in files {
-            let sent = match open(&file) {
-                Err(error) => sender.blocking_send(Err(error)),
-                Ok((name, input)) => Events::new(&name, input, contract).try_for_each(|event| {
-                    sender.blocking_send(event.with_context(|| name.clone()))
-                }),
-            };
-            // Nobody is left to read for.
-            if sent.is_err() {
-                return;
-            }
-        }
-    });
-    receiver
-}
-
-fn open(file: &Path) -> anyhow::Result<(String, Box<dyn io::Read>)> {
-    if file == Path::new("-") {
-        return Ok(("standard input".to_owned(), Box::new(io::stdin())));
-    }
-    let name = file.display().to_string();
-    let input = File::open(file).with_context(|| name.clone())?;
-    Ok((name, Box::new(input)))
 }
