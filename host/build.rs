@@ -3,7 +3,9 @@
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     #[cfg(feature = "default-rule")]
-    default_rule::build();
+    if let Err(error) = default_rule::build() {
+        println!("cargo::error=the default rule cannot be built: {error}");
+    }
 }
 
 #[cfg(feature = "default-rule")]
@@ -16,10 +18,10 @@ mod default_rule {
     use std::fs;
     use std::path::PathBuf;
 
-    use crate::compile;
+    use crate::compile::{self, CompileError};
 
     /// Leaves `OUT_DIR/threshold.wasm`.
-    pub(crate) fn build() {
+    pub(crate) fn build() -> Result<(), CompileError> {
         let folder = |name| PathBuf::from(env::var_os(name).expect("cargo sets it"));
         let (host, out) = (folder("CARGO_MANIFEST_DIR"), folder("OUT_DIR"));
         let workspace = host.parent().expect("the host is a member of the workspace");
@@ -29,8 +31,8 @@ mod default_rule {
 
         // With a target directory of its own: the inner cargo would wait forever for the outer one.
         let rule = workspace.join("guest/threshold");
-        let component = compile::component(&rule, Some(&out.join("guest")))
-            .unwrap_or_else(|error| panic!("the default rule cannot be built: {error}"));
+        let component = compile::component(&rule, Some(&out.join("guest")))?;
         fs::write(out.join("threshold.wasm"), component).expect("OUT_DIR can be written");
+        Ok(())
     }
 }

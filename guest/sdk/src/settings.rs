@@ -126,11 +126,11 @@ pub struct SettingsError {
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, value, expected } = self;
-        write!(f, "setting {path}: expected {expected}")?;
-        if !value.is_empty() {
-            write!(f, ", found {value}")?;
+        match path.as_str() {
+            "" => write!(f, "settings: expected {expected}")?,
+            path => write!(f, "setting {path}: expected {expected}")?,
         }
-        Ok(())
+        if value.is_empty() { Ok(()) } else { write!(f, ", found {value}") }
     }
 }
 
