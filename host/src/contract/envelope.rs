@@ -3,14 +3,13 @@
 //! Only what is needed is read; fields that are not known are ignored, and so are those that other
 //! readers insist on and AWS fills in now one way and now another.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use simdutf8::compat::from_utf8;
 
-use super::{Contract, Event, RecordId};
+use super::{Contract, Event, RecordId, json_string};
 use crate::batch::{Batch, Encoding};
 
 #[derive(Deserialize)]
@@ -43,7 +42,7 @@ pub(super) fn read(contract: Contract, body: &[u8]) -> Result<(Event<'_>, Batch)
         let id = RecordId::from_json(id).ok_or(EnvelopeError::RecordIdNotAString { index })?;
         let payload = match record.data.map(RawValue::get).filter(|json| *json != "null") {
             None => return Err(EnvelopeError::NoData { index, id: id.text().to_owned() }),
-            Some(json) => string(json)
+            Some(json) => json_string::text(json)
                 .ok_or_else(|| EnvelopeError::DataNotAString { index, id: id.text().to_owned() })?,
         };
         batch.push(payload.as_bytes());
@@ -52,15 +51,6 @@ pub(super) fn read(contract: Contract, body: &[u8]) -> Result<(Event<'_>, Batch)
     }
     refuse_duplicates(&ids)?;
     Ok((Event { contract, ids, data }, batch))
-}
-
-/// The text of a JSON string, borrowed where it has no escapes. None if it is something else.
-fn string(json: &str) -> Option<Cow<'_, str>> {
-    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
-    match inner.contains('\\') {
-        true => serde_json::from_str(json).ok().map(Cow::Owned),
-        false => Some(Cow::Borrowed(inner)),
-    }
 }
 
 fn refuse_duplicates(ids: &[RecordId<'_>]) -> Result<(), EnvelopeError> {

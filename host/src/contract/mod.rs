@@ -11,6 +11,8 @@ mod firehose;
 
 mod ndjson;
 
+mod json_string;
+
 mod record_id;
 
 use std::borrow::Cow;

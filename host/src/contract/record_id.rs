@@ -1,28 +1,24 @@
 use std::borrow::Cow;
 
+use super::json_string;
+
 /// A record's id: as it stands in the event, so that it goes back byte for byte, and as text.
 #[derive(Clone, Debug)]
 pub(super) struct RecordId<'a> {
     json: Cow<'a, str>,
-    /// The text, where it is not what stands between the quotes.
-    unescaped: Option<String>,
+    text: Cow<'a, str>,
 }
 
 impl<'a> RecordId<'a> {
     /// Of a JSON string, with its quotes and its escapes. None if it is something else.
     pub(super) fn from_json(json: &'a str) -> Option<Self> {
-        let inner = json.strip_prefix('"')?;
-        let unescaped = match inner.contains('\\') {
-            true => Some(serde_json::from_str(json).ok()?),
-            false => None,
-        };
-        Some(Self { json: Cow::Borrowed(json), unescaped })
+        json_string::text(json).map(|text| Self { json: Cow::Borrowed(json), text })
     }
 
     /// Of a text that never was JSON.
     pub(super) fn from_text(text: String) -> Self {
         let json = Cow::Owned(serde_json::Value::from(text.as_str()).to_string());
-        Self { json, unescaped: Some(text) }
+        Self { json, text: Cow::Owned(text) }
     }
 
     /// The id as a JSON string, as it came.
@@ -32,9 +28,6 @@ impl<'a> RecordId<'a> {
 
     /// The id as text.
     pub(super) fn text(&self) -> &str {
-        match &self.unescaped {
-            Some(text) => text,
-            None => &self.json[1..self.json.len() - 1],
-        }
+        &self.text
     }
 }
