@@ -19,6 +19,10 @@ pub struct Alert {
     pub rule: String,
     /// The version of that rule.
     pub rule_version: String,
+    /// The message group on a FIFO topic: within it, messages keep their order.
+    pub group: Option<String>,
+    /// What a FIFO topic tells repeated messages by: the same whenever the same record comes again.
+    pub deduplication_id: String,
 }
 
 /// The alerts of an event: one for each flagged record, in order.
@@ -36,6 +40,8 @@ pub(crate) fn compose(
         crossed: flag.crossed,
         rule: rule.name.clone(),
         rule_version: rule.version.clone(),
+        group: None,
+        deduplication_id: String::new(),
     };
     outcome.flagged.iter_mut().map(alert).collect()
 }

@@ -60,6 +60,8 @@ mod alert;
 
 pub mod publish;
 
+pub mod dead_letter;
+
 mod pipeline;
 
 #[cfg(feature = "cli")]

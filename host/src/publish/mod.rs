@@ -29,6 +29,10 @@ pub enum PublishError {
     /// It can never be published as it is.
     #[error("not published: {0}")]
     Rejected(String),
+    /// The destination takes nothing until somebody mends it or the right to publish to it. Another
+    /// attempt now is of no use; the record itself is not at fault.
+    #[error("not published: {0}")]
+    Refused(String),
     /// It may or may not have been published; another attempt may succeed.
     #[error("publishing was not confirmed: {0}")]
     Unconfirmed(String),

@@ -94,7 +94,7 @@ fn write_line(alert: &Alert, to: &mut Vec<u8>) -> io::Result<()> {
         subject: &'a str,
         message: &'a str,
     }
-    let Alert { record_id, subject, message, score, crossed, rule, rule_version } = alert;
+    let Alert { record_id, subject, message, score, crossed, rule, rule_version, .. } = alert;
     let (score, crossed) = (*score, *crossed);
     let line = Line { record: record_id, score, crossed, rule, rule_version, subject, message };
     serde_json::to_writer(&mut *to, &line)?;
@@ -115,6 +115,8 @@ mod tests {
             crossed: Some(Bound::Upper),
             rule: "threshold".to_owned(),
             rule_version: "0.1.0".to_owned(),
+            group: None,
+            deduplication_id: "d".to_owned(),
         }
     }
 

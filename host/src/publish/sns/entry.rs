@@ -124,6 +124,8 @@ pub(super) mod tests {
             crossed: None,
             rule: "threshold".to_owned(),
             rule_version: "0.1.0".to_owned(),
+            group: None,
+            deduplication_id: "d".to_owned(),
         }
     }
 
