@@ -1,5 +1,9 @@
-use crate::contract::Event;
-use crate::outcome::{Bound, Flag, Outcome};
+use sha2::{Digest, Sha256};
+
+use crate::contract::{Contract, Event};
+use crate::outcome::{Bound, Flag};
+use crate::payload::PayloadReader;
+use crate::pointer::FieldPointer;
 use crate::rule::Description;
 
 /// A message to publish: a flagged record, ready to be sent.
@@ -25,23 +29,57 @@ pub struct Alert {
     pub deduplication_id: String,
 }
 
-/// The alerts of an event: one for each flagged record, in order.
-pub(crate) fn compose(
-    event: &Event<'_>,
-    outcome: &mut Outcome,
-    rule: &Description,
-    subject: &str,
-) -> Vec<Alert> {
-    let alert = |flag: &mut Flag| Alert {
-        record_id: event.id(flag.index).to_owned(),
-        subject: flag.subject.take().unwrap_or_else(|| subject.to_owned()),
-        message: std::mem::take(&mut flag.message),
-        score: flag.score,
-        crossed: flag.crossed,
-        rule: rule.name.clone(),
-        rule_version: rule.version.clone(),
-        group: None,
-        deduplication_id: String::new(),
-    };
-    outcome.flagged.iter_mut().map(alert).collect()
+/// What alerts say beside what the rule does.
+pub(crate) struct Composer<'a> {
+    pub(crate) event: &'a Event<'a>,
+    pub(crate) payloads: &'a PayloadReader<'a>,
+    pub(crate) rule: &'a Description,
+    /// The subject where the rule has none.
+    pub(crate) subject: &'a str,
+    /// Where the message group stands in the payload; the partition key where there is none.
+    pub(crate) group: Option<&'a FieldPointer>,
+}
+
+impl Composer<'_> {
+    /// The alert for a flagged record. Takes the texts out of the flag.
+    pub(crate) fn compose(&self, flag: &mut Flag) -> Alert {
+        let entry = flag.index;
+        let group = match self.group {
+            Some(pointer) => self.payloads.field(entry, pointer),
+            None => None,
+        };
+        Alert {
+            record_id: self.event.entry_id(entry).into_owned(),
+            subject: flag.subject.take().unwrap_or_else(|| self.subject.to_owned()),
+            message: std::mem::take(&mut flag.message),
+            score: flag.score,
+            crossed: flag.crossed,
+            rule: self.rule.name.clone(),
+            rule_version: self.rule.version.clone(),
+            group: group.or_else(|| self.event.key(entry).map(|key| key.into_owned())),
+            deduplication_id: self.deduplication_id(entry),
+        }
+    }
+
+    /// The same whenever the same record comes again, whoever classifies it: of where it came from
+    /// and its id. The line of a file is no identity, as another file of that name has such lines
+    /// too: there, the payload tells.
+    fn deduplication_id(&self, entry: usize) -> String {
+        let id = self.event.entry_id(entry);
+        let identity = [self.event.source.as_bytes(), id.as_bytes()];
+        match self.event.contract {
+            Contract::Ndjson => digest(identity.into_iter().chain([self.payloads.encoded(entry)])),
+            _ => digest(identity),
+        }
+    }
+}
+
+/// The SHA-256 of some parts, each told apart from the next, in hexadecimal.
+pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

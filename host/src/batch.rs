@@ -14,6 +14,16 @@ pub enum Encoding {
     Plain,
 }
 
+impl Encoding {
+    /// The name: `base64` or `plain`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Base64 => "base64",
+            Self::Plain => "plain",
+        }
+    }
+}
+
 impl Batch {
     /// The most that all payloads together can hold: their ends are 32-bit numbers.
     pub const MAX_BYTES: usize = u32::MAX as usize;
@@ -38,6 +48,19 @@ impl Batch {
         let rule::Payloads { bytes, ends } = &mut self.0.payloads;
         bytes.extend_from_slice(payload);
         ends.push(u32::try_from(bytes.len()).expect("a batch holds at most 4 GiB"));
+    }
+
+    /// The payload of a record, encoded as the batch says. None if there is no such record.
+    pub(crate) fn payload(&self, index: usize) -> Option<&[u8]> {
+        payload(&self.0.payloads.bytes, &self.0.payloads.ends, index)
+    }
+
+    /// How its payloads are encoded.
+    pub(crate) fn encoding(&self) -> Encoding {
+        match self.0.encoding {
+            rule::Encoding::Base64 => Encoding::Base64,
+            rule::Encoding::Plain => Encoding::Plain,
+        }
     }
 
     /// How many records it has.
@@ -69,8 +92,13 @@ pub struct Payloads {
 impl Payloads {
     /// The payload at an index, if there is one.
     pub fn get(&self, index: usize) -> Option<&[u8]> {
-        let end = *self.ends.get(index)? as usize;
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
-        self.bytes.get(start..end)
+        payload(&self.bytes, &self.ends, index)
     }
+}
+
+/// One payload of a column.
+fn payload<'a>(bytes: &'a [u8], ends: &[u32], index: usize) -> Option<&'a [u8]> {
+    let end = *ends.get(index)? as usize;
+    let start = index.checked_sub(1).map_or(0, |before| ends[before] as usize);
+    bytes.get(start..end)
 }

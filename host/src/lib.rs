@@ -56,11 +56,21 @@ mod batch;
 
 mod outcome;
 
+mod pointer;
+
+mod payload;
+
 mod alert;
 
 pub mod publish;
 
 pub mod dead_letter;
+
+mod bad_record;
+
+mod counts;
+
+mod delivery;
 
 mod pipeline;
 
@@ -77,11 +87,14 @@ pub mod cli;
 pub use crate::default_rule::DEFAULT_RULE;
 
 pub use crate::alert::Alert;
+pub use crate::bad_record::OnBadRecord;
 pub use crate::batch::{Batch, Encoding, Payloads};
+pub use crate::counts::Counts;
 pub use crate::engine::{Engine, EngineError};
 pub use crate::fault::Fault;
 pub use crate::filter::{Filter, OpenError, SettingsError};
 pub use crate::limits::{LimitExceeded, Limits};
 pub use crate::outcome::{Bound, Failure, Flag, Outcome, Verdict};
-pub use crate::pipeline::{Counts, DEFAULT_SUBJECT, FailedRecord, Pipeline, Request, Response};
+pub use crate::pipeline::{DEFAULT_SUBJECT, FailedRecord, Pipeline, Request, Response};
+pub use crate::pointer::{FieldPointer, InvalidPointer};
 pub use crate::rule::{Description, INTERFACE, LoadError, Rule};

@@ -1,12 +1,17 @@
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::alert;
+use crate::bad_record::OnBadRecord;
 use crate::batch::Batch;
-use crate::contract::{Answer, Contract, EnvelopeError, Event, Origin};
+use crate::contract::{Contract, EnvelopeError, Event, Origin};
+use crate::counts::Counts;
+use crate::delivery::{self, Delivery};
 use crate::filter::Filter;
-use crate::outcome::{Outcome, Verdict};
-use crate::publish::{PublishError, Publisher};
+use crate::outcome::Outcome;
+use crate::pointer::FieldPointer;
+use crate::publish::{Cooldown, Ordering, Publisher};
+
+pub use crate::delivery::FailedRecord;
 
 /// The subject of messages, as the pipelines that Weir replaces wrote it.
 pub const DEFAULT_SUBJECT: &str = "Sent from Kinesis Analytics";
@@ -14,10 +19,16 @@ pub const DEFAULT_SUBJECT: &str = "Sent from Kinesis Analytics";
 /// The whole flow, from an event to its answer.
 #[derive(Debug)]
 pub struct Pipeline<P> {
-    filter: Arc<Filter>,
-    publisher: P,
+    pub(crate) filter: Arc<Filter>,
+    pub(crate) publisher: P,
     contract: Option<Contract>,
-    subject: String,
+    pub(crate) subject: String,
+    pub(crate) ordering: Option<Ordering>,
+    pub(crate) on_bad_record: OnBadRecord,
+    pub(crate) cooldown: Option<Cooldown>,
+    pub(crate) message_group: Option<FieldPointer>,
+    pub(crate) partition_keys: Vec<(String, FieldPointer)>,
+    publish_timeout: Option<Duration>,
 }
 
 /// An event to process.
@@ -29,7 +40,8 @@ pub struct Request<'a> {
     pub contract: Option<Contract>,
     /// Where it was read from, for records without an id.
     pub origin: Origin<'a>,
-    /// When the answer is needed. Publishing stops then; what is not confirmed is failed.
+    /// When the answer is needed. Classifying and publishing stop then; what is not confirmed is
+    /// failed.
     pub deadline: Option<Instant>,
 }
 
@@ -46,34 +58,6 @@ pub struct Response {
     pub failures: Vec<FailedRecord>,
 }
 
-/// What became of records, in numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// All of them: the sum of passed, flagged, dropped and unclassified.
-    pub records: u64,
-    /// Nothing to notice.
-    pub passed: u64,
-    /// Flagged by the rule, published or not.
-    pub flagged: u64,
-    /// Dropped by the rule.
-    pub dropped: u64,
-    /// Answered as failed: not classified, or flagged and not published.
-    pub failed: u64,
-    /// Flagged, and confirmed by the publisher.
-    pub published: u64,
-}
-
-/// A record that was answered as failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedRecord {
-    /// Its index in the event.
-    pub index: usize,
-    /// Its id.
-    pub id: String,
-    /// Why.
-    pub reason: String,
-}
-
 impl<P: Publisher> Pipeline<P> {
     /// A pipeline through `filter` to `publisher`.
     pub fn new(filter: Filter, publisher: P) -> Self {
@@ -82,6 +66,12 @@ impl<P: Publisher> Pipeline<P> {
             publisher,
             contract: None,
             subject: DEFAULT_SUBJECT.to_owned(),
+            ordering: None,
+            on_bad_record: OnBadRecord::default(),
+            cooldown: None,
+            message_group: None,
+            partition_keys: Vec::new(),
+            publish_timeout: None,
         }
     }
 
@@ -95,6 +85,47 @@ impl<P: Publisher> Pipeline<P> {
     /// [`DEFAULT_SUBJECT`].
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = subject.into();
+        self
+    }
+
+    /// Sets what is still attempted after a record that failed. By default [`Ordering::Key`] from a
+    /// FIFO queue or to a publisher that [keeps the order](Publisher::keeps_order), or else
+    /// [`Ordering::None`].
+    pub fn ordering(mut self, ordering: Ordering) -> Self {
+        self.ordering = Some(ordering);
+        self
+    }
+
+    /// Sets what becomes of records that can never be processed. By default they fail.
+    pub fn on_bad_record(mut self, policy: OnBadRecord) -> Self {
+        self.on_bad_record = policy;
+        self
+    }
+
+    /// Merges alerts when many come for the same key. By default none are merged.
+    pub fn cooldown(mut self, cooldown: Cooldown) -> Self {
+        self.cooldown = Some(cooldown);
+        self
+    }
+
+    /// Sets the field of the payload whose value is the message group on a FIFO topic. By default,
+    /// and where there is no such field, it is the partition key.
+    pub fn message_group(mut self, field: FieldPointer) -> Self {
+        self.message_group = Some(field);
+        self
+    }
+
+    /// Adds a partition key to the answers for Firehose: a name, and the field of the payload that
+    /// holds its value. A record without that field can never be processed.
+    pub fn partition_key(mut self, name: impl Into<String>, field: FieldPointer) -> Self {
+        self.partition_keys.push((name.into(), field));
+        self
+    }
+
+    /// Sets how long publishing may take for an event, whatever deadline it has. By default as long
+    /// as the publisher goes on trying.
+    pub fn publish_timeout(mut self, timeout: Duration) -> Self {
+        self.publish_timeout = Some(timeout);
         self
     }
 
@@ -115,24 +146,18 @@ impl<P: Publisher> Pipeline<P> {
             None => Contract::detect(request.body)?,
         };
         let (event, batch) = Event::read(contract, request.body, &request.origin)?;
-        let mut outcome = self.classify(batch).await;
-        let rule = self.filter.description();
-        let alerts = alert::compose(&event, &mut outcome, rule, &self.subject);
-        let receipts = self.publisher.publish(alerts, request.deadline).await;
-        let answers = settle(&outcome, receipts);
-        Ok(Response {
-            body: event.respond(&answers, outcome.rewritten.as_ref()),
-            contract,
-            counts: count(&outcome, &answers),
-            failures: failures(&event, answers),
-        })
+        let batch = Arc::new(batch);
+        let outcome = self.classify(&batch, request.deadline).await;
+        let deadline = self.publishing_ends(request.deadline);
+        Ok(delivery::deliver(Delivery { pipeline: self, event, batch: &batch, deadline }, outcome)
+            .await)
     }
 
     /// Classifies a batch away from the threads that wait for the network. If the rule is at
     /// fault, no record has a verdict, and all of them fail.
-    async fn classify(&self, batch: Batch) -> Outcome {
-        let filter = Arc::clone(&self.filter);
-        let records = batch.len();
+    async fn classify(&self, batch: &Arc<Batch>, _deadline: Option<Instant>) -> Outcome {
+        let (filter, records) = (Arc::clone(&self.filter), batch.len());
+        let batch = Arc::clone(batch);
         let classified = tokio::task::spawn_blocking(move || filter.classify(&batch)).await;
         let reason = match classified {
             Ok(Ok(outcome)) => return outcome,
@@ -142,59 +167,12 @@ impl<P: Publisher> Pipeline<P> {
         tracing::error!(records, rule = self.filter.description().name, reason, "batch failed");
         Outcome::all_failed(records, &reason)
     }
-}
 
-/// Brings together what the rule said and what the publisher confirmed: one answer a record.
-fn settle(outcome: &Outcome, receipts: Vec<Result<(), PublishError>>) -> Vec<Answer> {
-    let mut flagged = outcome.flagged.iter().zip(receipts);
-    let mut failed = outcome.failed.iter();
-    let answer = |verdict: &Verdict| match verdict {
-        Verdict::Pass => Answer::Done,
-        Verdict::Drop => Answer::Dropped,
-        Verdict::Flag => match flagged.next() {
-            Some((flag, Ok(()))) => Answer::Published { score: flag.score, crossed: flag.crossed },
-            Some((_, Err(error))) => Answer::Failed(error.to_string()),
-            None => Answer::Failed("the publisher did not answer for it".to_owned()),
-        },
-        Verdict::Fail => {
-            let failure = failed.next();
-            Answer::Failed(failure.map_or_else(String::new, |failure| failure.reason.clone()))
+    fn publishing_ends(&self, deadline: Option<Instant>) -> Option<Instant> {
+        let timeout = self.publish_timeout.map(|timeout| Instant::now() + timeout);
+        match (deadline, timeout) {
+            (Some(deadline), Some(timeout)) => Some(deadline.min(timeout)),
+            (deadline, timeout) => deadline.or(timeout),
         }
-    };
-    outcome.verdicts.iter().map(answer).collect()
-}
-
-fn count(outcome: &Outcome, answers: &[Answer]) -> Counts {
-    let verdicts =
-        |kind| outcome.verdicts.iter().filter(|verdict| **verdict == kind).count() as u64;
-    let answered = |kind: fn(&Answer) -> bool| answers.iter().filter(|a| kind(a)).count() as u64;
-    Counts {
-        records: answers.len() as u64,
-        passed: verdicts(Verdict::Pass),
-        flagged: verdicts(Verdict::Flag),
-        dropped: verdicts(Verdict::Drop),
-        failed: answered(|answer| matches!(answer, Answer::Failed(_))),
-        published: answered(|answer| matches!(answer, Answer::Published { .. })),
-    }
-}
-
-fn failures(event: &Event<'_>, answers: Vec<Answer>) -> Vec<FailedRecord> {
-    let failure = |(index, answer)| match answer {
-        Answer::Failed(reason) => {
-            Some(FailedRecord { index, id: event.id(index).to_owned(), reason })
-        }
-        _ => None,
-    };
-    answers.into_iter().enumerate().filter_map(failure).collect()
-}
-
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.records += other.records;
-        self.passed += other.passed;
-        self.flagged += other.flagged;
-        self.dropped += other.dropped;
-        self.failed += other.failed;
-        self.published += other.published;
     }
 }

@@ -16,7 +16,8 @@ use super::input::InputEvent;
 use super::screen::Screen;
 use super::setup::{ConfigArgs, open_filter, pipeline, runtime};
 use crate::contract::{Contract, EnvelopeError, Origin};
-use crate::pipeline::{Counts, Pipeline, Request, Response};
+use crate::counts::Counts;
+use crate::pipeline::{Pipeline, Request, Response};
 use crate::publish::sns::SnsTopic;
 use crate::publish::{AlertFormat, AlertWriter, Publisher};
 

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::pipeline::Counts;
+use crate::counts::Counts;
 
 /// Standard error, as a person sees it: lines that stay, and below them, on a terminal, one that
 /// shows how far the work has come. A clone is the same screen.
@@ -43,18 +43,25 @@ impl Screen {
     /// Writes the summary, as the last line.
     pub(super) fn summary(&self, counts: &Counts, dry_run: bool) {
         self.progress.finish_and_clear();
-        let Counts { records, passed, flagged, dropped, failed, published } = *counts;
+        let Counts { records, passed, flagged, failed, published, .. } = *counts;
         let per_second = records as f64 / self.started.elapsed().as_secs_f64();
-        let dropped = match dropped {
-            0 => String::new(),
-            dropped => format!("{dropped} dropped, "),
-        };
+        // What most runs have none of is not mentioned unless there is some.
+        let rare = [
+            (counts.dropped, "dropped"),
+            (counts.dead_lettered, "dead-lettered"),
+            (counts.discarded, "discarded as bad"),
+        ];
+        let rare: String = rare
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}, "))
+            .collect();
         let published = match dry_run {
             true => "0 published (dry run)".to_owned(),
             false => format!("{published} published"),
         };
         self.line(&format!(
-            "{records} records: {passed} passed, {flagged} flagged, {dropped}{failed} failed, \
+            "{records} records: {passed} passed, {flagged} flagged, {rare}{failed} failed, \
              {published}; {} records/s",
             HumanCount(per_second as u64)
         ));

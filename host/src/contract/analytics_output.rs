@@ -17,13 +17,14 @@ pub(super) fn read(body: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
 /// The contract has no word for a dropped record: it has been dealt with, so it is `Ok`.
 pub(super) fn respond(event: &Event<'_>, answers: &[Answer]) -> Vec<u8> {
     let mut response = br#"{"records":["#.to_vec();
-    for (index, (id, answer)) in event.ids.iter().zip(answers).enumerate() {
+    for (index, (record, answer)) in event.records.iter().zip(answers).enumerate() {
         let result = match answer {
-            Answer::Done | Answer::Published { .. } | Answer::Dropped => "Ok",
-            Answer::Failed(_) => "DeliveryFailed",
+            Answer::Failed { .. } => "DeliveryFailed",
+            _ => "Ok",
         };
         let comma = if index == 0 { "" } else { "," };
-        for part in [comma, r#"{"recordId":"#, id.json(), r#","result":""#, result, r#""}"#] {
+        let id = record.id.json();
+        for part in [comma, r#"{"recordId":"#, id, r#","result":""#, result, r#""}"#] {
             response.extend_from_slice(part.as_bytes());
         }
     }
@@ -33,6 +34,7 @@ pub(super) fn respond(event: &Event<'_>, answers: &[Answer]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Onward;
     use super::*;
 
     #[test]
@@ -40,9 +42,9 @@ mod tests {
         let event =
             br#"{"records":[{"recordId":"\u0062\/","data":"YQ=="},{"recordId":"a","data":""}]}"#;
         let (event, _) = read(event).expect("an event");
-        let answers = [Answer::Done, Answer::Failed("no".to_owned())];
+        let answers = [Answer::Done, Answer::transient("no")];
         assert_eq!(
-            String::from_utf8(event.respond(&answers, None)).expect("UTF-8"),
+            String::from_utf8(event.respond(&answers, &Onward::default())).expect("UTF-8"),
             r#"{"records":[{"recordId":"\u0062\/","result":"Ok"},{"recordId":"a","result":"DeliveryFailed"}]}"#
         );
     }
@@ -50,6 +52,6 @@ mod tests {
     #[test]
     fn an_event_without_records_has_an_answer_without_records() {
         let (event, _) = read(br#"{"records":[]}"#).expect("an event");
-        assert_eq!(event.respond(&[], None), br#"{"records":[]}"#);
+        assert_eq!(event.respond(&[], &Onward::default()), br#"{"records":[]}"#);
     }
 }

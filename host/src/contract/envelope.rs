@@ -1,30 +1,65 @@
-//! The envelope that AWS's record contracts share: `{"records": [{"recordId", "data", …}], …}`.
+//! The envelope that the record contracts of Firehose and Kinesis Data Analytics share:
+//! `{"records": [{"recordId", "data", …}], …}`.
 //!
 //! Only what is needed is read; fields that are not known are ignored, and so are those that other
 //! readers insist on and AWS fills in now one way and now another.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use simdutf8::compat::from_utf8;
 
-use super::{Contract, Event, RecordId, json_string};
-use crate::batch::{Batch, Encoding};
+use super::event::Record;
+use super::record_id::RecordId;
+use super::{Contract, Event, json_string};
+use crate::batch::Batch;
+
+/// The most that AWS Lambda takes as an answer, in bytes.
+///
+/// Source: AWS Lambda Developer Guide, "Lambda quotas": 6 MB for the synchronous request and
+/// response each.
+pub(super) const MAX_RESPONSE_BYTES: usize = 6 << 20;
+
+/// What a record's answer takes beside its id, at the least, in bytes.
+pub(super) const MIN_ANSWER_BYTES: usize = r#"{"recordId":,"result":"ProcessingFailed"},"#.len();
+
+/// What the response has around its records, in bytes.
+pub(super) const AROUND_ANSWERS_BYTES: usize = r#"{"records":[]}"#.len();
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
     #[serde(borrow)]
-    records: Option<Vec<Record<'a>>>,
+    records: Option<Vec<RecordIn<'a>>>,
+    #[serde(borrow)]
+    delivery_stream_arn: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stream_arn: Option<&'a RawValue>,
+    #[serde(borrow)]
+    application_arn: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Record<'a> {
+struct RecordIn<'a> {
     #[serde(borrow)]
     record_id: Option<&'a RawValue>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    kinesis_record_metadata: Option<&'a RawValue>,
+    #[serde(borrow)]
+    kinesis_stream_record_metadata: Option<&'a RawValue>,
+}
+
+/// What a record knows of the Kinesis stream that it was in.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StreamMetadata<'a> {
+    #[serde(borrow)]
+    partition_key: Option<&'a RawValue>,
 }
 
 /// Reads the envelope of an event whose data is base64.
@@ -32,84 +67,69 @@ pub(super) fn read(contract: Contract, body: &[u8]) -> Result<(Event<'_>, Batch)
     let body = from_utf8(body).map_err(EnvelopeError::NotUtf8)?;
     let envelope: Envelope<'_> = serde_json::from_str(body).map_err(EnvelopeError::of)?;
     let records = envelope.records.ok_or(EnvelopeError::NoRecords)?;
-
-    let mut ids = Vec::with_capacity(records.len());
-    let mut data = Vec::with_capacity(records.len());
-    let mut batch = Batch::with_capacity(Encoding::Base64, records.len(), body.len());
-    for (index, record) in records.iter().enumerate() {
-        let id = record.record_id.map(RawValue::get).filter(|json| *json != "null");
-        let id = id.ok_or(EnvelopeError::NoRecordId { index })?;
-        let id = RecordId::from_json(id).ok_or(EnvelopeError::RecordIdNotAString { index })?;
-        let payload = match record.data.map(RawValue::get).filter(|json| *json != "null") {
-            None => return Err(EnvelopeError::NoData { index, id: id.text().to_owned() }),
-            Some(json) => json_string::text(json)
-                .ok_or_else(|| EnvelopeError::DataNotAString { index, id: id.text().to_owned() })?,
-        };
-        batch.push(payload.as_bytes());
-        ids.push(id);
-        data.push(payload);
-    }
-    refuse_duplicates(&ids)?;
-    Ok((Event { contract, ids, data }, batch))
+    let read = records.iter().enumerate();
+    let records = read.map(|(index, record)| record.read(index)).collect::<Result<Vec<_>, _>>()?;
+    refuse_duplicates(&records)?;
+    refuse_too_many(&records)?;
+    let arns = [envelope.delivery_stream_arn, envelope.stream_arn, envelope.application_arn];
+    let source = arns.into_iter().flatten().find_map(|arn| json_string::text(arn.get()));
+    Ok(Event::of_base64(contract, source.unwrap_or(Cow::Borrowed("")), records))
 }
 
-fn refuse_duplicates(ids: &[RecordId<'_>]) -> Result<(), EnvelopeError> {
+impl<'a> RecordIn<'a> {
+    fn read(&self, index: usize) -> Result<Record<'a>, EnvelopeError> {
+        let id = present(self.record_id).ok_or(EnvelopeError::NoRecordId { index })?;
+        let id = RecordId::from_json(id).ok_or(EnvelopeError::RecordIdNotAString { index })?;
+        let data = text_of(present(self.data), "data", index, &id)?;
+        let metadata = self.kinesis_record_metadata.or(self.kinesis_stream_record_metadata);
+        // Metadata of another form says nothing; it is not what the record is answered for.
+        let key = metadata
+            .and_then(|json| serde_json::from_str::<StreamMetadata<'_>>(json.get()).ok())
+            .and_then(|metadata| present(metadata.partition_key));
+        Ok(Record { id, data, key })
+    }
+}
+
+/// The JSON of a field, unless it is `null`.
+pub(super) fn present(field: Option<&RawValue>) -> Option<&str> {
+    field.map(RawValue::get).filter(|json| *json != "null")
+}
+
+/// The text of a record's field that has to be there.
+pub(super) fn text_of<'a>(
+    json: Option<&'a str>,
+    field: &'static str,
+    index: usize,
+    id: &RecordId<'_>,
+) -> Result<Cow<'a, str>, EnvelopeError> {
+    let id = || id.text().to_owned();
+    let json = json.ok_or_else(|| EnvelopeError::NoData { field, index, id: id() })?;
+    json_string::text(json).ok_or_else(|| EnvelopeError::DataNotAString { field, index, id: id() })
+}
+
+/// Refuses two records of the same id: an answer could not tell them apart.
+pub(super) fn refuse_duplicates(records: &[Record<'_>]) -> Result<(), EnvelopeError> {
     // Services number their records, so ids mostly ascend: then no two are the same.
-    if ids.is_sorted_by(|a, b| a.text() < b.text()) {
+    if records.is_sorted_by(|a, b| a.id.text() < b.id.text()) {
         return Ok(());
     }
-    let mut seen = HashMap::with_capacity(ids.len());
-    for (index, id) in ids.iter().enumerate() {
-        if let Some(first) = seen.insert(id.text(), index) {
-            let id = id.text().to_owned();
+    let mut seen = HashMap::with_capacity(records.len());
+    for (index, record) in records.iter().enumerate() {
+        if let Some(first) = seen.insert(record.id.text(), index) {
+            let id = record.id.text().to_owned();
             return Err(EnvelopeError::DuplicateRecordId { index, first, id });
         }
     }
     Ok(())
 }
 
-/// What tells the contracts apart.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Shape<'a> {
-    #[serde(borrow)]
-    records: Option<&'a RawValue>,
-    #[serde(borrow, rename = "Records")]
-    event_source_records: Option<&'a RawValue>,
-    #[serde(borrow)]
-    invocation_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    application_arn: Option<&'a RawValue>,
-    #[serde(borrow)]
-    stream_arn: Option<&'a RawValue>,
-    #[serde(borrow)]
-    delivery_stream_arn: Option<&'a RawValue>,
-}
-
-impl Shape<'_> {
-    /// Whether it has a field that only events have.
-    fn has_an_envelope(&self) -> bool {
-        let Self { records, event_source_records, invocation_id, application_arn, .. } = self;
-        records.or(*event_source_records).or(*invocation_id).or(*application_arn).is_some()
-    }
-}
-
-/// Tells the contract of a document by the fields of its envelope.
-pub(super) fn detect(document: &[u8]) -> Result<Contract, EnvelopeError> {
-    let document = from_utf8(document).map_err(EnvelopeError::NotUtf8)?;
-    if !document.trim_start().starts_with('{') {
-        serde_json::from_str::<serde::de::IgnoredAny>(document).map_err(EnvelopeError::of)?;
-        return Ok(Contract::Ndjson);
-    }
-    let shape: Shape<'_> = serde_json::from_str(document).map_err(EnvelopeError::of)?;
-    if shape.delivery_stream_arn.is_some() {
-        Ok(Contract::Firehose)
-    } else if shape.application_arn.is_some() && shape.stream_arn.is_none() {
-        Ok(Contract::AnalyticsOutput)
-    } else if shape.has_an_envelope() {
-        Err(EnvelopeError::UnknownShape)
-    } else {
-        Ok(Contract::Ndjson)
+/// Refuses an event whose ids alone would not fit in an answer.
+fn refuse_too_many(records: &[Record<'_>]) -> Result<(), EnvelopeError> {
+    let bytes = AROUND_ANSWERS_BYTES
+        + records.iter().map(|record| record.id.json().len() + MIN_ANSWER_BYTES).sum::<usize>();
+    match bytes > MAX_RESPONSE_BYTES {
+        true => Err(EnvelopeError::AnswerTooLarge { bytes, maximum: MAX_RESPONSE_BYTES }),
+        false => Ok(()),
     }
 }
 
@@ -128,41 +148,50 @@ pub enum EnvelopeError {
     /// It looks like an event, but of no contract known here.
     #[error(
         "the event has an envelope, but of none of the known contracts: it has neither \
-         deliveryStreamArn (firehose) nor applicationArn without streamArn (analytics-output); \
-         name the contract if it is one of them nevertheless"
+         deliveryStreamArn (firehose) nor applicationArn (analytics-output; analytics-input with \
+         streamArn) nor Records with the eventSource aws:kinesis or aws:sqs; name the contract if \
+         it is one of them nevertheless"
     )]
     UnknownShape,
-    /// It has no `records`.
+    /// It has no `records` or `Records`.
     #[error("the event has no `records`")]
     NoRecords,
     /// It is larger than a batch can be.
     #[error("the event has {bytes} bytes, more than the {maximum} that a batch can hold")]
     #[expect(missing_docs, reason = "named for what they are")]
     TooLarge { bytes: usize, maximum: usize },
-    /// A record has no `recordId`.
+    /// It has so many records that not even their ids fit in an answer.
+    #[error("the answer would have {bytes} bytes at the least, of {maximum} that it may have")]
+    #[expect(missing_docs, reason = "named for what they are")]
+    AnswerTooLarge { bytes: usize, maximum: usize },
+    /// A record has no id.
     #[error("record {index} of the event has no recordId")]
     #[expect(missing_docs, reason = "the record's index")]
     NoRecordId { index: usize },
-    /// A record's `recordId` is not a string.
+    /// A record's id is not a string.
     #[error("the recordId of record {index} is not a string")]
     #[expect(missing_docs, reason = "the record's index")]
     RecordIdNotAString { index: usize },
-    /// A record has no `data`.
-    #[error("record {index} of the event (recordId {id:?}) has no data")]
+    /// A record's sequence number is not a number.
+    #[error("the sequenceNumber of record {index} is not a decimal number")]
+    #[expect(missing_docs, reason = "the record's index")]
+    NotASequenceNumber { index: usize },
+    /// A record has no data.
+    #[error("record {index} of the event (recordId {id:?}) has no {field}")]
     #[expect(missing_docs, reason = "the record's index and id")]
-    NoData { index: usize, id: String },
-    /// A record's `data` is not a string.
-    #[error("the data of record {index} of the event (recordId {id:?}) is not a string")]
+    NoData { field: &'static str, index: usize, id: String },
+    /// A record's data is not a string.
+    #[error("the {field} of record {index} of the event (recordId {id:?}) is not a string")]
     #[expect(missing_docs, reason = "the record's index and id")]
-    DataNotAString { index: usize, id: String },
-    /// Two records have the same `recordId`, so an answer could not tell them apart.
+    DataNotAString { field: &'static str, index: usize, id: String },
+    /// Two records have the same id, so an answer could not tell them apart.
     #[error("records {first} and {index} of the event have the same recordId {id:?}")]
     #[expect(missing_docs, reason = "both records' indices and their id")]
     DuplicateRecordId { index: usize, first: usize, id: String },
 }
 
 impl EnvelopeError {
-    fn of(error: serde_json::Error) -> Self {
+    pub(super) fn of(error: serde_json::Error) -> Self {
         match error.classify() {
             serde_json::error::Category::Data => Self::NotAnEnvelope(error),
             _ => Self::NotJson(error),
@@ -212,18 +241,30 @@ mod tests {
     fn escaped_data_is_the_same_data() {
         let event = r#"{"records":[{"recordId":"a","data":"\/w=="}]}"#;
         let (event, _) = read(Contract::Firehose, event.as_bytes()).expect("an event");
-        assert_eq!(event.data[0], "/w==");
+        assert_eq!(event.records[0].data, "/w==");
     }
 
     #[test]
-    fn contracts_are_told_by_their_shape() {
-        let contract = |event: &str| detect(event.as_bytes()).ok();
-        assert_eq!(contract(r#"{"applicationArn":"a"}"#), Some(Contract::AnalyticsOutput));
-        assert_eq!(contract(r#"{"deliveryStreamArn":"a"}"#), Some(Contract::Firehose));
-        assert_eq!(contract(r#"{"ANOMALY_SCORE":1}"#), Some(Contract::Ndjson));
-        assert_eq!(contract("[1]"), Some(Contract::Ndjson));
-        assert_eq!(contract(r#"{"Records":[]}"#), None);
-        assert_eq!(contract(r#"{"applicationArn":"a","streamArn":"b"}"#), None);
-        assert_eq!(contract("{"), None);
+    fn more_records_than_an_answer_can_name_are_refused() {
+        let record = |id| format!(r#"{{"recordId":"{id}","data":""}}"#);
+        let event = |records| {
+            let records: Vec<_> = (0..records).map(record).collect();
+            format!(r#"{{"records":[{}]}}"#, records.join(","))
+        };
+        assert!(error(&event(150_000)).contains("bytes at the least"));
+        assert!(read(Contract::Firehose, event(100_000).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn the_partition_key_is_found_in_either_metadata() {
+        let event = r#"{"streamArn":"arn:s","records":[
+            {"recordId":"a","data":"","kinesisRecordMetadata":{"partitionKey":"k1"}},
+            {"recordId":"b","data":"","kinesisStreamRecordMetadata":{"partitionKey":"k\u0032"}},
+            {"recordId":"c","data":"","kinesisStreamRecordMetadata":7},
+            {"recordId":"d","data":""}]}"#;
+        let (event, _) = read(Contract::AnalyticsInput, event.as_bytes()).expect("an event");
+        let keys: Vec<_> = (0..4).map(|entry| event.key(entry)).collect();
+        assert_eq!(keys, [Some("k1".into()), Some("k2".into()), None, None]);
+        assert_eq!(event.source, "arn:s");
     }
 }

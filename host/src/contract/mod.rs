@@ -3,27 +3,45 @@
 //! One file a contract. Each reads its event into the same form and writes the answer for it; what
 //! lies between is the same for all.
 
+mod detect;
+
 mod analytics_output;
 
-mod envelope;
+mod analytics_input;
 
 mod firehose;
 
+mod kinesis;
+
+mod sqs;
+
 mod ndjson;
 
-mod json_string;
+mod envelope;
+
+mod event_source;
+
+mod transformation;
+
+mod event;
+
+mod answer;
 
 mod record_id;
 
-use std::borrow::Cow;
+mod json_string;
+
 use std::fmt;
 use std::str::FromStr;
 
-use crate::batch::{Batch, Payloads};
-use crate::outcome::Bound;
-use record_id::RecordId;
+use crate::batch::Encoding;
 
+pub use answer::FailureKind;
+pub(crate) use answer::{Answer, Disposal};
 pub use envelope::EnvelopeError;
+pub(crate) use event::Event;
+pub use ndjson::Origin;
+pub(crate) use transformation::Onward;
 
 /// A stream service's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,22 +49,46 @@ pub use envelope::EnvelopeError;
 pub enum Contract {
     /// A Lambda as the destination of Kinesis Data Analytics.
     AnalyticsOutput,
+    /// A Lambda that prepares the input of Kinesis Data Analytics.
+    AnalyticsInput,
     /// The data transformation of Amazon Data Firehose.
     Firehose,
+    /// A Kinesis stream, by way of an event source mapping of AWS Lambda.
+    Kinesis,
+    /// An SQS queue, by way of an event source mapping of AWS Lambda.
+    Sqs,
     /// One JSON document a line, without an envelope: files and pipes.
     Ndjson,
 }
 
 impl Contract {
     /// Every contract there is.
-    pub const ALL: [Self; 3] = [Self::AnalyticsOutput, Self::Firehose, Self::Ndjson];
+    pub const ALL: [Self; 6] = [
+        Self::AnalyticsOutput,
+        Self::AnalyticsInput,
+        Self::Firehose,
+        Self::Kinesis,
+        Self::Sqs,
+        Self::Ndjson,
+    ];
 
-    /// The contract's name: `analytics-output`, `firehose` or `ndjson`.
+    /// The contract's name, as `--contract` takes it: `analytics-output`.
     pub fn name(self) -> &'static str {
         match self {
             Self::AnalyticsOutput => "analytics-output",
+            Self::AnalyticsInput => "analytics-input",
             Self::Firehose => "firehose",
+            Self::Kinesis => "kinesis",
+            Self::Sqs => "sqs",
             Self::Ndjson => "ndjson",
+        }
+    }
+
+    /// How the data of its records is encoded.
+    pub(crate) fn encoding(self) -> Encoding {
+        match self {
+            Self::Sqs | Self::Ndjson => Encoding::Plain,
+            _ => Encoding::Base64,
         }
     }
 
@@ -56,7 +98,7 @@ impl Contract {
     ///
     /// If it is not JSON, or has an envelope of no contract known here.
     pub fn detect(document: &[u8]) -> Result<Self, EnvelopeError> {
-        envelope::detect(document)
+        detect::detect(document)
     }
 }
 
@@ -79,84 +121,5 @@ impl FromStr for Contract {
 
 /// A name that no contract has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no contract is named {0:?}: it is one of analytics-output, firehose, ndjson")]
+#[error("no contract is named {0:?}: it is one of {names}", names = Contract::ALL.map(Contract::name).join(", "))]
 pub struct UnknownContract(String);
-
-/// An event, read: its records' ids, and their payloads as a batch for the rule.
-#[derive(Debug)]
-pub(crate) struct Event<'a> {
-    pub(crate) contract: Contract,
-    ids: Vec<RecordId<'a>>,
-    /// The records' data as they came, for a contract that answers with it.
-    data: Vec<Cow<'a, str>>,
-}
-
-/// What a record is answered with.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Answer {
-    /// All it required is confirmed.
-    Done,
-    /// The same, and it was published for this score.
-    Published { score: Option<f64>, crossed: Option<Bound> },
-    /// The rule dropped it.
-    Dropped,
-    /// Something it required is not confirmed: why.
-    Failed(String),
-}
-
-impl<'a> Event<'a> {
-    /// Reads an event of a contract. `origin` names an event that has no ids of its own.
-    pub(crate) fn read(
-        contract: Contract,
-        body: &'a [u8],
-        origin: &Origin<'_>,
-    ) -> Result<(Self, Batch), EnvelopeError> {
-        if body.len() > Batch::MAX_BYTES {
-            return Err(EnvelopeError::TooLarge { bytes: body.len(), maximum: Batch::MAX_BYTES });
-        }
-        match contract {
-            Contract::AnalyticsOutput => analytics_output::read(body),
-            Contract::Firehose => firehose::read(body),
-            Contract::Ndjson => Ok(ndjson::read(body, origin)),
-        }
-    }
-
-    /// How many records it has.
-    pub(crate) fn len(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// A record's id, as text.
-    pub(crate) fn id(&self, index: usize) -> &str {
-        self.ids[index].text()
-    }
-
-    /// Writes the answer to the event: one a record, in order.
-    ///
-    /// # Panics
-    ///
-    /// If there is not exactly one answer a record.
-    pub(crate) fn respond(&self, answers: &[Answer], rewritten: Option<&Payloads>) -> Vec<u8> {
-        assert_eq!(answers.len(), self.len(), "one answer a record");
-        match self.contract {
-            Contract::AnalyticsOutput => analytics_output::respond(self, answers),
-            Contract::Firehose => firehose::respond(self, answers, rewritten),
-            Contract::Ndjson => ndjson::respond(self, answers, rewritten),
-        }
-    }
-}
-
-/// Where an event without ids of its own was read from: its records are named after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origin<'a> {
-    /// The file's name.
-    pub name: &'a str,
-    /// The number of the event's first line in it, counted from 1.
-    pub line: u64,
-}
-
-impl Default for Origin<'_> {
-    fn default() -> Self {
-        Self { name: "line", line: 1 }
-    }
-}

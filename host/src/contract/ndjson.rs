@@ -1,27 +1,48 @@
 //! `ndjson`: one JSON document a line, without an envelope, for files and pipes.
 //!
 //! The answer is one line a record: `{"record":"vitals.ndjson:1","verdict":"pass"}`, with
-//! `"score"` and `"crossed"` for a flag, `"reason"` for a failure, and the rewritten document in
-//! `"payload"` where the rule rewrites. Empty lines are no records.
+//! `"score"` and `"crossed"` for a flag, `"reason"` for a failure (and `"disposal"`, if it was dealt
+//! with nevertheless), and the rewritten document in `"payload"` where the rule rewrites. Empty lines
+//! are no records.
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Answer, Contract, Event, Origin, RecordId};
+use super::event::Record;
+use super::record_id::RecordId;
+use super::{Answer, Contract, Disposal, Event, Onward};
 use crate::batch::{Batch, Encoding, Payloads};
 use crate::outcome::Bound;
 
+/// Where an event without ids of its own was read from: its records are named after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The file's name.
+    pub name: &'a str,
+    /// The number of the event's first line in it, counted from 1.
+    pub line: u64,
+}
+
+impl Default for Origin<'_> {
+    fn default() -> Self {
+        Self { name: "line", line: 1 }
+    }
+}
+
 pub(super) fn read(body: &[u8], origin: &Origin<'_>) -> (Event<'static>, Batch) {
-    let mut ids = Vec::new();
+    let mut records = Vec::new();
     let mut batch = Batch::with_capacity(Encoding::Plain, 0, body.len());
     for (number, line) in (origin.line..).zip(body.split(|&byte| byte == b'\n')) {
         let line = line.trim_ascii();
         if !line.is_empty() {
-            ids.push(RecordId::from_text(format!("{}:{number}", origin.name)));
+            let id = RecordId::from_text(format!("{}:{number}", origin.name));
+            records.push(Record { id, data: Cow::Borrowed(""), key: None });
             batch.push(line);
         }
     }
-    (Event { contract: Contract::Ndjson, ids, data: Vec::new() }, batch)
+    (Event::new(Contract::Ndjson, Cow::Owned(origin.name.to_owned()), records), batch)
 }
 
 #[derive(Serialize)]
@@ -35,17 +56,15 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    disposal: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'a RawValue>,
 }
 
 /// The lines are parted by a newline; the last has none.
-pub(super) fn respond(
-    event: &Event<'_>,
-    answers: &[Answer],
-    rewritten: Option<&Payloads>,
-) -> Vec<u8> {
+pub(super) fn respond(event: &Event<'_>, answers: &[Answer], onward: &Onward<'_>) -> Vec<u8> {
     let mut response = Vec::new();
-    for (index, (id, answer)) in event.ids.iter().zip(answers).enumerate() {
+    for (index, (record, answer)) in event.records.iter().zip(answers).enumerate() {
         if index > 0 {
             response.push(b'\n');
         }
@@ -53,23 +72,31 @@ pub(super) fn respond(
             Answer::Done => "pass",
             Answer::Published { .. } => "flag",
             Answer::Dropped => "drop",
-            Answer::Failed(_) => "fail",
+            Answer::Disposed { .. } | Answer::Failed { .. } => "fail",
         };
         let mut line = Line {
-            record: id.text(),
+            record: record.id.text(),
             verdict,
             score: None,
             crossed: None,
             reason: None,
+            disposal: None,
             payload: None,
         };
         match answer {
-            Answer::Done => line.payload = document(rewritten, index),
+            Answer::Done => line.payload = document(onward.rewritten, index),
             Answer::Published { score, crossed } => {
                 (line.score, line.crossed) = (*score, *crossed);
-                line.payload = document(rewritten, index);
+                line.payload = document(onward.rewritten, index);
             }
-            Answer::Failed(reason) => line.reason = Some(reason),
+            Answer::Failed { reason, .. } => line.reason = Some(reason),
+            Answer::Disposed { reason, disposal } => {
+                line.reason = Some(reason);
+                line.disposal = Some(match disposal {
+                    Disposal::DeadLetter => "dead-letter",
+                    Disposal::Drop => "drop",
+                });
+            }
             Answer::Dropped => {}
         }
         serde_json::to_writer(&mut response, &line).expect("a line can be written to memory");
@@ -94,10 +121,10 @@ mod tests {
         assert_eq!(batch.len(), 2);
         let answers = [
             Answer::Published { score: Some(2.0), crossed: Some(Bound::Upper) },
-            Answer::Failed("not a JSON object".to_owned()),
+            Answer::permanent("not a JSON object"),
         ];
         assert_eq!(
-            String::from_utf8(event.respond(&answers, None)).expect("UTF-8"),
+            String::from_utf8(event.respond(&answers, &Onward::default())).expect("UTF-8"),
             concat!(
                 r#"{"record":"a.ndjson:41","verdict":"flag","score":2.0,"crossed":"upper"}"#,
                 "\n",

@@ -2,6 +2,10 @@
 
 mod writer;
 
+mod ordering;
+
+mod cooldown;
+
 #[cfg(feature = "sns")]
 pub mod sns;
 
@@ -10,10 +14,19 @@ use std::time::Instant;
 
 use crate::alert::Alert;
 
+pub use cooldown::Cooldown;
+pub(crate) use cooldown::{Message, Window};
+pub use ordering::{Ordering, UnknownOrdering};
+pub(crate) use ordering::{Step, publish_in_order};
 pub use writer::{AlertFormat, AlertWriter};
 
 /// Publishes alerts, and says of each whether it was confirmed.
 pub trait Publisher: Send + Sync {
+    /// Whether it keeps the order of the alerts of a group. By default it does not.
+    fn keeps_order(&self) -> bool {
+        false
+    }
+
     /// Publishes alerts. Answers once each of them is confirmed or given up, at the latest at the
     /// deadline: one result an alert, in order.
     fn publish(
@@ -36,4 +49,11 @@ pub enum PublishError {
     /// It may or may not have been published; another attempt may succeed.
     #[error("publishing was not confirmed: {0}")]
     Unconfirmed(String),
+}
+
+impl PublishError {
+    /// Whether no other attempt can succeed, because of the alert itself.
+    pub fn is_permanent(&self) -> bool {
+        matches!(self, Self::Rejected(_))
+    }
 }

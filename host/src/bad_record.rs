@@ -1,0 +1,151 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::batch::Encoding;
+use crate::contract::{Answer, Disposal, Event, FailureKind};
+use crate::dead_letter::{DeadLetter, DeadLetterQueue};
+use crate::payload::PayloadReader;
+use crate::rule::Description;
+
+/// What becomes of a record that can never be processed: one that the rule cannot classify, that
+/// makes it fail, or whose alert nobody takes.
+#[derive(Clone, Default)]
+pub enum OnBadRecord {
+    /// It is answered as failed, as its contract does. A stream that keeps its order stays at it
+    /// until the record is too old: on `kinesis`, nothing behind it in its shard is processed.
+    #[default]
+    Fail,
+    /// It is sent there with the reason, and answered as done once that is confirmed.
+    DeadLetter(Arc<dyn DeadLetterQueue>),
+    /// It is counted and answered as dropped, or as done where the contract has no word for it.
+    Drop,
+}
+
+impl OnBadRecord {
+    /// Whether such a record is answered as failed.
+    pub(crate) fn fails(&self) -> bool {
+        matches!(self, Self::Fail)
+    }
+}
+
+impl std::fmt::Debug for OnBadRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fail => "Fail",
+            Self::DeadLetter(_) => "DeadLetter",
+            Self::Drop => "Drop",
+        })
+    }
+}
+
+/// A place in an event whose answer is not final while it says that the record is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// An entry of the batch.
+    Entry(usize),
+    /// A record that has no entry.
+    Record(usize),
+}
+
+/// What is known of the records to deal with.
+pub(crate) struct Disposer<'a> {
+    pub(crate) policy: &'a OnBadRecord,
+    pub(crate) event: &'a Event<'a>,
+    pub(crate) payloads: &'a PayloadReader<'a>,
+    pub(crate) rule: &'a Description,
+}
+
+impl Disposer<'_> {
+    /// Deals with every answer that says that its record can never be processed.
+    pub(crate) async fn dispose(
+        &self,
+        answers: impl Iterator<Item = (Place, &mut Answer)>,
+        deadline: Option<Instant>,
+    ) {
+        let mut bad: Vec<_> = answers.filter(|(_, answer)| is_bad(answer)).collect();
+        if bad.is_empty() {
+            return;
+        }
+        match self.policy {
+            OnBadRecord::Fail => {}
+            OnBadRecord::Drop => {
+                for (_, answer) in bad {
+                    disposed(answer, Disposal::Drop);
+                }
+            }
+            OnBadRecord::DeadLetter(queue) => {
+                let letters = bad.iter().map(|(place, answer)| self.letter(*place, answer));
+                let receipts = queue.send(letters.collect(), deadline).await;
+                let mut receipts = receipts.into_iter();
+                for (_, answer) in &mut bad {
+                    match receipts.next() {
+                        Some(Ok(())) => disposed(answer, Disposal::DeadLetter),
+                        // It is still to be dealt with: the stream service is to send it again.
+                        failed => {
+                            let why = match failed {
+                                Some(Err(error)) => error.to_string(),
+                                _ => "its queue did not answer for it".to_owned(),
+                            };
+                            let reason = reason_of(answer);
+                            **answer =
+                                Answer::transient(format!("{reason}; its dead letter: {why}"));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn letter(&self, place: Place, answer: &Answer) -> DeadLetter {
+        let (id, data) = match place {
+            Place::Entry(entry) => {
+                (self.event.entry_id(entry).into_owned(), self.event.data(entry))
+            }
+            Place::Record(record) => {
+                (self.event.id(record).to_owned(), Some(self.event.record_data(record)))
+            }
+        };
+        let (data, encoding) = match (data, place) {
+            (Some(data), _) => (data.to_owned(), self.event.contract.encoding()),
+            (None, Place::Entry(entry)) => self.encoded(entry),
+            (None, Place::Record(_)) => (String::new(), Encoding::Plain),
+        };
+        DeadLetter {
+            record: id,
+            contract: self.event.contract.name(),
+            source: self.event.source.clone().into_owned(),
+            reason: reason_of(answer).to_owned(),
+            rule: self.rule.name.clone(),
+            rule_version: self.rule.version.clone(),
+            data,
+            encoding: encoding.name(),
+        }
+    }
+
+    /// The payload of an entry as text: as it is, or in base64 where it is no text.
+    fn encoded(&self, entry: usize) -> (String, Encoding) {
+        let bytes = self.payloads.encoded(entry);
+        let encoding = self.payloads.batch.encoding();
+        match std::str::from_utf8(bytes) {
+            Ok(text) => (text.to_owned(), encoding),
+            Err(_) => (base64_simd::STANDARD.encode_to_string(bytes), Encoding::Base64),
+        }
+    }
+}
+
+fn is_bad(answer: &Answer) -> bool {
+    matches!(answer, Answer::Failed { kind: FailureKind::Permanent, .. })
+}
+
+fn reason_of(answer: &Answer) -> &str {
+    match answer {
+        Answer::Failed { reason, .. } => reason,
+        _ => "",
+    }
+}
+
+fn disposed(answer: &mut Answer, disposal: Disposal) {
+    if let Answer::Failed { reason, .. } = answer {
+        *answer = Answer::Disposed { reason: std::mem::take(reason), disposal };
+    }
+}

@@ -1,0 +1,22 @@
+//! What the contracts of event source mappings share: the answer names the records that failed,
+//! `{batchItemFailures: [{itemIdentifier}]}`. An empty list says that all is well.
+//!
+//! Source: AWS Lambda Developer Guide, "Configuring partial batch response with Kinesis Data
+//! Streams and Lambda", "Handling errors for an SQS event source in Lambda".
+
+use super::{Answer, Event};
+
+/// The failed records, in order.
+pub(super) fn respond(event: &Event<'_>, answers: &[Answer]) -> Vec<u8> {
+    let mut response = br#"{"batchItemFailures":["#.to_vec();
+    let failed =
+        event.records.iter().zip(answers).filter(|(_, a)| matches!(a, Answer::Failed { .. }));
+    for (number, (record, _)) in failed.enumerate() {
+        let comma = if number == 0 { "" } else { "," };
+        for part in [comma, r#"{"itemIdentifier":"#, record.id.json(), "}"] {
+            response.extend_from_slice(part.as_bytes());
+        }
+    }
+    response.extend_from_slice(b"]}");
+    response
+}

@@ -1,0 +1,283 @@
+//! From a rule's outcome to an event's answer: what is flagged is published, what can never be
+//! processed is dealt with, and each record is answered by what became of it.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use futures_util::future::join;
+
+use crate::alert::Composer;
+use crate::bad_record::{Disposer, Place};
+use crate::batch::Batch;
+use crate::contract::{Answer, Contract, Disposal, Event, FailureKind, Onward};
+use crate::counts::Counts;
+use crate::outcome::{Flag, Outcome, Verdict};
+use crate::payload::PayloadReader;
+use crate::pipeline::{Pipeline, Response};
+use crate::publish::{Message, Ordering, PublishError, Publisher, Step, Window, publish_in_order};
+
+/// An event that has been classified, on its way to be answered.
+pub(crate) struct Delivery<'a, P> {
+    pub(crate) pipeline: &'a Pipeline<P>,
+    pub(crate) event: Event<'a>,
+    pub(crate) batch: &'a Batch,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// A record that was answered as failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedRecord {
+    /// Its index in the event.
+    pub index: usize,
+    /// Its id; within an aggregate, with its number in it.
+    pub id: String,
+    /// Why.
+    pub reason: String,
+    /// Whether another attempt may help.
+    pub kind: FailureKind,
+}
+
+/// Publishes, deals with what is bad, and answers.
+pub(crate) async fn deliver<P: Publisher>(delivery: Delivery<'_, P>, outcome: Outcome) -> Response {
+    let Delivery { pipeline, event, batch, deadline } = delivery;
+    let Outcome { verdicts, mut flagged, failed, rewritten } = outcome;
+    let payloads = PayloadReader { batch, rewritten: rewritten.as_ref() };
+    let rule = pipeline.filter.description();
+
+    let mut failed = failed.into_iter().map(|failure| failure.reason);
+    let mut entries: Vec<Answer> = verdicts
+        .iter()
+        .map(|verdict| match verdict {
+            Verdict::Pass => Answer::Done,
+            Verdict::Drop => Answer::Dropped,
+            Verdict::Flag => Answer::transient("it was not published"),
+            Verdict::Fail => Answer::permanent(failed.next().unwrap_or_default()),
+        })
+        .collect();
+    let mut unreadable: Vec<Answer> =
+        event.unreadable().iter().map(|(_, answer)| answer.clone()).collect();
+
+    let composer = Composer {
+        event: &event,
+        payloads: &payloads,
+        rule,
+        subject: &pipeline.subject,
+        group: pipeline.message_group.as_ref(),
+    };
+    let messages = messages(pipeline, &composer, &mut flagged);
+    let disposer =
+        Disposer { policy: &pipeline.on_bad_record, event: &event, payloads: &payloads, rule };
+    let plan = plan(pipeline, &event, &flagged, &entries, messages);
+    let (receipts, ()) = join(
+        publish(pipeline, plan, deadline),
+        disposer.dispose(places(&mut entries, &mut unreadable, &event), deadline),
+    )
+    .await;
+    for (flag, receipt) in flagged.iter().zip(receipts) {
+        entries[flag.index] = match receipt {
+            Ok(()) => Answer::Published { score: flag.score, crossed: flag.crossed },
+            Err(error) if error.is_permanent() => Answer::permanent(error.to_string()),
+            Err(error) => Answer::transient(error.to_string()),
+        };
+    }
+    let partition_keys = partition_keys(pipeline, &event, &payloads, &mut entries);
+    // Only now is it known which alerts nobody takes, and which keys are missing.
+    disposer.dispose(places(&mut entries, &mut unreadable, &event), deadline).await;
+
+    let mut counts = count(&verdicts, &entries, &unreadable);
+    let mut failures = failures(&event, &entries, &unreadable);
+    let mut answers = event.answers(entries, unreadable);
+    let onward = Onward { rewritten: rewritten.as_ref(), partition_keys: &partition_keys };
+    for index in event.fit(&mut answers, &onward) {
+        let Answer::Failed { reason, kind } = &answers[index] else { continue };
+        let (id, reason, kind) = (event.id(index).to_owned(), reason.clone(), *kind);
+        failures.push(FailedRecord { index, id, reason, kind });
+        counts.failed += 1;
+    }
+    failures.sort_by_key(|failure| failure.index);
+    Response { body: event.respond(&answers, &onward), contract: event.contract, counts, failures }
+}
+
+/// The alerts for what is flagged, as messages: one for each, unless a cooldown merges them.
+fn messages<P>(
+    pipeline: &Pipeline<P>,
+    composer: &Composer<'_>,
+    flagged: &mut [Flag],
+) -> Vec<Message> {
+    let Some(cooldown) = &pipeline.cooldown else {
+        let alerts = flagged.iter_mut().map(|flag| composer.compose(flag));
+        return alerts.enumerate().map(|(index, alert)| Message::alone(index, alert)).collect();
+    };
+    let keyed = |flag: &mut Flag| {
+        let key = composer.payloads.field(flag.index, &cooldown.key);
+        (key, composer.compose(flag))
+    };
+    cooldown.merge(flagged.iter_mut().map(keyed).collect(), Instant::now())
+}
+
+/// Publishes messages in the order that the pipeline keeps. One result for each flag, in order.
+async fn publish<P: Publisher>(
+    pipeline: &Pipeline<P>,
+    plan: Plan,
+    deadline: Option<Instant>,
+) -> Vec<Result<(), PublishError>> {
+    let Plan { steps, messages, flags } = plan;
+    let rejection_fails = pipeline.on_bad_record.fails();
+    let receipts = publish_in_order(&pipeline.publisher, steps, rejection_fails, deadline).await;
+    let mut results = vec![Ok(()); flags];
+    for ((stands_for, window), receipt) in messages.into_iter().zip(receipts) {
+        if let (Some(cooldown), Some(window), Err(_)) = (&pipeline.cooldown, window, &receipt) {
+            cooldown.close(&window);
+        }
+        for flag in stands_for {
+            results[flag] = receipt.clone();
+        }
+    }
+    results
+}
+
+/// What to publish, and in which order.
+struct Plan {
+    /// The messages, and between them what holds others back.
+    steps: Vec<(String, Step)>,
+    /// Which flags each message stands for, and the window that it opened.
+    messages: Vec<(Vec<usize>, Option<Window>)>,
+    /// How many flags there are.
+    flags: usize,
+}
+
+/// Puts messages into chains, together with the records that failed already.
+fn plan<P: Publisher>(
+    pipeline: &Pipeline<P>,
+    event: &Event<'_>,
+    flagged: &[Flag],
+    entries: &[Answer],
+    messages: Vec<Message>,
+) -> Plan {
+    let kept = event.keeps_order() || pipeline.publisher.keeps_order();
+    let default = if kept { Ordering::Key } else { Ordering::None };
+    let ordering = pipeline.ordering.unwrap_or(default);
+    let chain = |place: (usize, usize), key: Option<String>| match ordering {
+        // Nothing waits for anything.
+        Ordering::None => format!("{place:?}"),
+        Ordering::Key => key.unwrap_or_default(),
+        Ordering::Shard => String::new(),
+    };
+
+    let mut steps = Vec::with_capacity(messages.len());
+    let mut covered = Vec::with_capacity(messages.len());
+    for Message { alert, stands_for, opened } in messages {
+        let entry = flagged[stands_for[0]].index;
+        let place = (event.record_of(entry), entry);
+        steps.push((place, chain(place, alert.group.clone()), Step::Publish(alert)));
+        covered.push((stands_for, opened));
+    }
+    let holds_back = |answer: &Answer| match answer {
+        Answer::Failed { kind: FailureKind::Permanent, .. } => pipeline.on_bad_record.fails(),
+        Answer::Failed { .. } => true,
+        _ => false,
+    };
+    let mut held_back_by = |place: (usize, usize), key: Option<Cow<'_, str>>| {
+        steps.push((place, chain(place, key.map(Cow::into_owned)), Step::Failed));
+    };
+    let mut flags = flagged.iter().map(|flag| flag.index).peekable();
+    for (entry, answer) in entries.iter().enumerate() {
+        if flags.next_if_eq(&entry).is_none() && holds_back(answer) {
+            held_back_by((event.record_of(entry), entry), event.key(entry));
+        }
+    }
+    for (record, answer) in event.unreadable() {
+        if holds_back(answer) {
+            held_back_by((*record, 0), event.record_key(*record));
+        }
+    }
+    steps.sort_by_key(|(place, ..)| *place);
+    let steps = steps.into_iter().map(|(_, chain, step)| (chain, step)).collect();
+    Plan { steps, messages: covered, flags: flagged.len() }
+}
+
+/// The partition keys of each record as a JSON object; nothing if none are asked for or the
+/// contract has none. A record that lacks one can never be processed.
+fn partition_keys<P>(
+    pipeline: &Pipeline<P>,
+    event: &Event<'_>,
+    payloads: &PayloadReader<'_>,
+    entries: &mut [Answer],
+) -> Vec<String> {
+    if pipeline.partition_keys.is_empty() || event.contract != Contract::Firehose {
+        return Vec::new();
+    }
+    let mut keys = vec![String::new(); event.len()];
+    for (entry, answer) in entries.iter_mut().enumerate() {
+        if !matches!(answer, Answer::Done | Answer::Published { .. }) {
+            continue;
+        }
+        let document = payloads.document(entry).unwrap_or_default();
+        let mut values = serde_json::Map::new();
+        for (name, field) in &pipeline.partition_keys {
+            match field.text(&document).filter(|value| !value.is_empty()) {
+                Some(value) => {
+                    values.insert(name.clone(), value.into_owned().into());
+                }
+                None => {
+                    *answer = Answer::permanent(format!(
+                        "it has no value at {field} for the partition key {name:?}"
+                    ));
+                }
+            }
+        }
+        keys[event.record_of(entry)] = serde_json::Value::Object(values).to_string();
+    }
+    keys
+}
+
+/// The answers that may say that a record can never be processed, each with its place.
+fn places<'a>(
+    entries: &'a mut [Answer],
+    unreadable: &'a mut [Answer],
+    event: &'a Event<'_>,
+) -> impl Iterator<Item = (Place, &'a mut Answer)> {
+    let entries = entries.iter_mut().enumerate();
+    let records = event.unreadable().iter().map(|(record, _)| *record);
+    entries
+        .map(|(entry, answer)| (Place::Entry(entry), answer))
+        .chain(records.map(Place::Record).zip(unreadable))
+}
+
+fn count(verdicts: &[Verdict], entries: &[Answer], unreadable: &[Answer]) -> Counts {
+    let verdict = |kind| verdicts.iter().filter(|verdict| **verdict == kind).count() as u64;
+    let answered = |is: fn(&Answer) -> bool| {
+        entries.iter().chain(unreadable).filter(|answer| is(answer)).count() as u64
+    };
+    Counts {
+        records: (entries.len() + unreadable.len()) as u64,
+        passed: verdict(Verdict::Pass),
+        flagged: verdict(Verdict::Flag),
+        dropped: verdict(Verdict::Drop),
+        failed: answered(|answer| matches!(answer, Answer::Failed { .. })),
+        published: answered(|answer| matches!(answer, Answer::Published { .. })),
+        dead_lettered: answered(|answer| {
+            matches!(answer, Answer::Disposed { disposal: Disposal::DeadLetter, .. })
+        }),
+        discarded: answered(|answer| {
+            matches!(answer, Answer::Disposed { disposal: Disposal::Drop, .. })
+        }),
+    }
+}
+
+fn failures(event: &Event<'_>, entries: &[Answer], unreadable: &[Answer]) -> Vec<FailedRecord> {
+    let failed = |index: usize, id: String, answer: &Answer| match answer {
+        Answer::Failed { reason, kind } => {
+            Some(FailedRecord { index, id, reason: reason.clone(), kind: *kind })
+        }
+        _ => None,
+    };
+    let of_entries = entries.iter().enumerate().filter_map(|(entry, answer)| {
+        failed(event.record_of(entry), event.entry_id(entry).into_owned(), answer)
+    });
+    let of_others =
+        event.unreadable().iter().zip(unreadable).filter_map(|((record, _), answer)| {
+            failed(*record, event.id(*record).to_owned(), answer)
+        });
+    of_entries.chain(of_others).collect()
+}

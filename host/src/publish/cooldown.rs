@@ -1,0 +1,262 @@
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::alert::{self, Alert};
+use crate::pointer::FieldPointer;
+
+/// How many keys are remembered at the most. Beyond it, the keys whose windows end first are
+/// forgotten: their next alert is sent at once.
+const MAX_KEYS: usize = 100_000;
+
+/// How many records a merged message stands for at the most, so that their ids fit into it.
+const MAX_MERGED: usize = 1_000;
+
+/// Merges alerts when many come for the same key: the first is sent at once, and opens a window. Of
+/// those that follow within it, all that one event holds are merged into one message.
+///
+/// An event is answered only when its messages are confirmed, so nothing waits for the next event.
+#[derive(Debug)]
+pub struct Cooldown {
+    pub(crate) key: FieldPointer,
+    window: Duration,
+    /// When the window of each key ends.
+    open: Mutex<HashMap<String, Instant>>,
+}
+
+/// A message to publish, and which of the alerts it stands for.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Message {
+    pub(crate) alert: Alert,
+    /// Indices of the alerts.
+    pub(crate) stands_for: Vec<usize>,
+    /// The window that it opened, if it did.
+    pub(crate) opened: Option<Window>,
+}
+
+/// The time after the first alert of a key, in which those that follow are merged.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Window {
+    key: String,
+    ends: Instant,
+}
+
+impl Message {
+    pub(crate) fn alone(index: usize, alert: Alert) -> Self {
+        Self { alert, stands_for: vec![index], opened: None }
+    }
+}
+
+impl Cooldown {
+    /// Merges alerts by the value of the payload's field `key`, within `window` after the first.
+    /// Alerts whose payload has no such field are sent alone.
+    pub fn new(key: FieldPointer, window: Duration) -> Self {
+        Self { key, window, open: Mutex::default() }
+    }
+
+    /// Merges alerts, each with its key: messages in the order of the first alert of each.
+    pub(crate) fn merge(&self, alerts: Vec<(Option<String>, Alert)>, now: Instant) -> Vec<Message> {
+        let mut messages: Vec<Option<Message>> = Vec::new();
+        let mut followers: HashMap<String, Vec<(usize, Alert)>> = HashMap::new();
+        // Where the merged message of a key stands among the messages.
+        let mut places: Vec<(usize, String)> = Vec::new();
+        let mut open = self.open();
+        forget(&mut open, now);
+        for (index, (key, alert)) in alerts.into_iter().enumerate() {
+            let Some(key) = key else {
+                messages.push(Some(Message::alone(index, alert)));
+                continue;
+            };
+            if open.get(&key).is_none_or(|&ends| ends <= now) {
+                let ends = now + self.window;
+                open.insert(key.clone(), ends);
+                let opened = Some(Window { key, ends });
+                messages.push(Some(Message { opened, ..Message::alone(index, alert) }));
+                continue;
+            }
+            let merged = followers.entry(key.clone()).or_default();
+            if merged.len() % MAX_MERGED == 0 {
+                places.push((messages.len(), key));
+                messages.push(None);
+            }
+            merged.push((index, alert));
+        }
+        drop(open);
+        for (place, key) in places {
+            let all = followers.entry(key.clone()).or_default();
+            let some = all.drain(..all.len().min(MAX_MERGED)).collect();
+            messages[place] = Some(merged(&key, some));
+        }
+        messages.into_iter().flatten().collect()
+    }
+
+    /// Closes the window of a message that was not confirmed: the next alert is the first again.
+    pub(crate) fn close(&self, window: &Window) {
+        let mut open = self.open();
+        if open.get(&window.key) == Some(&window.ends) {
+            open.remove(&window.key);
+        }
+    }
+
+    /// Each change leaves the map whole, so a panic elsewhere does no harm.
+    fn open(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes room when there are too many keys.
+fn forget(open: &mut HashMap<String, Instant>, now: Instant) {
+    if open.len() < MAX_KEYS {
+        return;
+    }
+    open.retain(|_, ends| *ends > now);
+    if open.len() >= MAX_KEYS {
+        let mut ends: Vec<Instant> = open.values().copied().collect();
+        let median = *ends.select_nth_unstable(MAX_KEYS / 2).1;
+        open.retain(|_, ends| *ends > median);
+    }
+}
+
+/// What a merged message says.
+#[derive(Serialize)]
+struct Merged<'a> {
+    key: &'a str,
+    count: usize,
+    first: One<'a>,
+    last: One<'a>,
+    highest: One<'a>,
+    records: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    record: &'a str,
+    score: Option<f64>,
+    message: &'a str,
+}
+
+/// One message for some alerts, of which there is at least one.
+fn merged(key: &str, alerts: Vec<(usize, Alert)>) -> Message {
+    fn one(alert: &Alert) -> One<'_> {
+        One { record: &alert.record_id, score: alert.score, message: &alert.message }
+    }
+    let score = |alert: &Alert| alert.score.unwrap_or(f64::NEG_INFINITY);
+    let mut highest = &alerts[0].1;
+    for (_, alert) in &alerts {
+        if score(alert) > score(highest) {
+            highest = alert;
+        }
+    }
+    let (first, last) = (&alerts[0].1, &alerts[alerts.len() - 1].1);
+    let said = Merged {
+        key,
+        count: alerts.len(),
+        first: one(first),
+        last: one(last),
+        highest: one(highest),
+        records: alerts.iter().map(|(_, alert)| alert.record_id.as_str()).collect(),
+    };
+    let message = serde_json::to_string(&said).expect("text and finite numbers are JSON");
+    let identities = alerts.iter().map(|(_, alert)| alert.deduplication_id.as_bytes());
+    let alert = Alert {
+        message,
+        score: highest.score,
+        crossed: highest.crossed,
+        deduplication_id: alert::digest(identities),
+        ..first.clone()
+    };
+    Message { alert, stands_for: alerts.iter().map(|(index, _)| *index).collect(), opened: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(id: &str, score: f64) -> Alert {
+        Alert {
+            record_id: id.to_owned(),
+            subject: "s".to_owned(),
+            message: format!("{{\"id\":\"{id}\"}}"),
+            score: Some(score),
+            crossed: None,
+            rule: "threshold".to_owned(),
+            rule_version: "0.1.0".to_owned(),
+            group: None,
+            deduplication_id: id.to_owned(),
+        }
+    }
+
+    fn cooldown() -> Cooldown {
+        Cooldown::new("/device".parse().expect("a pointer"), Duration::from_secs(60))
+    }
+
+    fn keyed(alerts: &[(&str, &str, f64)]) -> Vec<(Option<String>, Alert)> {
+        let keyed = |(key, id, score): &(&str, &str, f64)| {
+            ((!key.is_empty()).then(|| (*key).to_owned()), alert(id, *score))
+        };
+        alerts.iter().map(keyed).collect()
+    }
+
+    #[test]
+    fn the_first_is_sent_at_once_and_the_rest_of_the_window_in_one() {
+        let (cooldown, now) = (cooldown(), Instant::now());
+        let alerts = [("a", "1", 2.0), ("b", "2", 1.0), ("a", "3", 3.0), ("a", "4", 2.5)];
+        let messages = cooldown.merge(keyed(&alerts), now);
+        let stands_for: Vec<_> = messages.iter().map(|m| m.stands_for.clone()).collect();
+        assert_eq!(stands_for, [vec![0], vec![1], vec![2, 3]]);
+        assert_eq!(messages[0].alert, alert("1", 2.0));
+        let said: serde_json::Value =
+            serde_json::from_str(&messages[2].alert.message).expect("a merged message");
+        assert_eq!((&said["count"], &said["key"]), (&2.into(), &"a".into()));
+        assert_eq!(said["first"]["record"], "3");
+        assert_eq!(said["last"]["record"], "4");
+        assert_eq!(
+            (&said["highest"]["record"], &said["highest"]["score"]),
+            (&"3".into(), &3.0.into())
+        );
+        assert_eq!(said["records"], serde_json::json!(["3", "4"]));
+
+        let later = cooldown.merge(keyed(&[("a", "5", 9.0)]), now + Duration::from_secs(59));
+        assert!(later[0].alert.message.contains("\"count\":1"), "within the window");
+        let later = cooldown.merge(keyed(&[("a", "6", 9.0)]), now + Duration::from_secs(60));
+        assert_eq!(later[0].alert, alert("6", 9.0), "the window has ended");
+    }
+
+    #[test]
+    fn without_a_key_nothing_is_merged() {
+        let messages = cooldown().merge(keyed(&[("", "1", 1.0), ("", "2", 1.0)]), Instant::now());
+        assert_eq!(messages.len(), 2);
+    }
+
+    #[test]
+    fn a_first_alert_that_is_not_confirmed_leaves_no_window() {
+        let (cooldown, now) = (cooldown(), Instant::now());
+        let messages = cooldown.merge(keyed(&[("a", "1", 1.0)]), now);
+        cooldown.close(messages[0].opened.as_ref().expect("a window"));
+        let again = cooldown.merge(keyed(&[("a", "1", 1.0)]), now);
+        assert_eq!(again[0].alert, alert("1", 1.0));
+    }
+
+    #[test]
+    fn more_than_fit_into_a_message_are_several() {
+        let ids: Vec<String> = (0..=MAX_MERGED * 2 + 1).map(|id| id.to_string()).collect();
+        let alerts: Vec<_> = ids.iter().map(|id| ("a", id.as_str(), 1.0)).collect();
+        let messages = cooldown().merge(keyed(&alerts), Instant::now());
+        let sizes: Vec<_> = messages.iter().map(|message| message.stands_for.len()).collect();
+        assert_eq!(sizes, [1, MAX_MERGED, MAX_MERGED, 1]);
+    }
+
+    #[test]
+    fn keys_are_forgotten_when_there_are_too_many() {
+        let (cooldown, now) = (cooldown(), Instant::now());
+        for number in 0..MAX_KEYS + 10 {
+            let key = Some(number.to_string());
+            let later = now + Duration::from_nanos(number as u64);
+            cooldown.merge(vec![(key, alert("1", 1.0))], later);
+        }
+        assert!(cooldown.open().len() <= MAX_KEYS);
+        assert!(cooldown.open().contains_key(&(MAX_KEYS + 9).to_string()));
+    }
+}
