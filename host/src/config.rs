@@ -3,6 +3,8 @@
 //! Each source is a layer: flags win over the environment, the environment over the file. All
 //! layers have the same shape, [`Options`].
 
+mod arguments;
+
 mod environment;
 
 mod file;
@@ -18,8 +20,10 @@ use serde_json::{Map, Value};
 use crate::contract::Contract;
 use crate::limits::Limits;
 use crate::pipeline::DEFAULT_SUBJECT;
-use crate::publish::sns;
+use crate::pointer::FieldPointer;
+use crate::publish::{Ordering, sns};
 
+pub use arguments::{BadRecordPolicy, CooldownOption, PartitionKey, Span};
 pub use options::{Options, SettingsSource};
 
 /// All that was told, brought together.
@@ -37,8 +41,53 @@ pub struct Config {
     pub subject: String,
     /// The most that the topic takes in one request, in bytes.
     pub max_publish_bytes: usize,
+    /// How long publishing may take for an event.
+    pub publish_timeout: Option<Duration>,
+    /// What is still attempted after a record that failed.
+    pub ordering: Option<Ordering>,
+    /// What becomes of records that can never be processed.
+    pub bad_records: BadRecords,
+    /// What alerts are merged by.
+    pub cooldown: Option<CooldownOption>,
+    /// The field that holds the message group for a FIFO topic.
+    pub message_group: Option<FieldPointer>,
+    /// The partition keys for Firehose.
+    pub partition_keys: Vec<PartitionKey>,
     /// What the rule may use for a batch.
     pub limits: Limits,
+}
+
+/// What becomes of records that can never be processed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadRecords {
+    /// They are answered as failed.
+    Fail,
+    /// They are counted and dropped.
+    Drop,
+    /// They are sent to the queue with this URL.
+    Queue(String),
+    /// They are appended to this file.
+    File(PathBuf),
+}
+
+impl BadRecords {
+    /// A policy needs a place exactly if it is the one that sends records away.
+    fn new(policy: Option<BadRecordPolicy>, place: Option<String>) -> anyhow::Result<Self> {
+        match (policy, place) {
+            (Some(BadRecordPolicy::DeadLetter), None) => {
+                bail!(
+                    "on-bad-record dead-letter needs a place: name a queue or a file with dead-letter"
+                )
+            }
+            (Some(BadRecordPolicy::DeadLetter) | None, Some(place)) => {
+                let url = place.starts_with("https://") || place.starts_with("http://");
+                Ok(if url { Self::Queue(place) } else { Self::File(place.into()) })
+            }
+            // The place may be set for all functions alike, as by a template.
+            (Some(BadRecordPolicy::Drop), _) => Ok(Self::Drop),
+            (Some(BadRecordPolicy::Fail), _) | (None, None) => Ok(Self::Fail),
+        }
+    }
 }
 
 impl Config {
@@ -86,6 +135,12 @@ impl Config {
             topic: options.topic,
             subject,
             max_publish_bytes: options.max_publish_bytes.unwrap_or(sns::DEFAULT_MAX_BYTES),
+            publish_timeout: options.publish_timeout.map(|Span(timeout)| timeout),
+            ordering: options.ordering,
+            bad_records: BadRecords::new(options.on_bad_record, options.dead_letter)?,
+            cooldown: options.cooldown,
+            message_group: options.message_group,
+            partition_keys: options.partition_key.unwrap_or_default(),
             limits: Limits {
                 time: options.time_limit_ms.map_or(default.time, Duration::from_millis),
                 memory_bytes: options
@@ -173,6 +228,44 @@ mod tests {
         assert!(load(&["--memory-limit-mib=5000"], &[]).is_err());
         let config = load(&["--memory-limit-mib=4096"], &[]).expect("a configuration");
         assert_eq!(config.limits.memory_bytes, 4096 << 20);
+    }
+
+    #[test]
+    fn a_place_for_dead_letters_is_enough_to_send_them_there() {
+        let bad_records = |flags: &[&str]| load(flags, &[]).map(|config| config.bad_records);
+        let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/bad";
+        let flag = format!("--dead-letter={url}");
+        assert_eq!(bad_records(&[&flag]).expect("a queue"), BadRecords::Queue(url.to_owned()));
+        let file = bad_records(&["--dead-letter=bad.ndjson", "--on-bad-record=dead-letter"]);
+        assert_eq!(file.expect("a file"), BadRecords::File("bad.ndjson".into()));
+        let drop = bad_records(&[&flag, "--on-bad-record=drop"]);
+        assert_eq!(drop.expect("the policy that was named"), BadRecords::Drop);
+        assert_eq!(bad_records(&[]).expect("the default"), BadRecords::Fail);
+        assert!(bad_records(&["--on-bad-record=dead-letter"]).is_err());
+    }
+
+    /// A flag that a layer forgets would be lost without a word.
+    #[test]
+    fn every_flag_reaches_through_the_layers() {
+        use clap::{Args, Command};
+
+        for argument in Options::augment_args(Command::new("weir")).get_arguments() {
+            let Some(name) = argument.get_long() else { continue };
+            let values = ["1.5", "1", "true", "30s", "key", "fail", "/a=5m", "/a", "a=/a", "{}"];
+            let set = values
+                .into_iter()
+                .chain(["ndjson"])
+                .find_map(|value| Options::parse_from_flags(&[&format!("--{name}={value}")]).ok());
+            let set = set.unwrap_or_else(|| panic!("no sample value for --{name}"));
+            assert_ne!(set, Options::default(), "--{name} sets something");
+            let (over, below) =
+                (set.clone().over(Options::default()), Options::default().over(set.clone()));
+            assert_eq!((over, below), (set.clone(), set), "--{name}");
+        }
+        for setting in ["upper=1.5", "lower=1", "exclusive=true", "field=/a", "annotate=true"] {
+            let options = Options::parse_from_flags(&[&format!("--{setting}")]).expect("a flag");
+            assert_eq!(options.settings_document().expect("settings").len(), 1, "--{setting}");
+        }
     }
 
     #[test]

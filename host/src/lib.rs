@@ -62,6 +62,9 @@ mod payload;
 
 mod alert;
 
+#[cfg(feature = "sns")]
+mod aws;
+
 pub mod publish;
 
 pub mod dead_letter;

@@ -1,3 +1,4 @@
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Something could not be processed.
@@ -32,6 +33,7 @@ pub(super) fn code(result: Result<ExitCode, Failure>) -> ExitCode {
         Err(Failure::Usage(error)) => (error, USAGE),
         Err(Failure::Runtime(error)) => (error, INCOMPLETE),
     };
-    eprintln!("error: {error:#}");
+    // Nobody is left to be told if standard error is closed.
+    let _ = writeln!(io::stderr(), "error: {error:#}");
     ExitCode::from(code)
 }

@@ -43,7 +43,7 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
     let filter = open_filter(&config)?;
     runtime()?.block_on(async {
         let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
-        let pipeline = pipeline(&config, filter, topic.map_err(Failure::usage)?);
+        let pipeline = pipeline(&config, filter, topic.map_err(Failure::usage)?).await?;
         let handler = service_fn(|event| handle(&pipeline, event));
         lambda_runtime::run(handler)
             .await
@@ -65,7 +65,7 @@ async fn handle(
     };
     let response = pipeline.process(request).await?;
     for failure in &response.failures {
-        tracing::warn!(record = failure.id, reason = failure.reason, "record failed");
+        tracing::warn!(record = failure.id, kind = ?failure.kind, reason = failure.reason, "record failed");
     }
     let counts = response.counts;
     tracing::info!(

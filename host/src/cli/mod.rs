@@ -16,6 +16,8 @@ mod screen;
 
 mod setup;
 
+mod shutdown;
+
 #[cfg(feature = "lambda")]
 mod lambda;
 
@@ -54,7 +56,7 @@ enum Command {
 /// Runs the command that the process was started with.
 ///
 /// Exit codes: 0 if all was answered, 1 if something could not be processed, 2 if it was called or
-/// configured wrongly.
+/// configured wrongly, 130 or 143 if a signal ended it.
 pub fn main() -> ExitCode {
     // The Lambda service starts a `bootstrap` without a word.
     #[cfg(feature = "lambda")]

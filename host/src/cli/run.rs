@@ -1,13 +1,15 @@
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::exit::{Failure, INCOMPLETE};
@@ -15,11 +17,16 @@ use super::files;
 use super::input::InputEvent;
 use super::screen::Screen;
 use super::setup::{ConfigArgs, open_filter, pipeline, runtime};
-use crate::contract::{Contract, EnvelopeError, Origin};
+use super::shutdown::Shutdown;
+use crate::contract::{Contract, EnvelopeError, FailureKind, Origin};
 use crate::counts::Counts;
-use crate::pipeline::{Pipeline, Request, Response};
+use crate::pipeline::{FailedRecord, Pipeline, Request, Response};
 use crate::publish::sns::SnsTopic;
 use crate::publish::{AlertFormat, AlertWriter, Publisher};
+
+/// How long publishing may take for an event, unless it is set: there is nobody who waits for the
+/// answer until a time of his own.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -27,15 +34,20 @@ Reads events, each a JSON document, or bare records, one JSON document a line.
 Writes one answer a line to standard output. Without a topic it is a dry run:
 what would be published is shown on standard error.
 
+SIGINT and SIGTERM end the reading: what was taken is finished and answered. A
+second signal ends the process at once.
+
 Exit codes:
-  0  all answered
-  1  something could not be processed
-  2  called or configured wrongly
+  0    all answered
+  1    something could not be processed
+  2    called or configured wrongly
+  130  ended by SIGINT, 143 by SIGTERM
 
 Examples:
   weir run examples/vital-signs.json --upper 1.5 --lower 0.4
   weir run examples/vital-signs-firehose.json --upper 1.5 --annotate
   cat examples/vital-signs.ndjson | weir run --upper 1.5 --alerts alerts.ndjson
+  weir run examples/bad-records.json --upper 1.5 --dead-letter bad.ndjson
   weir run examples/bad-records.json --settings '{\"upper\": 1.5}'
   weir run examples/vital-signs.json --upper 1.5 --dry-run \\
     --topic arn:aws:sns:eu-west-1:123456789012:alarms")]
@@ -58,7 +70,8 @@ pub(super) struct RunArgs {
 
 pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
     let RunArgs { files, config, dry_run, alerts } = args;
-    let config = config.load()?;
+    let mut config = config.load()?;
+    config.publish_timeout.get_or_insert(PUBLISH_TIMEOUT);
     let filter = open_filter(&config)?;
     let screen = Screen::new();
     let topic = config.topic.as_deref().filter(|_| !dry_run);
@@ -68,7 +81,7 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
             (Some(arn), None) => {
                 let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
                 let topic = topic.map_err(Failure::usage)?;
-                answer_all(pipeline(&config, filter, topic), events, &screen, false).await
+                answer_all(pipeline(&config, filter, topic).await?, events, &screen, false).await
             }
             (Some(_), Some(_)) => Err(Failure::usage(anyhow!(
                 "--alerts is for dry runs, and a topic is set: add --dry-run to publish nothing"
@@ -76,11 +89,11 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
             (None, Some(path)) => {
                 let file = File::create(&path).with_context(|| path.display().to_string());
                 let writer = AlertWriter::new(AlertFormat::Ndjson, file.map_err(Failure::Usage)?);
-                answer_all(pipeline(&config, filter, writer), events, &screen, true).await
+                answer_all(pipeline(&config, filter, writer).await?, events, &screen, true).await
             }
             (None, None) => {
                 let writer = AlertWriter::new(AlertFormat::Text, screen.clone());
-                answer_all(pipeline(&config, filter, writer), events, &screen, true).await
+                answer_all(pipeline(&config, filter, writer).await?, events, &screen, true).await
             }
         }
     })
@@ -96,10 +109,17 @@ async fn answer_all<P: Publisher>(
 ) -> Result<ExitCode, Failure> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let at_once = if dry_run { 1 } else { cores };
+    let ended_by = Cell::new(None);
     let events =
         stream::unfold(events, async |mut events| events.recv().await.map(|event| (event, events)));
+    let shutdown = Shutdown::listen().context("cannot listen for signals");
+    let shutdown = shutdown.map_err(Failure::Runtime)?.requested().inspect(|signal| {
+        screen.line(&format!("{}: finishing what was taken", signal.name()));
+        ended_by.set(Some(*signal));
+    });
     let mut processed = pin!(
         events
+            .take_until(shutdown)
             .map(async |event| match event {
                 Ok(event) => Ok(process(&pipeline, event).await),
                 Err(error) => Err(error),
@@ -108,6 +128,7 @@ async fn answer_all<P: Publisher>(
     );
 
     let mut counts = Counts::default();
+    let mut blocks_its_shard = BlockedShard::default();
     // Whether something could not even be answered.
     let mut unanswered = false;
     while let Some(next) = processed.next().await {
@@ -115,6 +136,7 @@ async fn answer_all<P: Publisher>(
             Ok((event, Ok(response))) => {
                 answer(&response).map_err(Failure::Runtime)?;
                 report_failures(screen, &event, &response);
+                blocks_its_shard.warn_once(screen, &response);
                 counts += response.counts;
                 screen.progress(&counts);
             }
@@ -130,6 +152,9 @@ async fn answer_all<P: Publisher>(
     }
     screen.summary(&counts, dry_run);
     let incomplete = unanswered || counts.failed > 0;
+    if let Some(signal) = ended_by.get() {
+        return Ok(signal.exit_code());
+    }
     Ok(if incomplete { ExitCode::from(INCOMPLETE) } else { ExitCode::SUCCESS })
 }
 
@@ -170,5 +195,26 @@ fn report_failures(screen: &Screen, event: &InputEvent, response: &Response) {
             ),
         };
         screen.line(&line);
+    }
+}
+
+/// Warns of what a record that can never be processed does on Kinesis.
+#[derive(Debug, Default)]
+struct BlockedShard {
+    warned: bool,
+}
+
+impl BlockedShard {
+    fn warn_once(&mut self, screen: &Screen, response: &Response) {
+        let permanent = |failure: &FailedRecord| failure.kind == FailureKind::Permanent;
+        let Some(bad) = response.failures.iter().find(|failure| permanent(failure)) else { return };
+        if response.contract == Contract::Kinesis && !self.warned {
+            self.warned = true;
+            screen.line(&format!(
+                "warning: record {} blocks its shard: it can never be processed, and Kinesis sends it \
+                 again until it is too old; --on-bad-record dead-letter or drop lets the stream go on",
+                bad.id
+            ));
+        }
     }
 }

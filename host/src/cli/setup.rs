@@ -1,15 +1,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::exit::Failure;
-use crate::config::{Config, Options};
+use crate::bad_record::OnBadRecord;
+use crate::config::{BadRecords, Config, CooldownOption, Options, PartitionKey};
+use crate::dead_letter::{DeadLetterFile, sqs::SqsQueue};
 use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::pipeline::Pipeline;
-use crate::publish::Publisher;
+use crate::publish::{Cooldown, Publisher};
 use crate::rule::Rule;
 
 /// The arguments that say how to process events: those that `run` and `lambda` share.
@@ -40,12 +43,49 @@ pub(super) fn open_filter(config: &Config) -> Result<Filter, Failure> {
 }
 
 /// The pipeline that a configuration describes.
-pub(super) fn pipeline<P: Publisher>(config: &Config, filter: Filter, publisher: P) -> Pipeline<P> {
-    let pipeline = Pipeline::new(filter, publisher).subject(&config.subject);
-    match config.contract {
-        Some(contract) => pipeline.contract(contract),
-        None => pipeline,
+pub(super) async fn pipeline<P: Publisher>(
+    config: &Config,
+    filter: Filter,
+    publisher: P,
+) -> Result<Pipeline<P>, Failure> {
+    let mut pipeline = Pipeline::new(filter, publisher)
+        .subject(&config.subject)
+        .on_bad_record(on_bad_record(&config.bad_records).await?);
+    if let Some(contract) = config.contract {
+        pipeline = pipeline.contract(contract);
     }
+    if let Some(ordering) = config.ordering {
+        pipeline = pipeline.ordering(ordering);
+    }
+    if let Some(timeout) = config.publish_timeout {
+        pipeline = pipeline.publish_timeout(timeout);
+    }
+    if let Some(CooldownOption { key, window }) = &config.cooldown {
+        pipeline = pipeline.cooldown(Cooldown::new(key.clone(), *window));
+    }
+    if let Some(field) = &config.message_group {
+        pipeline = pipeline.message_group(field.clone());
+    }
+    for PartitionKey { name, field } in &config.partition_keys {
+        pipeline = pipeline.partition_key(name, field.clone());
+    }
+    Ok(pipeline)
+}
+
+async fn on_bad_record(policy: &BadRecords) -> Result<OnBadRecord, Failure> {
+    Ok(match policy {
+        BadRecords::Fail => OnBadRecord::Fail,
+        BadRecords::Drop => OnBadRecord::Drop,
+        BadRecords::Queue(url) => {
+            let queue = SqsQueue::connect(url).await.map_err(Failure::usage)?;
+            OnBadRecord::DeadLetter(Arc::new(queue))
+        }
+        BadRecords::File(path) => {
+            let file = DeadLetterFile::open(path);
+            let file = file.with_context(|| format!("dead letters to {}", path.display()));
+            OnBadRecord::DeadLetter(Arc::new(file.map_err(Failure::Usage)?))
+        }
+    })
 }
 
 /// A rule's component and what to call it: the file's, or the embedded default.

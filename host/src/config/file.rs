@@ -13,6 +13,9 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
     if let Some(rule) = &mut options.rule {
         *rule = folder.join(&*rule);
     }
+    if let Some(place) = options.dead_letter.as_mut().filter(|place| !place.contains("://")) {
+        *place = folder.join(&*place).to_string_lossy().into_owned();
+    }
     if let Some(SettingsSource::File(file)) = &mut options.settings {
         *file = folder.join(&*file);
     }
@@ -34,6 +37,11 @@ mod tests {
             rule = "rules/other.wasm"
             topic = "arn:aws:sns:eu-west-1:123456789012:alarms"
             max-publish-bytes = 1048576
+            cooldown = "/device_id=5m"
+            partition-key = ["ward=/ward"]
+            on-bad-record = "drop"
+            ordering = "shard"
+            publish-timeout = "10s"
             settings = { columns = ["/pulse"] }
         "#;
         fs::write(&file, text).expect("a file");
@@ -47,6 +55,8 @@ mod tests {
         assert_eq!(options.upper, Some(1.5));
         assert_eq!(options.rule, Some(folder.join("rules/other.wasm")));
         assert_eq!(options.max_publish_bytes, Some(1 << 20));
+        assert_eq!(options.ordering, Some(crate::publish::Ordering::Shard));
+        assert_eq!(options.partition_key.map(|keys| keys.len()), Some(1));
         assert_eq!(settings, Some(SettingsSource::File(folder.join("bounds.json"))));
         let document = options.settings_document().expect("settings");
         assert_eq!(document["columns"], serde_json::json!(["/pulse"]));

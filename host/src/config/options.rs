@@ -7,14 +7,18 @@ use clap::{Args, Parser};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::arguments::{BadRecordPolicy, CooldownOption, PartitionKey, Span};
 use crate::contract::Contract;
+use crate::pointer::FieldPointer;
+use crate::publish::Ordering;
 
 /// What a layer of the configuration may say. Nothing is required.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[command(next_help_heading = "Options (as WEIR_… in the environment, by name in --config)")]
 pub struct Options {
-    /// Contract of the events: analytics-output, firehose or ndjson [default: told by their shape]
+    /// Contract of the events: analytics-output, analytics-input, firehose, kinesis, sqs or ndjson
+    /// [default: told by their shape]
     #[arg(long, value_name = "NAME")]
     pub contract: Option<Contract>,
 
@@ -60,6 +64,37 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub max_publish_bytes: Option<usize>,
 
+    /// Time publishing may take for an event, such as 10s [default: 30s; in Lambda, as long as the
+    /// invocation has]
+    #[arg(long, value_name = "DURATION")]
+    pub publish_timeout: Option<Span>,
+
+    /// What is still attempted after a record that failed: all (none), what has another partition
+    /// key (key), nothing (shard) [default: key from or to FIFO, or else none]
+    #[arg(long, value_name = "none|key|shard")]
+    pub ordering: Option<Ordering>,
+
+    /// What becomes of a record that can never be processed [default: fail]
+    #[arg(long, value_name = "fail|dead-letter|drop", hide_possible_values = true)]
+    pub on_bad_record: Option<BadRecordPolicy>,
+
+    /// Amazon SQS queue, or file, for the records that --on-bad-record dead-letter sends away
+    #[arg(long, value_name = "URL|FILE")]
+    pub dead_letter: Option<String>,
+
+    /// Merge the alerts that follow the first for the same value of a field, such as /device_id=5m
+    #[arg(long, value_name = "POINTER=DURATION")]
+    pub cooldown: Option<CooldownOption>,
+
+    /// Field of the payload that holds the message group for a FIFO topic [default: the partition
+    /// key]
+    #[arg(long, value_name = "POINTER")]
+    pub message_group: Option<FieldPointer>,
+
+    /// Partition key for Firehose, from a field of the payload, such as ward=/ward; may be repeated
+    #[arg(long, value_name = "NAME=POINTER", value_delimiter = ',')]
+    pub partition_key: Option<Vec<PartitionKey>>,
+
     /// Time the rule may take for a batch, in milliseconds [default: 1000]
     #[arg(long, value_name = "N")]
     pub time_limit_ms: Option<u64>,
@@ -103,6 +138,13 @@ impl Options {
             topic: self.topic.or(below.topic),
             subject: self.subject.or(below.subject),
             max_publish_bytes: self.max_publish_bytes.or(below.max_publish_bytes),
+            publish_timeout: self.publish_timeout.or(below.publish_timeout),
+            ordering: self.ordering.or(below.ordering),
+            on_bad_record: self.on_bad_record.or(below.on_bad_record),
+            dead_letter: self.dead_letter.or(below.dead_letter),
+            cooldown: self.cooldown.or(below.cooldown),
+            message_group: self.message_group.or(below.message_group),
+            partition_key: self.partition_key.or(below.partition_key),
             time_limit_ms: self.time_limit_ms.or(below.time_limit_ms),
             memory_limit_mib: self.memory_limit_mib.or(below.memory_limit_mib),
             output_limit_mib: self.output_limit_mib.or(below.output_limit_mib),

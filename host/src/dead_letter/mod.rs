@@ -1,11 +1,18 @@
 //! Where records go that can never be processed, so that they do not block their stream.
 
+mod file;
+
+#[cfg(feature = "sqs")]
+pub mod sqs;
+
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use crate::publish::PublishError;
+
+pub use file::DeadLetterFile;
 
 /// A record that can never be processed as it is, with what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

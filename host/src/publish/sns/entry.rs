@@ -1,18 +1,21 @@
 use aws_sdk_sns::types::MessageAttributeValue;
 
 use crate::alert::Alert;
+use crate::aws::Entry;
 
 /// The longest subject that SNS takes, in characters.
 const MAX_SUBJECT: usize = 100;
 
 /// An alert that fits SNS's rules, with what it weighs.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(crate) struct SnsEntry {
     /// The index of the alert among those to publish.
     pub(super) index: usize,
     pub(super) subject: String,
     pub(super) message: String,
     pub(super) attributes: Vec<Attribute>,
+    pub(super) group: Option<String>,
+    pub(super) deduplication_id: String,
     /// What it counts for in a request, in bytes.
     pub(super) bytes: usize,
 }
@@ -25,7 +28,7 @@ pub(super) struct Attribute {
     value: String,
 }
 
-impl Entry {
+impl SnsEntry {
     /// Checks an alert against what SNS takes.
     ///
     /// # Errors
@@ -45,8 +48,18 @@ impl Entry {
                 "the message has {bytes} bytes with its attributes, the topic takes {max_bytes}"
             ));
         }
-        let Alert { subject, message, .. } = alert;
-        Ok(Self { index, subject, message, attributes, bytes })
+        let Alert { subject, message, group, deduplication_id, .. } = alert;
+        Ok(Self { index, subject, message, attributes, group, deduplication_id, bytes })
+    }
+}
+
+impl Entry for SnsEntry {
+    fn index(&self) -> usize {
+        self.index
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
@@ -112,10 +125,10 @@ pub fn check_subject(subject: &str) -> Result<(), InvalidSubject> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
-    pub(in super::super) fn alert(message: &str) -> Alert {
+    fn alert(message: &str) -> Alert {
         Alert {
             record_id: "r".to_owned(),
             subject: "s".to_owned(),
@@ -138,20 +151,20 @@ pub(super) mod tests {
 
     #[test]
     fn a_message_is_measured_in_bytes_with_its_attributes() {
-        let entry = Entry::new(0, alert("ü"), 1000).expect("an entry");
+        let entry = SnsEntry::new(0, alert("ü"), 1000).expect("an entry");
         assert_eq!(entry.bytes, REST + 2);
     }
 
     #[test]
     fn a_message_may_fill_the_limit_and_not_pass_it() {
-        assert!(Entry::new(0, alert("1234"), REST + 4).is_ok());
-        let error = Entry::new(0, alert("12345"), REST + 4).expect_err("one byte too many");
+        assert!(SnsEntry::new(0, alert("1234"), REST + 4).is_ok());
+        let error = SnsEntry::new(0, alert("12345"), REST + 4).expect_err("one byte too many");
         assert!(error.contains(&(REST + 5).to_string()), "{error}");
     }
 
     #[test]
     fn an_empty_message_is_refused() {
-        assert_eq!(Entry::new(0, alert(""), 1000).expect_err("empty"), "the message is empty");
+        assert_eq!(SnsEntry::new(0, alert(""), 1000).expect_err("empty"), "the message is empty");
     }
 
     #[test]

@@ -4,39 +4,33 @@
 
 mod entry;
 
-mod pack;
+use std::sync::Arc;
+use std::time::Instant;
 
-mod send;
-
-use std::time::{Duration, Instant};
-
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sns::Client;
-use futures_util::{StreamExt, stream};
+use aws_sdk_sns::types::PublishBatchRequestEntry;
 
 use super::{PublishError, Publisher};
 use crate::alert::Alert;
-use entry::Entry;
-use send::{Batch, send};
+use crate::aws::{self, Answer, Destination, Line, RequestFailure, entry_failure, fifo_id};
+use entry::{Attribute, SnsEntry};
 
 pub use entry::{InvalidSubject, check_subject};
 
 /// The most that SNS takes in one request by default: all messages, with their attributes. Bytes.
 pub const DEFAULT_MAX_BYTES: usize = 256 << 10;
 
-/// How many requests of one event are under way at once.
-const CONCURRENT_REQUESTS: usize = 8;
+/// The group of messages on a FIFO topic that have none of their own.
+const DEFAULT_GROUP: &str = "weir";
 
-/// How long one attempt at a request may take before it is given up and made again.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// An Amazon SNS topic.
+/// An Amazon SNS topic. A clone is the same topic, with the same knowledge of whether it can be
+/// reached.
 #[derive(Clone, Debug)]
 pub struct SnsTopic {
     client: Client,
     arn: String,
     max_bytes: usize,
+    line: Arc<Line>,
 }
 
 impl SnsTopic {
@@ -47,54 +41,85 @@ impl SnsTopic {
     ///
     /// # Errors
     ///
-    /// If `arn` is not that of a standard SNS topic.
+    /// If `arn` is not that of an SNS topic.
     pub async fn connect(arn: &str, max_bytes: usize) -> Result<Self, InvalidTopic> {
-        let region = region_of(arn)?;
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(
-                aws_config::meta::region::RegionProviderChain::default_provider()
-                    .or_else(Region::new(region.to_owned())),
-            )
-            .timeout_config(
-                TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build(),
-            )
-            .load()
-            .await;
+        let region = region_of(arn)?.to_owned();
+        let config = aws::configuration(Some(region)).await;
         Ok(Self::with_client(Client::new(&config), arn, max_bytes))
     }
 
-    /// The topic `arn`, reached through a client that is set up already.
+    /// The topic `arn`, reached through a client that is set up already. The client should make one
+    /// attempt at a request: what is sent again is decided here.
     pub fn with_client(client: Client, arn: &str, max_bytes: usize) -> Self {
-        Self { client, arn: arn.to_owned(), max_bytes }
+        Self { client, arn: arn.to_owned(), max_bytes, line: Arc::new(Line::new(arn)) }
+    }
+
+    /// Whether it is a FIFO topic: it keeps the order within a group, and drops what it has had.
+    pub fn is_fifo(&self) -> bool {
+        self.arn.ends_with(".fifo")
+    }
+
+    fn request_entry(&self, id: usize, entry: &SnsEntry) -> PublishBatchRequestEntry {
+        let attribute = |attribute: &Attribute| (attribute.name.to_owned(), attribute.value());
+        let request = PublishBatchRequestEntry::builder()
+            .id(id.to_string())
+            .subject(&entry.subject)
+            .message(&entry.message)
+            .set_message_attributes(Some(entry.attributes.iter().map(attribute).collect()));
+        let request = match self.is_fifo() {
+            false => request,
+            true => request
+                .message_group_id(fifo_id(entry.group.as_deref().unwrap_or(DEFAULT_GROUP)))
+                .message_deduplication_id(fifo_id(&entry.deduplication_id)),
+        };
+        request.build().expect("id and message are set")
     }
 }
 
 impl Publisher for SnsTopic {
+    fn keeps_order(&self) -> bool {
+        self.is_fifo()
+    }
+
     async fn publish(
         &self,
         alerts: Vec<Alert>,
         deadline: Option<Instant>,
     ) -> Vec<Result<(), PublishError>> {
-        let mut results: Vec<Option<Result<(), PublishError>>> = vec![None; alerts.len()];
+        let mut results = vec![None; alerts.len()];
         let mut entries = Vec::with_capacity(alerts.len());
         for (index, alert) in alerts.into_iter().enumerate() {
-            match Entry::new(index, alert, self.max_bytes) {
+            match SnsEntry::new(index, alert, self.max_bytes) {
                 Ok(entry) => entries.push(entry),
                 Err(reason) => results[index] = Some(Err(PublishError::Rejected(reason))),
             }
         }
+        aws::send(self, entries, self.max_bytes, self.is_fifo(), results, deadline).await
+    }
+}
 
-        let batches = pack::pack(entries, self.max_bytes);
-        let mut answers = stream::iter(batches)
-            .map(|entries| send(&self.client, &self.arn, Batch::new(entries), deadline))
-            .buffer_unordered(CONCURRENT_REQUESTS);
-        while let Some(answer) = answers.next().await {
-            for (index, result) in answer {
-                results[index] = Some(result);
-            }
-        }
-        let unanswered = || Err(PublishError::Unconfirmed("it was not attempted".to_owned()));
-        results.into_iter().map(|result| result.unwrap_or_else(unanswered)).collect()
+impl Destination for SnsTopic {
+    type Entry = SnsEntry;
+
+    fn line(&self) -> &Line {
+        &self.line
+    }
+
+    async fn request(&self, entries: &[SnsEntry]) -> Answer {
+        let entries_out = entries.iter().enumerate();
+        let entries_out = entries_out.map(|(id, entry)| self.request_entry(id, entry)).collect();
+        let request = self.client.publish_batch().topic_arn(&self.arn);
+        let answer = request
+            .set_publish_batch_request_entries(Some(entries_out))
+            .send()
+            .await
+            .map_err(|error| RequestFailure::of(&error, &self.arn))?;
+        let confirmed = answer.successful().iter().map(|entry| (entry.id(), Ok(())));
+        let failed = answer.failed().iter().map(|entry| {
+            let failure = entry_failure(entry.code(), entry.message(), entry.sender_fault());
+            (Some(entry.id()), Err(failure))
+        });
+        Ok(aws::by_id(entries.len(), confirmed.chain(failed), "SNS"))
     }
 }
 
@@ -104,9 +129,6 @@ pub enum InvalidTopic {
     /// It has another form.
     #[error("not the ARN of an SNS topic (arn:aws:sns:REGION:ACCOUNT:NAME): {0:?}")]
     NotAnArn(String),
-    /// FIFO topics need a message group, which alerts do not have yet.
-    #[error("{0:?} is a FIFO topic; only standard topics can be published to")]
-    Fifo(String),
 }
 
 /// The region in the ARN of a topic.
@@ -116,9 +138,6 @@ fn region_of(arn: &str) -> Result<&str, InvalidTopic> {
         ["arn", partition, "sns", region, account, name]
             if ![partition, region, account, name].contains(&"") =>
         {
-            if name.ends_with(".fifo") {
-                return Err(InvalidTopic::Fifo(arn.to_owned()));
-            }
             Ok(region)
         }
         _ => Err(InvalidTopic::NotAnArn(arn.to_owned())),
@@ -136,7 +155,5 @@ mod tests {
         for wrong in ["", "alarms", "arn:aws:sqs:eu-west-1:123456789012:q", "arn:aws:sns::1:a"] {
             assert!(matches!(region_of(wrong), Err(InvalidTopic::NotAnArn(_))), "{wrong}");
         }
-        let fifo = region_of("arn:aws:sns:eu-west-1:123456789012:alarms.fifo");
-        assert!(matches!(fifo, Err(InvalidTopic::Fifo(_))));
     }
 }

@@ -1,0 +1,204 @@
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How many requests in a row have to fail before the service counts as away.
+const THRESHOLD: u32 = 5;
+
+/// How long nothing is attempted the first time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long nothing is attempted at the most. Each probe that fails doubles the pause up to it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Keeps requests from a service that is away, so that it costs one deadline and not one for each
+/// event.
+///
+/// ```text
+///            5 in a row fail                   the pause is over
+///   closed ───────────────────▶ open ◀──────────────────────────▶ half open
+///     ▲                                       the probe fails         │
+///     └───────────────────────────────────────────────────────────────┘
+///                                the probe succeeds
+/// ```
+///
+/// Half open, one request is let through to see; the others fail at once, as they do while it is
+/// open. A request that was given up without an answer has failed.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    destination: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed { failures: u32 },
+    Open { until: Instant, pause: Duration, cause: String },
+    HalfOpen { pause: Duration, cause: String },
+}
+
+impl Breaker {
+    pub(crate) fn new(destination: &str) -> Self {
+        Self {
+            destination: destination.to_owned(),
+            state: Mutex::new(State::Closed { failures: 0 }),
+        }
+    }
+
+    /// Asks to make a request.
+    ///
+    /// # Errors
+    ///
+    /// If the service is away.
+    pub(super) fn admit(&self, now: Instant) -> Result<Attempt<'_>, Away> {
+        let mut state = self.state();
+        match &*state {
+            State::Closed { .. } => {}
+            State::Open { until, pause, cause } if *until <= now => {
+                tracing::info!(destination = self.destination, "attempting again");
+                *state = State::HalfOpen { pause: *pause, cause: cause.clone() };
+            }
+            State::Open { until, cause, .. } => {
+                return Err(Away { next: *until - now, cause: cause.clone() });
+            }
+            State::HalfOpen { cause, .. } => {
+                return Err(Away { next: Duration::ZERO, cause: cause.clone() });
+            }
+        }
+        Ok(Attempt { breaker: self, answered: false })
+    }
+
+    fn succeeded(&self) {
+        let mut state = self.state();
+        if !matches!(*state, State::Closed { .. }) {
+            tracing::info!(destination = self.destination, "the service is back");
+        }
+        *state = State::Closed { failures: 0 };
+    }
+
+    fn failed(&self, now: Instant, cause: &str) {
+        let mut state = self.state();
+        let pause = match &mut *state {
+            State::Closed { failures } => {
+                *failures += 1;
+                if *failures < THRESHOLD {
+                    return;
+                }
+                FIRST_PAUSE
+            }
+            State::HalfOpen { pause, .. } => LONGEST_PAUSE.min(*pause * 2),
+            // A request that was under way when it opened tells nothing new.
+            State::Open { .. } => return,
+        };
+        tracing::warn!(destination = self.destination, ?pause, cause, "the service is away");
+        *state = State::Open { until: now + pause, pause, cause: cause.to_owned() };
+    }
+
+    /// Each change leaves a whole state, so a panic elsewhere does no harm.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that was let through. Dropped without a word, it has failed.
+#[must_use]
+pub(super) struct Attempt<'a> {
+    breaker: &'a Breaker,
+    answered: bool,
+}
+
+impl Attempt<'_> {
+    /// The service answered, whatever it said.
+    pub(super) fn succeeded(mut self) {
+        self.answered = true;
+        self.breaker.succeeded();
+    }
+
+    /// The service is throttling, broken or unreachable.
+    pub(super) fn failed(mut self, now: Instant, cause: &str) {
+        self.answered = true;
+        self.breaker.failed(now, cause);
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.breaker.failed(Instant::now(), "no answer before the deadline");
+        }
+    }
+}
+
+/// A service that requests are kept from.
+#[derive(Debug)]
+pub(super) struct Away {
+    next: Duration,
+    cause: String,
+}
+
+impl fmt::Display for Away {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { next, cause } = self;
+        write!(f, "the service is away, next attempt in {:.1} s: {cause}", next.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fail(breaker: &Breaker, now: Instant) {
+        breaker.admit(now).expect("let through").failed(now, "500");
+    }
+
+    #[test]
+    fn it_opens_after_failures_in_a_row_only() {
+        let (breaker, now) = (Breaker::new("topic"), Instant::now());
+        for _ in 0..THRESHOLD - 1 {
+            fail(&breaker, now);
+        }
+        breaker.admit(now).expect("closed").succeeded();
+        for _ in 0..THRESHOLD {
+            fail(&breaker, now);
+        }
+        let away = breaker.admit(now).err().expect("open").to_string();
+        assert!(away.contains("next attempt in 1.0 s: 500"), "{away}");
+    }
+
+    #[test]
+    fn one_probe_is_let_through_and_decides() {
+        let (breaker, now) = (Breaker::new("topic"), Instant::now());
+        for _ in 0..THRESHOLD {
+            fail(&breaker, now);
+        }
+        let later = now + FIRST_PAUSE;
+        let probe = breaker.admit(later).expect("half open");
+        assert!(breaker.admit(later).is_err(), "one probe at a time");
+        probe.failed(later, "503");
+        assert!(breaker.admit(later + FIRST_PAUSE).is_err(), "the pause has doubled");
+        breaker.admit(later + FIRST_PAUSE * 2).expect("half open").succeeded();
+        fail(&breaker, later);
+        assert!(breaker.admit(later).is_ok(), "closed");
+    }
+
+    #[test]
+    fn the_pause_has_an_end() {
+        let (breaker, mut now) = (Breaker::new("topic"), Instant::now());
+        for _ in 0..THRESHOLD {
+            fail(&breaker, now);
+        }
+        for _ in 0..20 {
+            now += LONGEST_PAUSE;
+            fail(&breaker, now);
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_given_up_has_failed() {
+        let (breaker, now) = (Breaker::new("topic"), Instant::now());
+        for _ in 0..THRESHOLD {
+            drop(breaker.admit(now).expect("closed"));
+        }
+        assert!(breaker.admit(now).is_err());
+    }
+}

@@ -1,0 +1,79 @@
+use std::error::Error;
+
+use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
+
+use crate::publish::PublishError;
+
+/// Why a request failed as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RequestFailure {
+    /// The service throttles, is broken or cannot be reached. Another attempt may succeed.
+    Away(String),
+    /// The destination takes nothing until somebody mends it, or the right to it.
+    Refused(String),
+    /// Something in the request is not valid: of several entries, one may be to blame.
+    Invalid(String),
+}
+
+/// The names of what is wrong with a request itself, not with its destination.
+///
+/// Source: Amazon SNS API Reference, `PublishBatch`; Amazon SQS API Reference, `SendMessageBatch`.
+const INVALID: [&str; 7] = [
+    "InvalidParameter",
+    "InvalidParameterValue",
+    "ValidationException",
+    "InvalidMessageContents",
+    "BatchRequestTooLong",
+    "AWS.SimpleQueueService.BatchRequestTooLong",
+    "InvalidBatchEntryId",
+];
+
+impl RequestFailure {
+    pub(crate) fn of<E>(error: &SdkError<E>, destination: &str) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+        let reason = match error.as_service_error() {
+            Some(service) => {
+                let message = service.message().unwrap_or("no message");
+                format!("{destination}: {}: {message}", code.unwrap_or("error"))
+            }
+            None => format!("{destination}: {}", chain(error)),
+        };
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        match status {
+            // Throttling has several names and comes with 400 or with 429.
+            Some(400..=499) if !matches!(status, Some(408 | 429)) && !may_pass(code) => {
+                match code.is_some_and(|code| INVALID.contains(&code)) {
+                    true => Self::Invalid(reason),
+                    false => Self::Refused(reason),
+                }
+            }
+            _ => Self::Away(reason),
+        }
+    }
+}
+
+/// What became of an entry that the service says it did not take.
+pub(crate) fn entry_failure(code: &str, message: Option<&str>, sender_fault: bool) -> PublishError {
+    let reason = format!("{code}: {}", message.unwrap_or("no message"));
+    match sender_fault && !may_pass(Some(code)) {
+        true => PublishError::Rejected(reason),
+        false => PublishError::Unconfirmed(reason),
+    }
+}
+
+/// Whether an error of this name is one of the moment.
+fn may_pass(code: Option<&str>) -> bool {
+    let code = code.unwrap_or_default().to_ascii_lowercase();
+    ["throttl", "toomanyrequests", "requestlimit", "internal", "unavailable", "timeout"]
+        .iter()
+        .any(|name| code.contains(name))
+}
+
+/// An error with all that caused it: the SDK's own words stop at "dispatch failure".
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,149 @@
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use super::{Destination, Entry, RequestFailure};
+use crate::publish::PublishError;
+
+/// How often entries that may still succeed are sent again.
+const RETRIES: usize = 7;
+
+/// The pause before the first of them; each is twice as long as the one before, with jitter.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What became of messages, by their indices.
+type Results = Vec<(usize, Result<(), PublishError>)>;
+
+/// The entries of a request that have no result yet.
+struct Pending<E> {
+    entries: Vec<E>,
+    /// Why each is not confirmed yet.
+    reasons: Vec<PublishError>,
+    /// Those that have a result.
+    results: Results,
+}
+
+/// Sends the entries of one request until each is confirmed or refused, the retries are used up, the
+/// service counts as away, or the deadline comes. Entries that fail are sent again alone.
+pub(super) async fn send<D: Destination>(
+    destination: &D,
+    entries: Vec<D::Entry>,
+    deadline: Option<Instant>,
+) -> Results {
+    let unsent = || PublishError::Unconfirmed("the deadline came first".to_owned());
+    let reasons = entries.iter().map(|_| unsent()).collect();
+    let mut pending = Pending { entries, reasons, results: Vec::new() };
+    let attempts = attempts(destination, &mut pending);
+    match deadline {
+        None => attempts.await,
+        // What is left then has its reason.
+        Some(deadline) => {
+            let _ = tokio::time::timeout_at(deadline.into(), attempts).await;
+        }
+    }
+    let Pending { entries, reasons, mut results } = pending;
+    let left = entries.into_iter().zip(reasons);
+    results.extend(left.map(|(entry, reason)| (entry.index(), Err(reason))));
+    results
+}
+
+async fn attempts<D: Destination>(destination: &D, pending: &mut Pending<D::Entry>) {
+    let mut pauses = ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .with_max_times(RETRIES)
+        .with_jitter()
+        .build();
+    loop {
+        let goes_on = attempt(destination, pending).await;
+        match pauses.next() {
+            Some(pause) if goes_on && !pending.entries.is_empty() => {
+                tracing::debug!(entries = pending.entries.len(), ?pause, "sending again");
+                tokio::time::sleep(pause).await;
+            }
+            _ => return,
+        }
+    }
+}
+
+/// One request with all that is pending. False if another is of no use for now.
+async fn attempt<D: Destination>(destination: &D, pending: &mut Pending<D::Entry>) -> bool {
+    let line = destination.line();
+    // The semaphore is never closed.
+    let _permit = line.requests.acquire().await;
+    let attempt = match line.breaker.admit(Instant::now()) {
+        Ok(attempt) => attempt,
+        Err(away) => {
+            pending.all_unconfirmed(&away.to_string());
+            return false;
+        }
+    };
+    let answer = destination.request(&pending.entries).await;
+    match answer {
+        Err(RequestFailure::Away(reason)) => {
+            attempt.failed(Instant::now(), &reason);
+            pending.all_unconfirmed(&reason);
+        }
+        Err(RequestFailure::Refused(reason)) => {
+            attempt.succeeded();
+            pending.settle_all(&PublishError::Refused(reason));
+        }
+        Err(RequestFailure::Invalid(reason)) => {
+            attempt.succeeded();
+            if pending.entries.len() == 1 {
+                pending.settle_all(&PublishError::Rejected(reason));
+            } else {
+                one_by_one(destination, pending).await;
+            }
+        }
+        Ok(results) => {
+            attempt.succeeded();
+            pending.settle(results);
+        }
+    }
+    true
+}
+
+/// Finds out which entry of an invalid request is to blame.
+async fn one_by_one<D: Destination>(destination: &D, pending: &mut Pending<D::Entry>) {
+    let mut results = Vec::with_capacity(pending.entries.len());
+    for entry in &pending.entries {
+        let answer = destination.request(std::slice::from_ref(entry)).await;
+        results.push(match answer {
+            Ok(one) => one.into_iter().next().unwrap_or(Ok(())),
+            Err(RequestFailure::Away(reason)) => Err(PublishError::Unconfirmed(reason)),
+            Err(RequestFailure::Refused(reason)) => Err(PublishError::Refused(reason)),
+            Err(RequestFailure::Invalid(reason)) => Err(PublishError::Rejected(reason)),
+        });
+    }
+    pending.settle(results);
+}
+
+impl<E: Entry> Pending<E> {
+    fn all_unconfirmed(&mut self, reason: &str) {
+        self.reasons.fill(PublishError::Unconfirmed(reason.to_owned()));
+    }
+
+    fn settle_all(&mut self, error: &PublishError) {
+        let entries = std::mem::take(&mut self.entries);
+        self.reasons.clear();
+        self.results.extend(entries.iter().map(|entry| (entry.index(), Err(error.clone()))));
+    }
+
+    /// Takes the results of a request, one an entry; what may still succeed stays.
+    fn settle(&mut self, results: Vec<Result<(), PublishError>>) {
+        self.reasons.clear();
+        for (entry, result) in std::mem::take(&mut self.entries).into_iter().zip(results) {
+            match result {
+                Err(reason @ PublishError::Unconfirmed(_)) => {
+                    self.entries.push(entry);
+                    self.reasons.push(reason);
+                }
+                settled => self.results.push((entry.index(), settled)),
+            }
+        }
+    }
+}
