@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::Range;
 
 use crate::bindings::rule;
 
@@ -55,6 +56,14 @@ impl Batch {
         payload(&self.0.payloads.bytes, &self.0.payloads.ends, index)
     }
 
+    /// Some of its records, as a batch of their own.
+    pub(crate) fn part(&self, range: Range<usize>) -> Self {
+        let bytes = range.clone().filter_map(|index| self.payload(index)).map(<[u8]>::len).sum();
+        let mut part = Self::with_capacity(self.encoding(), range.len(), bytes);
+        range.filter_map(|index| self.payload(index)).for_each(|payload| part.push(payload));
+        part
+    }
+
     /// How its payloads are encoded.
     pub(crate) fn encoding(&self) -> Encoding {
         match self.0.encoding {
@@ -87,12 +96,31 @@ pub struct Payloads {
     pub(crate) bytes: Vec<u8>,
     /// Where each payload ends in `bytes`. Never decreases.
     pub(crate) ends: Vec<u32>,
+    /// The records that were not rewritten, ascending.
+    pub(crate) missing: Vec<usize>,
 }
 
 impl Payloads {
-    /// The payload at an index, if there is one.
+    /// The payload of a record, if it was rewritten.
     pub fn get(&self, index: usize) -> Option<&[u8]> {
+        if self.missing.binary_search(&index).is_ok() {
+            return None;
+        }
         payload(&self.bytes, &self.ends, index)
+    }
+}
+
+impl FromIterator<Option<Vec<u8>>> for Payloads {
+    fn from_iter<I: IntoIterator<Item = Option<Vec<u8>>>>(payloads: I) -> Self {
+        let mut column = Self::default();
+        for (index, payload) in payloads.into_iter().enumerate() {
+            match payload {
+                Some(payload) => column.bytes.extend(payload),
+                None => column.missing.push(index),
+            }
+            column.ends.push(column.bytes.len() as u32);
+        }
+        column
     }
 }
 

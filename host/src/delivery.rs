@@ -11,7 +11,7 @@ use crate::bad_record::{Disposer, Place};
 use crate::batch::Batch;
 use crate::contract::{Answer, Contract, Disposal, Event, FailureKind, Onward};
 use crate::counts::Counts;
-use crate::outcome::{Flag, Outcome, Verdict};
+use crate::outcome::{Cause, Flag, Outcome, Verdict};
 use crate::payload::PayloadReader;
 use crate::pipeline::{Pipeline, Response};
 use crate::publish::{Message, Ordering, PublishError, Publisher, Step, Window, publish_in_order};
@@ -44,14 +44,17 @@ pub(crate) async fn deliver<P: Publisher>(delivery: Delivery<'_, P>, outcome: Ou
     let payloads = PayloadReader { batch, rewritten: rewritten.as_ref() };
     let rule = pipeline.filter.description();
 
-    let mut failed = failed.into_iter().map(|failure| failure.reason);
+    let mut failed = failed.into_iter().map(|failure| match failure.cause {
+        Cause::Record | Cause::Poison => Answer::permanent(failure.reason),
+        Cause::Unclassified => Answer::transient(failure.reason),
+    });
     let mut entries: Vec<Answer> = verdicts
         .iter()
         .map(|verdict| match verdict {
             Verdict::Pass => Answer::Done,
             Verdict::Drop => Answer::Dropped,
             Verdict::Flag => Answer::transient("it was not published"),
-            Verdict::Fail => Answer::permanent(failed.next().unwrap_or_default()),
+            Verdict::Fail => failed.next().unwrap_or_else(|| Answer::transient("no reason")),
         })
         .collect();
     let mut unreadable: Vec<Answer> =

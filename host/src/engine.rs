@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
@@ -44,13 +45,13 @@ impl Engine {
         let mut store = Store::new(&self.wasmtime, self.limits);
         store.limiter(|limits| limits);
         store.set_hostcall_fuel(self.limits.output_bytes);
-        self.start_time(&mut store);
+        self.start_time(&mut store, self.limits.time);
         store
     }
 
     /// Gives the store's next call its time.
-    pub(crate) fn start_time(&self, store: &mut Store<Limits>) {
-        let ticks = self.limits.time.div_duration_f64(Limits::TICK).ceil() as u64;
+    pub(crate) fn start_time(&self, store: &mut Store<Limits>, time: Duration) {
+        let ticks = time.div_duration_f64(Limits::TICK).ceil() as u64;
         // The tick that is under way counts for nothing: it may end at once.
         store.set_epoch_deadline(ticks + 1);
     }

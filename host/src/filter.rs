@@ -1,5 +1,6 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
@@ -49,17 +50,27 @@ impl Filter {
     /// If the rule is at fault: it ran into a limit, trapped, or broke its contract. Then no record
     /// of the batch has a verdict.
     pub fn classify(&self, batch: &Batch) -> Result<Outcome, Fault> {
+        self.classify_within(batch, self.limits().time)
+    }
+
+    /// The same, in as much time.
+    pub(crate) fn classify_within(&self, batch: &Batch, time: Duration) -> Result<Outcome, Fault> {
         if !self.description().keeps_state {
-            return self.session()?.classify(&self.rule, batch);
+            return self.session()?.classify(&self.rule, batch, time);
         }
         let mut kept = self.kept();
         let mut session = match kept.take() {
             Some(session) => session,
             None => self.session()?,
         };
-        let outcome = session.classify(&self.rule, batch)?;
+        let outcome = session.classify(&self.rule, batch, time)?;
         *kept = Some(session);
         Ok(outcome)
+    }
+
+    /// What the rule runs within.
+    pub(crate) fn limits(&self) -> &Limits {
+        self.rule.engine.limits()
     }
 
     fn session(&self) -> Result<Session, Fault> {
@@ -95,7 +106,7 @@ impl Session {
         let fault = |error| OpenError::Fault(Fault::of(&error, rule.engine.limits()));
         let mut store = rule.engine.store();
         let instance = rule.component.instantiate(&mut store).map_err(fault)?;
-        rule.engine.start_time(&mut store);
+        rule.engine.start_time(&mut store, rule.engine.limits().time);
         let classifier = instance
             .weir_filter_rule()
             .classifier()
@@ -105,8 +116,8 @@ impl Session {
         Ok(Self { store, instance, classifier })
     }
 
-    fn classify(&mut self, rule: &Rule, batch: &Batch) -> Result<Outcome, Fault> {
-        rule.engine.start_time(&mut self.store);
+    fn classify(&mut self, rule: &Rule, batch: &Batch, time: Duration) -> Result<Outcome, Fault> {
+        rule.engine.start_time(&mut self.store, time);
         let answer = self
             .instance
             .weir_filter_rule()

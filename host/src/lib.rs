@@ -56,6 +56,8 @@ mod batch;
 
 mod outcome;
 
+mod isolate;
+
 mod pointer;
 
 mod payload;
@@ -96,8 +98,9 @@ pub use crate::counts::Counts;
 pub use crate::engine::{Engine, EngineError};
 pub use crate::fault::Fault;
 pub use crate::filter::{Filter, OpenError, SettingsError};
+pub use crate::isolate::Isolated;
 pub use crate::limits::{LimitExceeded, Limits};
-pub use crate::outcome::{Bound, Failure, Flag, Outcome, Verdict};
+pub use crate::outcome::{Bound, Cause, Failure, Flag, Outcome, Verdict};
 pub use crate::pipeline::{DEFAULT_SUBJECT, FailedRecord, Pipeline, Request, Response};
 pub use crate::pointer::{FieldPointer, InvalidPointer};
 pub use crate::rule::{Description, INTERFACE, LoadError, Rule};

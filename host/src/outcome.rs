@@ -59,20 +59,72 @@ pub enum Bound {
 pub struct Failure {
     /// The record's index in the batch.
     pub index: usize,
-    /// The cause, for a person to read.
+    /// The reason, for a person to read.
     pub reason: String,
+    /// Whose fault it is.
+    pub cause: Cause,
+}
+
+/// Whose fault it is that a record has no verdict of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The record's: the rule says that it cannot classify it.
+    Record,
+    /// The record's: it makes the rule fail, whatever comes with it.
+    Poison,
+    /// Not the record's: the rule is at fault, or there was no time.
+    Unclassified,
 }
 
 impl Outcome {
     /// The outcome of a batch of `records` of which none could be classified.
-    pub(crate) fn all_failed(records: usize, reason: &str) -> Self {
-        Self {
-            verdicts: vec![Verdict::Fail; records],
-            failed: (0..records)
-                .map(|index| Failure { index, reason: reason.to_owned() })
-                .collect(),
-            ..Self::default()
+    pub(crate) fn unclassified(records: usize, reason: &str) -> Self {
+        Self::of_parts(records, Vec::new(), Vec::new(), reason)
+    }
+
+    /// The outcome of a batch of `records` of which some parts were classified, each beginning at
+    /// an index, and some records failed. The rest is unclassified, for a reason.
+    pub(crate) fn of_parts(
+        records: usize,
+        mut parts: Vec<(usize, Self)>,
+        mut failed: Vec<Failure>,
+        reason: &str,
+    ) -> Self {
+        if parts.len() == 1 && parts[0].1.verdicts.len() == records {
+            return parts.swap_remove(0).1;
         }
+        parts.sort_by_key(|(start, _)| *start);
+        let mut whole = Self { verdicts: vec![Verdict::Fail; records], ..Self::default() };
+        let mut settled = vec![false; records];
+        for failure in &failed {
+            settled[failure.index] = true;
+        }
+        let rewrites = parts.iter().any(|(_, part)| part.rewritten.is_some());
+        let mut rewritten: Vec<Option<Vec<u8>>> = vec![None; if rewrites { records } else { 0 }];
+        for (start, part) in parts {
+            for (offset, verdict) in part.verdicts.into_iter().enumerate() {
+                whole.verdicts[start + offset] = verdict;
+                settled[start + offset] = true;
+                if let Some(payload) = part.rewritten.as_ref().and_then(|all| all.get(offset)) {
+                    rewritten[start + offset] = Some(payload.to_vec());
+                }
+            }
+            let index = |index: usize| start + index;
+            whole
+                .flagged
+                .extend(part.flagged.into_iter().map(|f| Flag { index: index(f.index), ..f }));
+            failed.extend(part.failed.into_iter().map(|f| Failure { index: index(f.index), ..f }));
+        }
+        let left = (0..records).filter(|&index| !settled[index]);
+        failed.extend(left.map(|index| Failure {
+            index,
+            reason: reason.to_owned(),
+            cause: Cause::Unclassified,
+        }));
+        failed.sort_by_key(|failure| failure.index);
+        whole.failed = failed;
+        whole.rewritten = rewrites.then(|| rewritten.into_iter().collect());
+        whole
     }
 
     /// Checks what a rule answered for a batch of `records`, as the rule contract demands.
@@ -145,7 +197,7 @@ fn check_payloads(payloads: rule::Payloads, records: usize) -> Result<Payloads, 
     if !ends.is_sorted() || ends.last().map_or(0, |&end| end as usize) != bytes.len() {
         return Err("the ends of the rewritten payloads do not divide their bytes".to_owned());
     }
-    Ok(Payloads { bytes, ends })
+    Ok(Payloads { bytes, ends, missing: Vec::new() })
 }
 
 impl From<rule::Verdict> for Verdict {
@@ -176,6 +228,6 @@ impl From<rule::Flag> for Flag {
 
 impl From<rule::Failure> for Failure {
     fn from(failure: rule::Failure) -> Self {
-        Self { index: failure.index as usize, reason: failure.reason }
+        Self { index: failure.index as usize, reason: failure.reason, cause: Cause::Record }
     }
 }

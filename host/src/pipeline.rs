@@ -7,7 +7,8 @@ use crate::contract::{Contract, EnvelopeError, Event, Origin};
 use crate::counts::Counts;
 use crate::delivery::{self, Delivery};
 use crate::filter::Filter;
-use crate::outcome::Outcome;
+use crate::isolate::Isolated;
+use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
 
@@ -153,19 +154,27 @@ impl<P: Publisher> Pipeline<P> {
             .await)
     }
 
-    /// Classifies a batch away from the threads that wait for the network. If the rule is at
-    /// fault, no record has a verdict, and all of them fail.
-    async fn classify(&self, batch: &Arc<Batch>, _deadline: Option<Instant>) -> Outcome {
+    /// Classifies a batch away from the threads that wait for the network.
+    async fn classify(&self, batch: &Arc<Batch>, deadline: Option<Instant>) -> Outcome {
         let (filter, records) = (Arc::clone(&self.filter), batch.len());
+        let rule = self.filter.description().name.as_str();
         let batch = Arc::clone(batch);
-        let classified = tokio::task::spawn_blocking(move || filter.classify(&batch)).await;
-        let reason = match classified {
-            Ok(Ok(outcome)) => return outcome,
-            Ok(Err(fault)) => fault.to_string(),
-            Err(error) => format!("classification ended early: {error}"),
-        };
-        tracing::error!(records, rule = self.filter.description().name, reason, "batch failed");
-        Outcome::all_failed(records, &reason)
+        let classified =
+            tokio::task::spawn_blocking(move || filter.classify_isolating(&batch, deadline)).await;
+        match classified {
+            Ok(Isolated { outcome, fault: None, .. }) => outcome,
+            Ok(Isolated { outcome, extra_runs, fault: Some(fault), .. }) => {
+                let failed = |cause| outcome.failed.iter().filter(|f| f.cause == cause).count();
+                let (poison, unclassified) = (failed(Cause::Poison), failed(Cause::Unclassified));
+                tracing::error!(records, rule, %fault, extra_runs, poison, unclassified, "rule failed");
+                outcome
+            }
+            Err(error) => {
+                let reason = format!("classification ended early: {error}");
+                tracing::error!(records, rule, reason, "batch failed");
+                Outcome::unclassified(records, &reason)
+            }
+        }
     }
 
     fn publishing_ends(&self, deadline: Option<Instant>) -> Option<Instant> {

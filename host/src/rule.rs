@@ -110,7 +110,7 @@ fn names<'a, T>(items: impl Iterator<Item = (&'a str, T)>) -> Vec<String> {
 fn describe(engine: &Engine, component: &FilterPre<Limits>) -> Result<Description, LoadError> {
     let mut store = engine.store();
     let described = component.instantiate(&mut store).and_then(|instance| {
-        engine.start_time(&mut store);
+        engine.start_time(&mut store, engine.limits().time);
         instance.weir_filter_rule().call_describe(&mut store)
     });
     let description =

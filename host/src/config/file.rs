@@ -56,7 +56,7 @@ mod tests {
         assert_eq!(options.rule, Some(folder.join("rules/other.wasm")));
         assert_eq!(options.max_publish_bytes, Some(1 << 20));
         assert_eq!(options.ordering, Some(crate::publish::Ordering::Shard));
-        assert_eq!(options.partition_key.map(|keys| keys.len()), Some(1));
+        assert_eq!(options.partition_key.as_ref().map(Vec::len), Some(1));
         assert_eq!(settings, Some(SettingsSource::File(folder.join("bounds.json"))));
         let document = options.settings_document().expect("settings");
         assert_eq!(document["columns"], serde_json::json!(["/pulse"]));

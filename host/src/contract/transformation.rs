@@ -169,7 +169,8 @@ mod tests {
             Answer::permanent("no"),
             Answer::Published { score: None, crossed: None },
         ];
-        let rewritten = Payloads { bytes: b"AAD".to_vec(), ends: vec![2, 2, 2, 3] };
+        let rewritten =
+            Payloads { bytes: b"AAD".to_vec(), ends: vec![2, 2, 2, 3], ..Payloads::default() };
         let onward = Onward { rewritten: Some(&rewritten), ..Onward::default() };
         assert_eq!(
             respond_to(EVENT, &answers, &onward),
@@ -203,7 +204,8 @@ mod tests {
         );
         let (event, _) = envelope::read(Contract::Firehose, event.as_bytes()).expect("an event");
         let keys = vec!["{}".to_owned(), r#"{"a":"b"}"#.to_owned()];
-        let rewritten = Payloads { bytes: b"12345".to_vec(), ends: vec![1, 5] };
+        let rewritten =
+            Payloads { bytes: b"12345".to_vec(), ends: vec![1, 5], ..Payloads::default() };
         for rewritten in [None, Some(&rewritten)] {
             let onward = Onward { rewritten, partition_keys: &keys };
             for answers in [[Answer::Done, Answer::Done], [Answer::transient("no"), Answer::Done]] {
@@ -228,6 +230,7 @@ mod tests {
         let rewritten = Payloads {
             bytes: vec![b'x'; 8 * mebibyte],
             ends: (1..=8).map(|record| (record * mebibyte) as u32).collect(),
+            ..Payloads::default()
         };
         let onward = Onward { rewritten: Some(&rewritten), ..Onward::default() };
         let mut answers = vec![Answer::Done; 8];

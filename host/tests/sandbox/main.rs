@@ -4,6 +4,7 @@ mod guest;
 
 mod loading;
 
+mod isolation;
 mod limits;
 
 mod answers;
