@@ -2,6 +2,7 @@ use std::borrow::Cow;
 
 use super::record_id::RecordId;
 use super::transformation::Onward;
+use super::unpack::{self, Unpacked, unpack};
 use super::{
     Answer, Contract, EnvelopeError, Origin, analytics_input, analytics_output, firehose,
     json_string, kinesis, ndjson, sqs, transformation,
@@ -43,6 +44,16 @@ struct Part {
     of_aggregate: Option<(usize, String)>,
 }
 
+impl Part {
+    fn whole(record: usize) -> Self {
+        Self { record, of_aggregate: None }
+    }
+}
+
+fn push_base64(batch: &mut Batch, payload: &[u8]) {
+    batch.push(base64_simd::STANDARD.encode_to_string(payload).as_bytes());
+}
+
 impl<'a> Event<'a> {
     /// Reads an event of a contract. `origin` names an event that has no ids of its own.
     pub(crate) fn read(
@@ -76,10 +87,45 @@ impl<'a> Event<'a> {
     ) -> (Self, Batch) {
         let bytes = records.iter().map(|record| record.data.len()).sum();
         let mut batch = Batch::with_capacity(Encoding::Base64, records.len(), bytes);
-        for record in &records {
-            batch.push(record.data.as_bytes());
+        let mut event = Self::new(contract, source, records);
+        let mut left = unpack::MAX_EVENT_BYTES;
+        // Only these streams are written to by the library that aggregates.
+        let may_be_aggregate = contract == Contract::Kinesis;
+        for record in 0..event.len() {
+            let data = &*event.records[record].data;
+            match unpack(data, may_be_aggregate, &mut left) {
+                Ok(Unpacked::AsItCame) => {
+                    batch.push(data.as_bytes());
+                    event.parts.iter_mut().for_each(|parts| parts.push(Part::whole(record)));
+                }
+                Ok(Unpacked::Inflated(payload)) => {
+                    push_base64(&mut batch, &payload);
+                    event.parts.iter_mut().for_each(|parts| parts.push(Part::whole(record)));
+                }
+                Ok(Unpacked::Aggregate(user_records)) => {
+                    let parts = event.parts_before(record);
+                    for (number, user_record) in user_records.into_iter().enumerate() {
+                        push_base64(&mut batch, &user_record.payload);
+                        let of_aggregate = Some((number, user_record.partition_key));
+                        parts.push(Part { record, of_aggregate });
+                    }
+                }
+                Err(error) => {
+                    event.parts_before(record);
+                    let answer = match error.is_transient() {
+                        true => Answer::transient(error.to_string()),
+                        false => Answer::permanent(error.to_string()),
+                    };
+                    event.unreadable.push((record, answer));
+                }
+            }
         }
-        (Self::new(contract, source, records), batch)
+        (event, batch)
+    }
+
+    /// From this record on, entries are no longer one for each.
+    fn parts_before(&mut self, record: usize) -> &mut Vec<Part> {
+        self.parts.get_or_insert_with(|| (0..record).map(Part::whole).collect())
     }
 
     /// Whether the service keeps the order of records that have the same key, and expects the same.
@@ -201,5 +247,51 @@ impl<'a> Event<'a> {
             None => Some(record),
             Some(parts) => parts.binary_search_by_key(&record, |part| part.record).ok(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kinesis;
+    use super::super::unpack::tests::{AGGREGATE, GZIP};
+    use super::*;
+
+    fn kinesis_event(data: &[&str]) -> String {
+        let record = |(index, data): (usize, &&str)| {
+            format!(
+                r#"{{"kinesis":{{"sequenceNumber":"{index}","partitionKey":"outer","data":"{data}"}}}}"#
+            )
+        };
+        let records: Vec<_> = data.iter().enumerate().map(record).collect();
+        format!(r#"{{"Records":[{}]}}"#, records.join(","))
+    }
+
+    #[test]
+    fn the_records_of_an_aggregate_are_entries_and_it_fails_if_one_does() {
+        let body = kinesis_event(&["e30=", AGGREGATE, "H4sI", GZIP]);
+        let (event, batch) = kinesis::read(body.as_bytes()).expect("an event");
+        assert_eq!((event.len(), batch.len()), (4, 5));
+        let ids: Vec<_> = (0..5).map(|entry| event.entry_id(entry)).collect();
+        assert_eq!(ids, ["0", "1:0", "1:1", "1:2", "3"]);
+        let keys: Vec<_> = (0..5).filter_map(|entry| event.key(entry)).collect();
+        assert_eq!(keys, ["outer", "device-1", "device-2", "device-1", "outer"]);
+        assert_eq!(batch.payload(4), Some(&b"e30="[..]), "inflated");
+        assert!(matches!(event.unreadable(), [(2, Answer::Failed { .. })]));
+
+        let mut entries = vec![Answer::Done; 5];
+        let unreadable = vec![Answer::Dropped];
+        entries[2] = Answer::transient("no");
+        let answers = event.answers(entries, unreadable);
+        assert_eq!(answers, [Answer::Done, Answer::transient("no"), Answer::Dropped, Answer::Done]);
+    }
+
+    #[test]
+    fn ordinary_events_have_an_entry_for_each_record() {
+        let body = kinesis_event(&["e30=", "", "*"]);
+        let (event, batch) = kinesis::read(body.as_bytes()).expect("an event");
+        assert_eq!(batch.len(), 3);
+        assert!(event.parts.is_none());
+        let entries = vec![Answer::Done, Answer::Dropped, Answer::permanent("no")];
+        assert_eq!(event.answers(entries.clone(), Vec::new()), entries);
     }
 }

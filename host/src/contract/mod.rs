@@ -25,6 +25,8 @@ mod transformation;
 
 mod event;
 
+mod unpack;
+
 mod answer;
 
 mod record_id;

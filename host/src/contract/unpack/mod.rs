@@ -1,0 +1,154 @@
+//! Payloads within payloads: what the Kinesis Producer Library aggregated, and what is compressed
+//! with gzip, as the subscriptions of CloudWatch Logs send it.
+
+mod gzip;
+
+mod kpl;
+
+use gzip::GzipError;
+use kpl::KplError;
+
+/// How many bytes a record may inflate to.
+const MAX_RECORD_BYTES: usize = 16 << 20;
+
+/// How many bytes the records of an event may inflate to together.
+pub(super) const MAX_EVENT_BYTES: usize = 64 << 20;
+
+/// What a record's data turned out to hold.
+#[derive(Debug, PartialEq)]
+pub(super) enum Unpacked {
+    /// Nothing but the payload.
+    AsItCame,
+    /// A compressed payload.
+    Inflated(Vec<u8>),
+    /// Several user records.
+    Aggregate(Vec<UserRecord>),
+}
+
+/// A user record of an aggregate.
+#[derive(Debug, PartialEq)]
+pub(super) struct UserRecord {
+    pub(super) partition_key: String,
+    /// Its payload, inflated where it was compressed.
+    pub(super) payload: Vec<u8>,
+}
+
+/// Unpacks data that is base64, with `left` bytes left for the event. Data that is no base64 is left
+/// to the rule, which says what is wrong with it.
+///
+/// Only the first characters are looked at before anything is decoded: most data is as it came.
+pub(super) fn unpack(
+    data: &str,
+    may_be_aggregate: bool,
+    left: &mut usize,
+) -> Result<Unpacked, UnpackError> {
+    let aggregate = may_be_aggregate && kpl::may_begin(data.as_bytes());
+    if !aggregate && !gzip::may_begin(data.as_bytes()) {
+        return Ok(Unpacked::AsItCame);
+    }
+    let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(data) else {
+        return Ok(Unpacked::AsItCame);
+    };
+    if !aggregate {
+        return inflate(&bytes, left).map(Unpacked::Inflated);
+    }
+    let mut records = Vec::new();
+    for (number, record) in kpl::split(&bytes)?.into_iter().enumerate() {
+        let payload = match gzip::is_gzip(record.data) {
+            false => record.data.to_vec(),
+            true => inflate(record.data, left)
+                .map_err(|error| UnpackError::InAggregate { number, error: Box::new(error) })?,
+        };
+        records.push(UserRecord { partition_key: record.partition_key.to_owned(), payload });
+    }
+    Ok(Unpacked::Aggregate(records))
+}
+
+fn inflate(data: &[u8], left: &mut usize) -> Result<Vec<u8>, UnpackError> {
+    let maximum = MAX_RECORD_BYTES.min(*left);
+    match gzip::inflate(data, maximum) {
+        Ok(payload) => {
+            *left -= payload.len();
+            Ok(payload)
+        }
+        Err(GzipError::TooLarge { .. }) if maximum < MAX_RECORD_BYTES => {
+            Err(UnpackError::EventFull)
+        }
+        Err(error) => Err(UnpackError::Gzip(error)),
+    }
+}
+
+/// Why data cannot be unpacked.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(super) enum UnpackError {
+    #[error("gzip: {0}")]
+    Gzip(GzipError),
+    #[error("KPL aggregate: {0}")]
+    Kpl(#[from] KplError),
+    #[error("user record {number} of the KPL aggregate: {error}")]
+    InAggregate { number: usize, error: Box<UnpackError> },
+    #[error("the records of the event inflate to more than {MAX_EVENT_BYTES} bytes together")]
+    EventFull,
+}
+
+impl UnpackError {
+    /// Whether it is for what came with the record, and not for the record itself.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::EventFull => true,
+            Self::InAggregate { error, .. } => error.is_transient(),
+            Self::Gzip(_) | Self::Kpl(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    pub(crate) use super::kpl::tests::AGGREGATE;
+    use super::kpl::tests::aggregate;
+    use super::*;
+
+    /// `{}`, compressed.
+    pub(crate) const GZIP: &str = "H4sIAAAAAAACA6uuBQBDv6ajAgAAAA==";
+
+    fn encode(bytes: &[u8]) -> String {
+        base64_simd::STANDARD.encode_to_string(bytes)
+    }
+
+    fn unpacked(data: &str) -> Result<Unpacked, UnpackError> {
+        unpack(data, true, &mut MAX_EVENT_BYTES.clone())
+    }
+
+    #[test]
+    fn ordinary_data_is_as_it_came() {
+        for data in ["", "e30=", "H4s", "84ma", "84mawA==", "H4sI*AAA", "84mawg"] {
+            assert_eq!(unpacked(data), Ok(Unpacked::AsItCame), "{data}");
+        }
+        for data in ["H4sI", "84mawg=="] {
+            assert!(unpacked(data).is_err(), "{data}");
+        }
+    }
+
+    #[test]
+    fn a_compressed_payload_is_inflated() {
+        let data = encode(&gzip::tests::compressed(b"{\"a\":1}"));
+        assert_eq!(unpacked(&data), Ok(Unpacked::Inflated(b"{\"a\":1}".to_vec())));
+        let mut left = 3;
+        let error = unpack(&data, true, &mut left).expect_err("no room in the event");
+        assert!(error.is_transient() && error.to_string().contains("together"), "{error}");
+    }
+
+    #[test]
+    fn an_aggregate_is_taken_apart_where_there_are_any() {
+        let Ok(Unpacked::Aggregate(records)) = unpacked(AGGREGATE) else { panic!("an aggregate") };
+        assert_eq!(records.len(), 3);
+        assert_eq!(unpack(AGGREGATE, false, &mut 0), Ok(Unpacked::AsItCame));
+        let compressed = gzip::tests::compressed(b"{}");
+        let data = encode(&aggregate(&[("k", &compressed)]));
+        let record = UserRecord { partition_key: "k".to_owned(), payload: b"{}".to_vec() };
+        assert_eq!(unpacked(&data), Ok(Unpacked::Aggregate(vec![record])));
+        let data = encode(&aggregate(&[("k", b"{}"), ("k", &compressed[..12])]));
+        let error = unpacked(&data).expect_err("cut short").to_string();
+        assert!(error.starts_with("user record 1 of the KPL aggregate: gzip: "), "{error}");
+    }
+}
