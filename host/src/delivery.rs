@@ -15,6 +15,7 @@ use crate::outcome::{Cause, Flag, Outcome, Verdict};
 use crate::payload::PayloadReader;
 use crate::pipeline::{Pipeline, Response};
 use crate::publish::{Message, Ordering, PublishError, Publisher, Step, Window, publish_in_order};
+use crate::telemetry;
 
 /// An event that has been classified, on its way to be answered.
 pub(crate) struct Delivery<'a, P> {
@@ -98,6 +99,7 @@ pub(crate) async fn deliver<P: Publisher>(delivery: Delivery<'_, P>, outcome: Ou
         counts.failed += 1;
     }
     failures.sort_by_key(|failure| failure.index);
+    telemetry::answered(event.contract, &counts, &failures);
     Response { body: event.respond(&answers, &onward), contract: event.contract, counts, failures }
 }
 
@@ -126,7 +128,9 @@ async fn publish<P: Publisher>(
 ) -> Vec<Result<(), PublishError>> {
     let Plan { steps, messages, flags } = plan;
     let rejection_fails = pipeline.on_bad_record.fails();
+    let started = Instant::now();
     let receipts = publish_in_order(&pipeline.publisher, steps, rejection_fails, deadline).await;
+    telemetry::published(started.elapsed(), &receipts);
     let mut results = vec![Ok(()); flags];
     for ((stands_for, window), receipt) in messages.into_iter().zip(receipts) {
         if let (Some(cooldown), Some(window), Err(_)) = (&pipeline.cooldown, window, &receipt) {

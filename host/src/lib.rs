@@ -33,7 +33,9 @@
 //! - [`Batch`]: the payloads of an event, as they go to the rule
 //! - [`Outcome`]: what the rule answered, checked against the contract
 //! - [`Alert`] and [`publish`]: where flagged records go
+//! - [`OnBadRecord`] and [`dead_letter`]: what becomes of records that can never be processed
 //! - [`Pipeline`]: the whole flow
+//! - [`telemetry`]: what is counted on the way
 
 pub mod contract;
 
@@ -76,6 +78,8 @@ mod bad_record;
 mod counts;
 
 mod delivery;
+
+pub mod telemetry;
 
 mod pipeline;
 

@@ -11,6 +11,7 @@ use crate::isolate::Isolated;
 use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
+use crate::telemetry;
 
 pub use crate::delivery::FailedRecord;
 
@@ -62,6 +63,7 @@ pub struct Response {
 impl<P: Publisher> Pipeline<P> {
     /// A pipeline through `filter` to `publisher`.
     pub fn new(filter: Filter, publisher: P) -> Self {
+        telemetry::opened(filter.description());
         Self {
             filter: Arc::new(filter),
             publisher,
@@ -142,11 +144,7 @@ impl<P: Publisher> Pipeline<P> {
     ///
     /// Outside a tokio runtime.
     pub async fn process(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
-        let contract = match request.contract.or(self.contract) {
-            Some(contract) => contract,
-            None => Contract::detect(request.body)?,
-        };
-        let (event, batch) = Event::read(contract, request.body, &request.origin)?;
+        let (event, batch) = self.read(&request).inspect_err(|_| telemetry::unreadable())?;
         let batch = Arc::new(batch);
         let outcome = self.classify(&batch, request.deadline).await;
         let deadline = self.publishing_ends(request.deadline);
@@ -154,13 +152,25 @@ impl<P: Publisher> Pipeline<P> {
             .await)
     }
 
+    fn read<'a>(&self, request: &Request<'a>) -> Result<(Event<'a>, Batch), EnvelopeError> {
+        let contract = match request.contract.or(self.contract) {
+            Some(contract) => contract,
+            None => Contract::detect(request.body)?,
+        };
+        Event::read(contract, request.body, &request.origin)
+    }
+
     /// Classifies a batch away from the threads that wait for the network.
     async fn classify(&self, batch: &Arc<Batch>, deadline: Option<Instant>) -> Outcome {
         let (filter, records) = (Arc::clone(&self.filter), batch.len());
         let rule = self.filter.description().name.as_str();
         let batch = Arc::clone(batch);
+        let started = Instant::now();
         let classified =
             tokio::task::spawn_blocking(move || filter.classify_isolating(&batch, deadline)).await;
+        if let Ok(isolated) = &classified {
+            telemetry::classified(started.elapsed(), isolated);
+        }
         match classified {
             Ok(Isolated { outcome, fault: None, .. }) => outcome,
             Ok(Isolated { outcome, extra_runs, fault: Some(fault), .. }) => {

@@ -1,17 +1,24 @@
+use std::io;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use clap::Args;
+use futures_util::future::{Either, select};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use metrics_cloudwatch_embedded::Collector;
 use serde_json::value::RawValue;
+use tokio::sync::Mutex;
 
 use super::exit::Failure;
 use super::setup::{ConfigArgs, open_filter, pipeline, runtime};
+use super::shutdown::Shutdown;
 use crate::pipeline::{Pipeline, Request};
 use crate::publish::sns::SnsTopic;
+use crate::telemetry;
 
-/// What is left for answering when publishing has to stop.
+/// What is left for answering when classifying and publishing have to stop.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default, Args)]
@@ -32,10 +39,11 @@ pub(super) struct LambdaArgs {
 pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
     tracing_subscriber::fmt()
         .json()
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
         .with_max_level(tracing::Level::INFO)
         .without_time()
         .init();
+    let metrics = metrics()?;
     let config = args.config.load()?;
     let Some(arn) = &config.topic else {
         return Err(Failure::usage(anyhow!("no topic to publish to: set SNS_TOPIC_ARN")));
@@ -44,12 +52,46 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
         let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
         let pipeline = pipeline(&config, filter, topic.map_err(Failure::usage)?).await?;
-        let handler = service_fn(|event| handle(&pipeline, event));
-        lambda_runtime::run(handler)
-            .await
-            .map_err(|error| Failure::Runtime(anyhow!("the Lambda runtime ended: {error}")))
-    })?;
-    Ok(ExitCode::SUCCESS)
+        // Held while an invocation is under way.
+        let under_way = Mutex::new(());
+        let handler = service_fn(|event| async {
+            let _under_way = under_way.lock().await;
+            let answer = handle(&pipeline, event).await;
+            // Metrics are lines of the log; if it is closed, nobody reads them.
+            let _ = metrics.flush(io::stdout());
+            answer
+        });
+        let shutdown = Shutdown::listen().context("cannot listen for signals");
+        let shutdown = shutdown.map_err(Failure::Runtime)?.requested();
+        let (serving, shutdown) = (pin!(lambda_runtime::run(handler)), pin!(shutdown));
+        match select(serving, shutdown).await {
+            Either::Left((ended, _)) => ended
+                .map(|()| ExitCode::SUCCESS)
+                .map_err(|error| Failure::Runtime(anyhow!("the Lambda runtime ended: {error}"))),
+            Either::Right((signal, serving)) => {
+                tracing::info!(signal = signal.name(), "finishing what was taken");
+                // The answer is on its way once the next event is waited for.
+                let finished = async {
+                    drop(under_way.lock().await);
+                    tokio::time::sleep(TIME_TO_ANSWER).await;
+                };
+                select(serving, pin!(finished)).await;
+                Ok(signal.exit_code())
+            }
+        }
+    })
+}
+
+/// Counts in the embedded metric format of CloudWatch, which is written to the log.
+fn metrics() -> Result<&'static Collector, Failure> {
+    let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| "weir".to_owned());
+    let collector = metrics_cloudwatch_embedded::Builder::new()
+        .cloudwatch_namespace("Weir")
+        .with_dimension("FunctionName", function)
+        .init()
+        .map_err(|error| Failure::Runtime(anyhow!("cannot record metrics: {error}")))?;
+    telemetry::describe();
+    Ok(collector)
 }
 
 /// Answers one invocation. An event that cannot be read is an error of the invocation: the service
@@ -60,7 +102,7 @@ async fn handle(
 ) -> Result<Box<RawValue>, Error> {
     let request = Request {
         body: event.payload.get().as_bytes(),
-        deadline: publishing_ends(event.context.deadline),
+        deadline: work_ends(event.context.deadline),
         ..Request::default()
     };
     let response = pipeline.process(request).await?;
@@ -79,9 +121,9 @@ async fn handle(
     Ok(RawValue::from_string(String::from_utf8(response.body)?)?)
 }
 
-/// When publishing has to stop, for an invocation that ends at `deadline_ms` of Unix time. One that
+/// When classifying and publishing have to stop, for an invocation that ends at `deadline_ms` of Unix time. One that
 /// had ended before it came was timed by another clock, and says nothing.
-fn publishing_ends(deadline_ms: u64) -> Option<Instant> {
+fn work_ends(deadline_ms: u64) -> Option<Instant> {
     let ends = SystemTime::UNIX_EPOCH + Duration::from_millis(deadline_ms);
     let left = ends.duration_since(SystemTime::now()).ok()?;
     Some(Instant::now() + left.saturating_sub(TIME_TO_ANSWER))

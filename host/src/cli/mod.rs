@@ -10,6 +10,8 @@ mod inspect;
 
 mod input;
 
+mod metrics;
+
 mod run;
 
 mod screen;

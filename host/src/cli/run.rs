@@ -1,6 +1,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -11,6 +12,9 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::mpsc;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 use super::exit::{Failure, INCOMPLETE};
 use super::files;
@@ -64,19 +68,33 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
 
+    /// Serve metrics for Prometheus at this address, such as 127.0.0.1:9100
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
+
+    /// What to log on standard error: off, error, warn, info, debug
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    log: LevelFilter,
+
     #[command(flatten)]
     config: ConfigArgs,
 }
 
 pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
-    let RunArgs { files, config, dry_run, alerts } = args;
+    let RunArgs { files, config, dry_run, alerts, metrics, log } = args;
     let mut config = config.load()?;
     config.publish_timeout.get_or_insert(PUBLISH_TIMEOUT);
     let filter = open_filter(&config)?;
     let screen = Screen::new();
+    let log_to = screen.clone();
+    let lines = tracing_subscriber::fmt::layer().with_writer(move || log_to.clone());
+    // What the libraries below say is not known to keep payloads to themselves.
+    let ours = Targets::new().with_target("weir", log);
+    tracing_subscriber::registry().with(lines.with_filter(ours)).init();
     let topic = config.topic.as_deref().filter(|_| !dry_run);
     let events = files::read(files, config.contract);
     runtime()?.block_on(async {
+        metrics.map_or(Ok(()), super::metrics::serve)?;
         match (topic, alerts) {
             (Some(arn), None) => {
                 let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;

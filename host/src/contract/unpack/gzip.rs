@@ -32,7 +32,7 @@ pub(super) fn inflate(data: &[u8], maximum: usize) -> Result<Vec<u8>, GzipError>
 
 /// Why data cannot be inflated.
 #[derive(Debug, PartialEq, thiserror::Error)]
-pub(super) enum GzipError {
+pub(crate) enum GzipError {
     #[error("the data is damaged: {0}")]
     Damaged(String),
     #[error("the data inflates to more than {maximum} bytes")]

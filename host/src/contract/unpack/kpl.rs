@@ -181,7 +181,7 @@ impl<'a> Value<'a> {
 
 /// What is wrong with an aggregate, and where in the data, in bytes from its start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum KplError {
+pub(crate) enum KplError {
     #[error("it does not begin as one")]
     NotAnAggregate,
     #[error("its {bytes} bytes are too few to hold a checksum")]

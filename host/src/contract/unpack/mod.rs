@@ -80,7 +80,7 @@ fn inflate(data: &[u8], left: &mut usize) -> Result<Vec<u8>, UnpackError> {
 
 /// Why data cannot be unpacked.
 #[derive(Debug, PartialEq, thiserror::Error)]
-pub(super) enum UnpackError {
+pub(crate) enum UnpackError {
     #[error("gzip: {0}")]
     Gzip(GzipError),
     #[error("KPL aggregate: {0}")]
