@@ -2,7 +2,9 @@
 
 mod answer;
 mod command_line;
+mod deployment;
 mod examples;
+mod faults;
 mod lambda;
 mod library;
 mod memory;

@@ -4,6 +4,8 @@
 //! - [`event`]: what is inside an event, read independently of Weir
 //! - [`Moto`]: a server that speaks the AWS APIs, with [`sns`] topics and [`sqs`] queues
 //! - [`ScriptedSns`]: one that answers `PublishBatch` as a test wants it
+//! - [`FaultProxy`]: one between Weir and a [`Moto`] server, that does what networks do
+//! - [`stream_service`]: what calls Weir, and how it takes the answers
 //! - [`RuntimeApi`]: the side of AWS Lambda that a function talks to
 //! - [`python`]: the servers come from PyPI; installs them once
 //! - [`Process`]: a server that ends when its test does
@@ -23,7 +25,15 @@ mod aws;
 
 pub mod sns;
 
+mod http;
+
 mod scripted_sns;
+
+mod fault_proxy;
+
+pub mod stream_service;
+
+pub mod random;
 
 pub mod sqs;
 
@@ -33,6 +43,7 @@ pub mod python;
 
 mod process;
 
+pub use crate::fault_proxy::FaultProxy;
 pub use crate::lambda::{FunctionError, RuntimeApi};
 pub use crate::moto::Moto;
 pub use crate::process::Process;

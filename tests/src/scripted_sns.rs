@@ -1,7 +1,8 @@
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+
+use crate::http::{self, Request};
 
 /// A server that answers `PublishBatch` as a script says: for what a real one does only under
 /// pressure.
@@ -77,11 +78,11 @@ impl ScriptedSns {
 }
 
 fn answer(
-    mut connection: &TcpStream,
+    connection: &TcpStream,
     script: &dyn Fn(usize, &Entry) -> Fate,
     seen: &Mutex<Vec<Vec<Entry>>>,
 ) -> Option<()> {
-    let entries = entries(&body(connection)?);
+    let entries = entries(&Request::read(connection)?.body);
     let number = {
         let mut seen = seen.lock().ok()?;
         seen.push(entries.clone());
@@ -103,41 +104,21 @@ fn answer(
             Fate::Unmentioned => {}
         }
     }
-    let xml = format!(
+    http::respond(connection, 200, &publish_batch_answer(&successful, &failed))
+}
+
+/// The answer to `PublishBatch`, with the members of its two lists.
+pub(crate) fn publish_batch_answer(successful: &str, failed: &str) -> String {
+    format!(
         "<PublishBatchResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\">\
          <PublishBatchResult><Successful>{successful}</Successful><Failed>{failed}</Failed>\
          </PublishBatchResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata>\
          </PublishBatchResponse>"
-    );
-    let length = xml.len();
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nConnection: close";
-    write!(connection, "{head}\r\nContent-Length: {length}\r\n\r\n{xml}").ok()
-}
-
-/// The body of a request.
-fn body(connection: &TcpStream) -> Option<Vec<u8>> {
-    let mut reader = BufReader::new(connection);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        match line.trim_end().split_once(':') {
-            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                length = value.trim().parse().ok()?;
-            }
-            Some(_) => {}
-            None if line.trim_end().is_empty() => break,
-            // The request line.
-            None => {}
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some(body)
+    )
 }
 
 /// The entries in a form of the query protocol: `PublishBatchRequestEntries.member.1.Id=…`.
-fn entries(form: &[u8]) -> Vec<Entry> {
+pub(crate) fn entries(form: &[u8]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for (name, value) in form_urlencoded::parse(form) {
         let Some(name) = name.strip_prefix("PublishBatchRequestEntries.member.") else { continue };

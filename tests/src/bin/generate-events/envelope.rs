@@ -3,8 +3,8 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 
 use crate::ids::{Ids, uuid};
-use crate::random::Random;
 use crate::vital_signs::VitalSigns;
+use weir_tests::random::Random;
 
 const REGION: &str = "us-east-1";
 const ACCOUNT: &str = "123456789012";

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::random::Random;
+use weir_tests::random::Random;
 
 /// How far the sequence numbers of two records in a row are apart in a shard of Kinesis.
 const STEP: u128 = 1 << 80;

@@ -5,7 +5,6 @@
 
 mod envelope;
 mod ids;
-mod random;
 mod vital_signs;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -15,8 +14,8 @@ use clap::Parser;
 
 use crate::envelope::{Contract, Layout};
 use crate::ids::Ids;
-use crate::random::Random;
 use crate::vital_signs::{Share, VitalSigns};
+use weir_tests::random::Random;
 
 /// Writes events with made-up vital signs to standard output.
 #[derive(Debug, Parser)]

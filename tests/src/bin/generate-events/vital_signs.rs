@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::random::Random;
+use weir_tests::random::Random;
 
 /// Devices: who makes them and what they are called.
 const DEVICES: [(&str, &str); 5] = [
