@@ -2,13 +2,16 @@
 
 mod answer;
 mod command_line;
+mod delivery;
 mod deployment;
 mod examples;
 mod faults;
 mod lambda;
 mod library;
 mod memory;
+mod observability;
 mod rule_author;
+mod signals;
 mod sns;
 mod sns_faults;
 

@@ -140,3 +140,70 @@ fn of_a_broken_envelope_nothing_is_published() {
         assert_eq!((output.stdout.as_str(), sns.requests().len()), ("", 0));
     }
 }
+
+#[test]
+fn requests_that_fail_for_the_moment_are_made_again() {
+    let moments = [
+        (400, "Throttling"),
+        (400, "ThrottledException"),
+        (429, "Throttled"),
+        (500, "InternalError"),
+        (503, "ServiceUnavailable"),
+        (408, "RequestTimeout"),
+        (400, "KMSThrottling"),
+        (200, "of no sense"),
+    ];
+    for (status, code) in moments {
+        let sns = ScriptedSns::start(move |number, _| match number {
+            0..2 => Fate::Refused { status, code },
+            _ => Fate::Confirmed,
+        });
+        assert_eq!(failed(&run(&sns, &[]).exit(0)), Vec::<String>::new(), "{status} {code}");
+    }
+}
+
+#[test]
+fn requests_that_are_refused_are_made_once_and_the_records_come_again() {
+    let reasons = [
+        (403, "AuthorizationError"),
+        (404, "NotFound"),
+        (403, "InvalidClientTokenId"),
+        (400, "KMSDisabled"),
+    ];
+    for (status, code) in reasons {
+        let sns = ScriptedSns::start(move |_, _| Fate::Refused { status, code });
+        // No record is to blame, so none is sent to the dead letters.
+        let output = run(&sns, &["--dead-letter", "/dev/null"]).exit(1);
+        assert_eq!(failed(&output).len(), flagged().len(), "{code}");
+        assert_eq!(sns.requests().concat().len(), flagged().len(), "{code}: sent once");
+    }
+}
+
+#[test]
+fn of_a_request_that_is_not_valid_the_entry_to_blame_is_found() {
+    let wrong = flagged()[4].clone();
+    let message = wrong.payload.clone();
+    let sns = ScriptedSns::start(move |_, entry| match entry.message == message {
+        true => Fate::Refused { status: 400, code: "InvalidParameter" },
+        false => Fate::Confirmed,
+    });
+    let output = run(&sns, &[]).exit(1);
+    assert_eq!(failed(&output), [wrong.id]);
+}
+
+#[test]
+fn a_service_that_is_away_is_left_alone_by_the_events_that_follow() {
+    let sns = ScriptedSns::start(|_, _| Fate::Refused { status: 503, code: "ServiceUnavailable" });
+    let mut command = run_at(sns.url(), &["--log", "warn"]);
+    let event = example("vital-signs.json");
+    let output = weir::run(command.args(std::iter::repeat_n(event, 40))).exit(1);
+    assert_eq!(answers_of_events(&output.stdout), 40);
+    assert!(output.stderr.contains("the service is away"), "{}", output.stderr);
+    // Each event has three requests to make, and each of these eight attempts.
+    let requests = sns.requests().len();
+    assert!(requests < 40, "{requests} requests for 40 events");
+}
+
+fn answers_of_events(stdout: &str) -> usize {
+    stdout.lines().map(|line| assert_eq!(answers(line).len(), 500)).count()
+}

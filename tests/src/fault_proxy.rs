@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::Moto;
 use crate::http::{self, Request};
 use crate::random::Random;
-use crate::scripted_sns::{Entry, entries, publish_batch_answer};
+use crate::scripted_sns::{Entry, entries, error_answer, publish_batch_answer};
 
 /// A proxy between Weir and a [`Moto`] server, which does to `PublishBatch` what networks and
 /// services under pressure do. The same seed does the same to the same requests, in their order.
@@ -103,11 +103,7 @@ fn serve(mut connection: &TcpStream, to: &str, mut random: Random, away: bool) -
         Fault::None => {}
         Fault::Delay => thread::sleep(Duration::from_millis(random.between(1, 10))),
         Fault::Refuse(status, code) => {
-            let body = format!(
-                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>as drawn\
-                 </Message></Error><RequestId>r</RequestId></ErrorResponse>"
-            );
-            return http::respond(connection, status, &body);
+            return http::respond(connection, status, &error_answer(code));
         }
         Fault::FailSome | Fault::ForgetSome => {
             return partly(connection, to, &request, fault, &mut random);

@@ -37,6 +37,13 @@ pub enum Fate {
     },
     /// It is in neither list.
     Unmentioned,
+    /// The request it is in is refused as a whole; with the status 200, the answer makes no sense.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The error code.
+        code: &'static str,
+    },
 }
 
 impl ScriptedSns {
@@ -102,6 +109,9 @@ fn answer(
                 );
             }
             Fate::Unmentioned => {}
+            Fate::Refused { status, code } => {
+                return http::respond(connection, status, &error_answer(code));
+            }
         }
     }
     http::respond(connection, 200, &publish_batch_answer(&successful, &failed))
@@ -114,6 +124,14 @@ pub(crate) fn publish_batch_answer(successful: &str, failed: &str) -> String {
          <PublishBatchResult><Successful>{successful}</Successful><Failed>{failed}</Failed>\
          </PublishBatchResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata>\
          </PublishBatchResponse>"
+    )
+}
+
+/// The answer of a service that refuses a request.
+pub(crate) fn error_answer(code: &str) -> String {
+    format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>as the script says\
+         </Message></Error><RequestId>r</RequestId></ErrorResponse>"
     )
 }
 

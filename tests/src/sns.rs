@@ -24,9 +24,12 @@ pub struct Topic<'a> {
 }
 
 impl<'a> Topic<'a> {
-    /// Creates the topic `name`.
+    /// Creates the topic `name`: a FIFO topic, if it ends in `.fifo`.
     pub fn create(moto: &'a Moto, name: &str) -> Self {
-        let answer = call(moto, &[("Action", "CreateTopic"), ("Name", name)]);
+        let fifo = [("Attributes.entry.1.key", "FifoTopic"), ("Attributes.entry.1.value", "true")];
+        let mut parameters = vec![("Action", "CreateTopic"), ("Name", name)];
+        parameters.extend(fifo.into_iter().filter(|_| name.ends_with(".fifo")));
+        let answer = call(moto, &parameters);
         let arn = answer
             .split_once("<TopicArn>")
             .and_then(|(_, rest)| rest.split_once("</TopicArn>"))

@@ -30,6 +30,9 @@ pub struct Message {
     /// The attributes: those of the SNS message, if the subscription is raw.
     #[serde(default)]
     pub message_attributes: BTreeMap<String, Attribute>,
+    /// What SQS knows of it: its group and its deduplication id, if the queue is FIFO.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
     receipt_handle: String,
 }
 
@@ -44,7 +47,7 @@ pub struct Attribute {
 }
 
 impl<'a> Queue<'a> {
-    /// Creates the queue `name`.
+    /// Creates the queue `name`: a FIFO queue, if it ends in `.fifo`.
     pub fn create(moto: &'a Moto, name: &str) -> Self {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
@@ -57,7 +60,12 @@ impl<'a> Queue<'a> {
             attributes: BTreeMap<String, String>,
         }
 
-        let Created { queue_url: url } = call(moto, "CreateQueue", &json!({ "QueueName": name }));
+        let attributes = match name.ends_with(".fifo") {
+            true => json!({ "FifoQueue": "true" }),
+            false => json!({}),
+        };
+        let Created { queue_url: url } =
+            call(moto, "CreateQueue", &json!({ "QueueName": name, "Attributes": attributes }));
         let mut described: Described = call(
             moto,
             "GetQueueAttributes",
@@ -65,6 +73,11 @@ impl<'a> Queue<'a> {
         );
         let arn = described.attributes.remove("QueueArn").expect("the attribute asked for");
         Self { moto, url, arn }
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Its ARN.
@@ -99,6 +112,7 @@ impl<'a> Queue<'a> {
                 "QueueUrl": self.url,
                 "MaxNumberOfMessages": MOST,
                 "MessageAttributeNames": ["All"],
+                "AttributeNames": ["All"],
                 "WaitTimeSeconds": 1,
             }),
         );

@@ -257,6 +257,24 @@ impl Conversation {
     pub fn id(&self) -> u32 {
         self.child.id()
     }
+
+    /// Whether it still runs.
+    ///
+    /// # Panics
+    ///
+    /// If the system does not tell.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("the state of a child process").is_none()
+    }
+
+    /// Its exit code, once it has ended; `None` if a signal ended it.
+    ///
+    /// # Panics
+    ///
+    /// If the system does not tell.
+    pub fn code(&mut self) -> Option<i32> {
+        self.child.wait().expect("the state of a child process").code()
+    }
 }
 
 impl Drop for Conversation {

@@ -1,0 +1,144 @@
+//! Where records go: FIFO topics, dead letters, merged alerts.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use weir_tests::Moto;
+use weir_tests::sns::{Delivery, Topic};
+use weir_tests::sqs::Queue;
+use weir_tests::stream_service::{Record, Service};
+use weir_tests::weir::{self, weir};
+
+use crate::example;
+
+fn stream(payloads: &[&str]) -> Vec<Record> {
+    let record = |(number, payload): (usize, &&str)| Record { number, payload: (*payload).into() };
+    payloads.iter().enumerate().map(record).collect()
+}
+
+#[test]
+fn a_fifo_topic_gets_groups_in_order_and_ids_that_stay() {
+    let moto = Moto::start();
+    let topic = Topic::create(&moto, "alarms.fifo");
+    let queue = Queue::create(&moto, "subscriber.fifo");
+    topic.subscribe(&queue, Delivery::Raw);
+    let payloads: Vec<String> =
+        (0..30).map(|n| format!("{{\"ANOMALY_SCORE\":2,\"n\":{n}}}")).collect();
+    let payloads: Vec<&str> = payloads.iter().map(String::as_str).collect();
+    let event = Service::Kinesis.event(&stream(&payloads));
+
+    let run = |rule_flag: &str| {
+        let mut command = weir(["run", "--topic", topic.arn(), "--upper", rule_flag]);
+        weir::run_with_input(command.env("AWS_ENDPOINT_URL", moto.url()), &event).success();
+        queue.receive_all()
+    };
+    let mut ids = Vec::new();
+    let mut order: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for message in run("1.5") {
+        let payload: Value = serde_json::from_str(&message.body).expect("a payload");
+        let n = payload["n"].as_u64().expect("its number");
+        let group = message.attributes["MessageGroupId"].clone();
+        assert_eq!(group, format!("device-{}", n % 7), "the partition key");
+        order.entry(group).or_default().push(n);
+        ids.push(message.attributes["MessageDeduplicationId"].clone());
+    }
+    assert!(order.values().all(|numbers| numbers.is_sorted()), "{order:?}");
+    assert_eq!((ids.len(), order.len()), (30, 7));
+    // The same records, from another run with other settings, are the same to the topic.
+    let again = run("1.25");
+    assert!(again.iter().all(|m| ids.contains(&m.attributes["MessageDeduplicationId"])));
+}
+
+#[test]
+fn dead_letters_reach_their_queue_with_all_that_is_known() {
+    let moto = Moto::start();
+    let queue = Queue::create(&moto, "dead-letters");
+    let event = Service::Kinesis.event(&stream(&["{\"ANOMALY_SCORE\":1}", "{", "[]"]));
+    let mut command = weir(["run", "--upper", "1.5", "--dead-letter", queue.url()]);
+    let output = weir::run_with_input(command.env("AWS_ENDPOINT_URL", moto.url()), &event);
+    let output = output.exit(0);
+    assert_eq!(output.stdout, "{\"batchItemFailures\":[]}\n");
+    assert!(output.stderr.contains("2 dead-lettered"), "{}", output.stderr);
+
+    let mut letters: Vec<Value> = queue
+        .receive_all()
+        .iter()
+        .map(|message| serde_json::from_str(&message.body).expect("a letter"))
+        .collect();
+    letters.sort_by_key(|letter| letter["record"].as_str().map(str::to_owned));
+    assert_eq!(letters.len(), 2);
+    let letter = &letters[0];
+    assert_eq!((&letter["record"], &letter["contract"]), (&"9991".into(), &"kinesis".into()));
+    assert_eq!((&letter["data"], &letter["encoding"]), (&"ew==".into(), &"base64".into()));
+    assert_eq!((&letter["source"], &letter["rule"]), (&"arn:k".into(), &"threshold".into()));
+    assert!(letter["reason"].as_str().is_some_and(|reason| reason.contains("JSON")), "{letter}");
+}
+
+#[test]
+fn a_dead_letter_that_is_not_confirmed_fails_its_record() {
+    // Nothing listens where the environment of a test points to.
+    let url = "http://127.0.0.1:1/123456789012/dead-letters";
+    let mut command = weir(["run", "--upper", "1.5", "--dead-letter", url]);
+    let event = Service::Sqs.event(&stream(&["{\"ANOMALY_SCORE\":1}", "{"]));
+    let output = weir::run_with_input(&mut command, &event).exit(1);
+    let failed = "{\"batchItemFailures\":[{\"itemIdentifier\":\"record-1\"}]}\n";
+    assert_eq!(output.stdout, failed);
+    assert!(output.stderr.contains("its dead letter: "), "{}", output.stderr);
+}
+
+#[test]
+fn bad_records_go_to_a_file_or_nowhere_or_fail() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let letters = folder.path().join("letters.ndjson");
+    let run = |arguments: &[&str], code| {
+        let mut command = weir(["run", "--upper", "1.5", "--alerts", "/dev/null"]);
+        command.args(arguments).arg(example("bad-records.json"));
+        weir::run(&mut command).exit(code).stdout
+    };
+    let failures = |stdout: String| stdout.matches("DeliveryFailed").count();
+    let bad = failures(run(&[], 1));
+    assert!(bad > 5);
+    assert_eq!(failures(run(&["--on-bad-record", "drop"], 0)), 0);
+    assert_eq!(failures(run(&["--dead-letter", letters.to_str().expect("UTF-8")], 0)), 0);
+    assert_eq!(fs::read_to_string(&letters).expect("the letters").lines().count(), bad);
+}
+
+#[test]
+fn a_record_that_blocks_its_shard_is_warned_of() {
+    let event = Service::Kinesis.event(&stream(&["{"]));
+    let run = |policy| {
+        let mut command = weir(["run", "--upper", "1.5", "--on-bad-record", policy]);
+        weir::run_with_input(&mut command, &event).stderr
+    };
+    assert!(run("fail").contains("warning: record 9990 blocks its shard"));
+    assert!(!run("drop").contains("blocks its shard"));
+}
+
+#[test]
+fn merged_alerts_are_one_message_and_its_records_share_its_fate() {
+    let moto = Moto::start();
+    let topic = Topic::create(&moto, "alarms");
+    let queue = Queue::create(&moto, "subscriber");
+    topic.subscribe(&queue, Delivery::Raw);
+    let payloads = ["{\"ANOMALY_SCORE\":2,\"d\":1}"; 20];
+    let event = Service::AnalyticsOutput.event(&stream(&payloads));
+    let run = |url: &str| {
+        let mut command = weir(["run", "--upper", "1.5", "--cooldown", "/d=1h"]);
+        command.args(["--topic", topic.arn()]).env("AWS_ENDPOINT_URL", url);
+        weir::run_with_input(&mut command, &format!("{event}\n{event}\n"))
+    };
+    run(moto.url()).exit(0);
+    let counts: Vec<u64> = queue
+        .receive_all()
+        .iter()
+        .map(|message| serde_json::from_str::<Value>(&message.body).expect("a message"))
+        .map(|message| message["count"].as_u64().unwrap_or(0))
+        .collect();
+    assert_eq!(counts.iter().sum::<u64>(), 39, "one was sent at once: {counts:?}");
+    assert!(counts.len() <= 4, "two messages an event at the most: {counts:?}");
+
+    let output = run("http://127.0.0.1:1").exit(1);
+    assert_eq!(output.stdout.matches("DeliveryFailed").count(), 40);
+}
