@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
-use crate::limits::Limits;
+use crate::limits::{Limits, Meter};
 
 /// How many rule instances can live at once in one engine. Each reserves address space, not memory.
 const MAX_INSTANCES: u32 = 64;
@@ -41,16 +41,16 @@ impl Engine {
     }
 
     /// A store for one instance, with all limits set but the time, which starts with each call.
-    pub(crate) fn store(&self) -> Store<Limits> {
-        let mut store = Store::new(&self.wasmtime, self.limits);
-        store.limiter(|limits| limits);
+    pub(crate) fn store(&self) -> Store<Meter> {
+        let mut store = Store::new(&self.wasmtime, Meter::new(self.limits));
+        store.limiter(|meter| meter);
         store.set_hostcall_fuel(self.limits.output_bytes);
         self.start_time(&mut store, self.limits.time);
         store
     }
 
     /// Gives the store's next call its time.
-    pub(crate) fn start_time(&self, store: &mut Store<Limits>, time: Duration) {
+    pub(crate) fn start_time(&self, store: &mut Store<Meter>, time: Duration) {
         let ticks = time.div_duration_f64(Limits::TICK).ceil() as u64;
         // The tick that is under way counts for nothing: it may end at once.
         store.set_epoch_deadline(ticks + 1);

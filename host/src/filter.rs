@@ -1,6 +1,6 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
@@ -8,7 +8,7 @@ use wasmtime::component::ResourceAny;
 use crate::batch::Batch;
 use crate::bindings::{self, rule};
 use crate::fault::Fault;
-use crate::limits::Limits;
+use crate::limits::{LimitExceeded, Limits, Meter};
 use crate::outcome::Outcome;
 use crate::rule::{Description, Rule};
 
@@ -31,7 +31,7 @@ impl Rule {
     ///
     /// If the rule refuses the settings, or fails at being opened.
     pub fn open(&self, settings: &str) -> Result<Filter, OpenError> {
-        let session = Session::open(self, settings)?;
+        let session = Session::open(self, settings, None)?;
         let kept = self.description().keeps_state.then_some(session);
         Ok(Filter { rule: self.clone(), settings: settings.to_owned(), kept: Mutex::new(kept) })
     }
@@ -50,35 +50,45 @@ impl Filter {
     /// If the rule is at fault: it ran into a limit, trapped, or broke its contract. Then no record
     /// of the batch has a verdict.
     pub fn classify(&self, batch: &Batch) -> Result<Outcome, Fault> {
-        self.classify_within(batch, self.limits().time)
+        self.run(batch, None).map(|(outcome, _)| outcome).map_err(|interrupted| interrupted.fault)
     }
 
-    /// The same, in as much time.
-    pub(crate) fn classify_within(&self, batch: &Batch, time: Duration) -> Result<Outcome, Fault> {
-        if !self.description().keeps_state {
-            return self.session()?.classify(&self.rule, batch, time);
-        }
-        let mut kept = self.kept();
-        let mut session = match kept.take() {
-            Some(session) => session,
-            None => self.session()?,
-        };
-        let outcome = session.classify(&self.rule, batch, time)?;
-        *kept = Some(session);
-        Ok(outcome)
-    }
-
-    /// What the rule runs within.
+    /// The limits that the rule runs within.
     pub(crate) fn limits(&self) -> &Limits {
         self.rule.engine.limits()
     }
 
-    fn session(&self) -> Result<Session, Fault> {
-        Session::open(&self.rule, &self.settings).map_err(|error| match error {
-            OpenError::Fault(fault) => fault,
-            OpenError::Settings(error) => {
-                Fault::Contract(format!("it refused settings that it had accepted: {error}"))
-            }
+    /// Runs the rule on a batch, until the deadline at the latest. A rule that keeps state is not
+    /// begun after the deadline, but is not cut short by it either: that would cost the state.
+    pub(crate) fn run(
+        &self,
+        batch: &Batch,
+        deadline: Option<Instant>,
+    ) -> Result<(Outcome, Use), Interrupted> {
+        if !self.description().keeps_state {
+            check_time_is_left(deadline)?;
+            return self.session(deadline)?.classify(&self.rule, batch, deadline);
+        }
+        let mut kept = self.kept();
+        check_time_is_left(deadline)?;
+        let mut session = match kept.take() {
+            Some(session) => session,
+            None => self.session(None)?,
+        };
+        let classified = session.classify(&self.rule, batch, None)?;
+        *kept = Some(session);
+        Ok(classified)
+    }
+
+    fn session(&self, deadline: Option<Instant>) -> Result<Session, Interrupted> {
+        Session::open(&self.rule, &self.settings, deadline).map_err(|error| {
+            let fault = match error {
+                OpenError::Fault(fault) => fault,
+                OpenError::Settings(error) => {
+                    Fault::Contract(format!("it refused settings that it had accepted: {error}"))
+                }
+            };
+            Interrupted::new(fault, Stage::Opening, self.limits())
         })
     }
 
@@ -96,17 +106,18 @@ impl fmt::Debug for Filter {
 
 /// One instance of a rule with one open classifier in it.
 struct Session {
-    store: Store<Limits>,
+    store: Store<Meter>,
     instance: bindings::Filter,
     classifier: ResourceAny,
 }
 
 impl Session {
-    fn open(rule: &Rule, settings: &str) -> Result<Self, OpenError> {
-        let fault = |error| OpenError::Fault(Fault::of(&error, rule.engine.limits()));
+    fn open(rule: &Rule, settings: &str, deadline: Option<Instant>) -> Result<Self, OpenError> {
+        let limits = limits_until(deadline, rule.engine.limits());
         let mut store = rule.engine.store();
+        rule.engine.start_time(&mut store, limits.time);
+        let fault = |error| OpenError::Fault(Fault::of(&error, &limits));
         let instance = rule.component.instantiate(&mut store).map_err(fault)?;
-        rule.engine.start_time(&mut store, rule.engine.limits().time);
         let classifier = instance
             .weir_filter_rule()
             .classifier()
@@ -116,16 +127,91 @@ impl Session {
         Ok(Self { store, instance, classifier })
     }
 
-    fn classify(&mut self, rule: &Rule, batch: &Batch, time: Duration) -> Result<Outcome, Fault> {
-        rule.engine.start_time(&mut self.store, time);
+    fn classify(
+        &mut self,
+        rule: &Rule,
+        batch: &Batch,
+        deadline: Option<Instant>,
+    ) -> Result<(Outcome, Use), Interrupted> {
+        let interrupted = |fault| Interrupted::new(fault, Stage::Classifying, rule.engine.limits());
+        let memory_before = self.store.data().memory_bytes;
+        let limits = limits_until(deadline, rule.engine.limits());
+        rule.engine.start_time(&mut self.store, limits.time);
+        let started = Instant::now();
         let answer = self
             .instance
             .weir_filter_rule()
             .classifier()
             .call_classify(&mut self.store, self.classifier, &batch.0)
-            .map_err(|error| Fault::of(&error, rule.engine.limits()))?;
+            .map_err(|error| interrupted(Fault::of(&error, &limits)))?;
+        let time = started.elapsed();
         let may_rewrite = rule.description().rewrites;
-        Outcome::check(answer, batch.len(), may_rewrite).map_err(Fault::Contract)
+        let outcome = Outcome::check(answer, batch.len(), may_rewrite)
+            .map_err(|what| interrupted(Fault::Contract(what)))?;
+        let used = Use {
+            time,
+            memory_bytes: self.store.data().memory_bytes - memory_before,
+            memory_before,
+            output_bytes: outcome.bytes(),
+        };
+        Ok((outcome, used))
+    }
+}
+
+fn check_time_is_left(deadline: Option<Instant>) -> Result<(), Interrupted> {
+    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        let fault = Fault::Limit(LimitExceeded::Time { maximum: Duration::ZERO });
+        return Err(Interrupted { fault, stage: Stage::Late });
+    }
+    Ok(())
+}
+
+/// The limits, with no more time than is left until the deadline.
+fn limits_until(deadline: Option<Instant>, limits: &Limits) -> Limits {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    Limits { time: left.map_or(limits.time, |left| left.min(limits.time)), ..*limits }
+}
+
+/// What a rule used of its limits while it classified.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Use {
+    pub(crate) time: Duration,
+    /// Linear memory that it took in addition to what it had.
+    pub(crate) memory_bytes: usize,
+    /// Linear memory that it had.
+    pub(crate) memory_before: usize,
+    pub(crate) output_bytes: usize,
+}
+
+/// A run of a rule that did not end with an outcome.
+#[derive(Clone, Debug)]
+pub(crate) struct Interrupted {
+    pub(crate) fault: Fault,
+    pub(crate) stage: Stage,
+}
+
+/// Where a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Before it began: the deadline has passed.
+    Late,
+    /// Before the rule was given the batch.
+    Opening,
+    /// At the batch.
+    Classifying,
+    /// At the deadline, before the rule's own time was up.
+    CutShort,
+}
+
+impl Interrupted {
+    fn new(fault: Fault, stage: Stage, limits: &Limits) -> Self {
+        let stage = match fault {
+            Fault::Limit(LimitExceeded::Time { maximum }) if maximum < limits.time => {
+                Stage::CutShort
+            }
+            _ => stage,
+        };
+        Self { fault, stage }
     }
 }
 

@@ -1,194 +1,372 @@
-use std::ops::Range;
-use std::time::{Duration, Instant};
+//! Poison isolation: a rule that fails on one record costs that record only.
+//!
+//! A batch on which the rule faults is run again in parts, each in a fresh instance. Of what is
+//! left, the first half runs: if it goes well its verdicts are kept and the search goes on behind
+//! it, or else within it, until one record is left. That record is found; all behind it runs as one
+//! part, and if the rule faults on that too, the search begins anew there.
+//!
+//! Finding one record among n so takes at most ⌈log₂ n⌉ runs, and one for what is behind it. That is
+//! the bound: with k poison records, k · (⌈log₂ n⌉ + 1) runs beyond the first. Within it, a record is
+//! blamed as surely as can be:
+//!
+//! - A record on which the rule faulted *alone* is poison.
+//! - A record that is left because all others of a faulting part have since gone well is a suspect.
+//!   It could be innocent, since what the records of a part use together, each within its due, can
+//!   exceed a limit. So suspects run alone as well, once all else is known, for as long as the bound
+//!   leaves runs. It does not leave one for each: to find any one record of four, to run it alone
+//!   and to have the other three go well takes four runs at worst, and the bound is three. Suspects
+//!   that are left are blamed by inference: the same rule does the same on the same bytes.
+//! - Not so once a suspect was acquitted. Then the rule does fault on innocent records, and all
+//!   suspects run alone, whatever the bound.
+//! - Nor where the others used half of the limit that was exceeded, or more. Then the rest of the
+//!   part runs without them before anything is inferred, whatever the bound; if it goes well, no
+//!   further part is larger than those that did.
+//!
+//! A rule that fails on everything is not its records' fault. It is told by a few runs: see
+//! [`Stop::FailsOnEverything`].
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ops::{AddAssign, Range};
+use std::time::Instant;
 
 use crate::batch::Batch;
 use crate::fault::Fault;
-use crate::filter::Filter;
+use crate::filter::{Filter, Interrupted, Stage, Use};
 use crate::limits::LimitExceeded;
 use crate::outcome::{Cause, Failure, Outcome};
 
-/// How many runs a batch may take beyond the first, whatever is in it.
-const MAX_RUNS: u32 = 256;
+/// How many runs beyond the first a batch can cost.
+const MAX_EXTRA_RUNS: u32 = 256;
 
-/// How many records in a row may make the rule fail, with none that did not, before it is the rule
-/// that is to blame.
-const MAX_BLAMED_ALONE: usize = 3;
+/// How many poison records there are before the first good one until the rule itself is suspected.
+const MAX_POISON_AT_FIRST: usize = 3;
 
-/// What a batch came to, with the records that make the rule fail set apart.
-#[derive(Clone, Debug)]
+/// How many times its output limit a rule may hand back for a batch, over all of its parts.
+const MAX_OUTPUT: usize = 4;
+
+/// What a batch came to, with the records on which the rule fails set apart.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Isolated {
-    /// A verdict for every record. [`Failure::cause`] tells whose fault a failure is.
+    /// A verdict for each record. What the rule did not classify fails, and the failure's
+    /// [cause](Failure::cause) says whose fault that is.
     pub outcome: Outcome,
-    /// How many runs it took to find the records at fault, and to make sure of them.
-    pub extra_runs: u32,
-    /// How many instances were given up, for a fault or when the time was up.
-    pub faulted_runs: u32,
-    /// What the rule did wrong, the last time.
+    /// What the rule did wrong on the whole batch, if it did. That it then went well in parts does
+    /// not undo it.
     pub fault: Option<Fault>,
+    /// How many runs it took beyond the first.
+    pub extra_runs: u32,
+    /// How many instances were given up, for a fault or because the time was up.
+    pub faulted_runs: u32,
+    /// Why records are left [unclassified](Cause::Unclassified), if any are.
+    pub stop: Option<Stop>,
 }
 
-impl Filter {
-    /// Classifies a batch, so that a rule that fails on some records costs those records only.
-    ///
-    /// A batch that makes the rule fail is run in parts, each in a fresh instance. A binary search
-    /// finds the first record at fault: at most ⌈log₂ n⌉ runs for a batch of n, and one more to make
-    /// sure that the record is at fault *alone*, since what adds up over a batch is no record's
-    /// fault. What comes after it is then run as one batch, and so on. Parts that go well keep their
-    /// outcomes.
-    ///
-    /// A rule that fails on everything is stopped after a few records, and one that fails on many
-    /// after 256 runs: then the rule is to blame, and no record.
-    ///
-    /// A rule that keeps state is not run again: it would remember a record twice.
-    ///
-    /// Past the `deadline` nothing is run; what is left is [unclassified](Cause::Unclassified).
-    pub fn classify_isolating(&self, batch: &Batch, deadline: Option<Instant>) -> Isolated {
-        let mut search = Search {
-            filter: self,
-            batch,
-            deadline,
-            good: Vec::new(),
-            blamed: Vec::new(),
-            runs: 0,
-            extra_runs: 0,
-            faulted_runs: 0,
-            fault: None,
-        };
-        let stopped = search.all().err();
-        search.finish(stopped)
+/// Why the search for the records at fault was given up, or not begun.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stop {
+    /// The time for answering ran out.
+    #[error("the time for answering ran out before the record was classified")]
+    Deadline,
+    /// The rule keeps state, which running parts of the batch would disturb.
+    #[error("{0}")]
+    KeepsState(Fault),
+    /// The rule could not be opened: it was not given any record.
+    #[error("{0}")]
+    Opening(Fault),
+    /// The rule faults without any record; or on each of the first three of a batch and the last,
+    /// each alone, and none has ever gone well.
+    #[error("the rule fails on every record: {0}")]
+    FailsOnEverything(Fault),
+    /// The rule fails on so many records that finding all of them would take too long.
+    #[error("the rule fails on too many records of the batch")]
+    TooManyRuns,
+    /// The rule handed back too much for the parts of the batch together.
+    #[error("the rule's answers for parts of the batch exceed {maximum} bytes together")]
+    TooMuchOutput {
+        /// The limit, in bytes.
+        maximum: usize,
+    },
+}
+
+impl Stop {
+    /// Whether it shows that the rule is bad, so that what was blamed on records no longer counts.
+    fn accuses_the_rule(&self) -> bool {
+        matches!(self, Self::FailsOnEverything(_) | Self::TooManyRuns)
     }
 }
 
-/// The search for the records at fault.
+impl Filter {
+    /// Classifies a batch, and if the rule is at fault, finds the records on which it fails: those
+    /// fail alone, and all others have their verdicts. It takes at most ⌈log₂ n⌉ + 1 runs beyond the
+    /// first for each such record of a batch of n, unless the records exceed a limit only together,
+    /// and never more than 256.
+    ///
+    /// After the deadline nothing is run, and what runs is cut short by it: what has no verdict then
+    /// is [unclassified](Cause::Unclassified). Poison records that are found by then stay so, if the
+    /// rule has gone well on others.
+    ///
+    /// A rule that keeps state runs once only, with its own limit of time. If it is at fault, no
+    /// record is classified.
+    pub fn classify_isolating(&self, batch: &Batch, deadline: Option<Instant>) -> Isolated {
+        let Interrupted { fault, stage } = match self.run(batch, deadline) {
+            Ok((outcome, _)) => return Isolated { outcome, ..Isolated::default() },
+            Err(interrupted) => interrupted,
+        };
+        let mut search = Search::new(self, batch, deadline);
+        search.faulted_runs = u32::from(stage != Stage::Late);
+        let stop = match stage {
+            Stage::Late | Stage::CutShort => Some(Stop::Deadline),
+            Stage::Opening => Some(Stop::Opening(fault.clone())),
+            Stage::Classifying if self.description().keeps_state => {
+                Some(Stop::KeepsState(fault.clone()))
+            }
+            Stage::Classifying => search.run_all(fault.clone()).err(),
+        };
+        let (extra_runs, faulted_runs) = (search.extra_runs, search.faulted_runs);
+        let outcome = search.outcome(stop.as_ref());
+        let fault = (!matches!(stage, Stage::Late | Stage::CutShort)).then_some(fault);
+        Isolated { outcome, fault, extra_runs, faulted_runs, stop }
+    }
+}
+
+/// The search for the records of one batch on which a rule faults.
 struct Search<'a> {
     filter: &'a Filter,
     batch: &'a Batch,
     deadline: Option<Instant>,
-    /// The outcomes of the parts that went well, with where they begin.
+    /// The parts that went well, each with the index of its first record.
     good: Vec<(usize, Outcome)>,
-    /// The records at fault.
-    blamed: Vec<(usize, Fault)>,
-    runs: u32,
+    /// Whether the rule has gone well on any record.
+    has_gone_well: bool,
+    /// The records to blame, by index, and what the rule does wrong on each.
+    poison: BTreeMap<usize, Fault>,
+    suspects: Vec<Suspect>,
+    /// How many records a part may have. Less than all once records were found to exceed a limit
+    /// only together.
+    max_part: usize,
+    output_bytes: usize,
     extra_runs: u32,
     faulted_runs: u32,
-    fault: Option<Fault>,
 }
 
-/// Why a search ends before every record has its verdict.
-enum Stop {
-    /// The rule is at fault, not its records.
-    Rule(Fault),
-    /// There is no time left.
-    Deadline,
+/// A record that was left when all others of a faulting part had gone well.
+struct Suspect {
+    index: usize,
+    /// What the rule did wrong on that part.
+    fault: Fault,
+    /// How many records that part had.
+    among: usize,
 }
 
-impl Search<'_> {
-    fn all(&mut self) -> Result<(), Stop> {
-        let end = self.batch.len();
-        let mut start = 0;
+impl<'a> Search<'a> {
+    fn new(filter: &'a Filter, batch: &'a Batch, deadline: Option<Instant>) -> Self {
+        Self {
+            filter,
+            batch,
+            deadline,
+            good: Vec::new(),
+            has_gone_well: false,
+            poison: BTreeMap::new(),
+            suspects: Vec::new(),
+            max_part: batch.len(),
+            output_bytes: 0,
+            extra_runs: 0,
+            faulted_runs: 0,
+        }
+    }
+
+    /// Gives each record of a batch that has faulted a verdict or the blame.
+    fn run_all(&mut self, mut fault: Fault) -> Result<(), Stop> {
+        let records = self.batch.len();
+        let mut part = 0..records;
+        while !part.is_empty() {
+            let mut next = self.narrow(part, fault)?;
+            (part, fault) = loop {
+                let rest = next..records.min(next + self.max_part);
+                if rest.is_empty() {
+                    self.check_rule()?;
+                    return self.try_suspects();
+                }
+                match self.run(rest.clone())? {
+                    Ok(_) => next = rest.end,
+                    Err(fault) => break (rest, fault),
+                }
+            };
+            self.check_rule_on_last(&part)?;
+        }
+        Ok(())
+    }
+
+    /// Finds the first record at fault in a part on which the rule has just faulted. Answers with
+    /// the index of the record that follows it; before that, all have verdicts, or the blame.
+    fn narrow(&mut self, mut part: Range<usize>, mut fault: Fault) -> Result<usize, Stop> {
+        // The records from the part's first to this one have gone well since, in smaller parts.
+        let mut start = part.start;
+        let mut used = Use::default();
+        let mut largest = 0;
         loop {
-            let Err(fault) = self.run(start..end)? else { return Ok(()) };
-            if self.filter.description().keeps_state {
-                return Err(Stop::Rule(fault));
+            if part.len() == 1 {
+                self.poison.insert(start, fault);
+                return Ok(part.end);
             }
-            start = self.first_at_fault(start..end, fault)? + 1;
-            if start == end {
-                return self.make_sure_of_the_rule();
-            }
-        }
-    }
-
-    /// Finds the first record at fault in a range that made the rule fail, and blames it.
-    fn first_at_fault(&mut self, range: Range<usize>, fault: Fault) -> Result<usize, Stop> {
-        let Range { mut start, mut end } = range;
-        let (mut fault, mut alone) = (fault, end - start == 1);
-        while end - start > 1 {
-            let middle = start + (end - start) / 2;
-            self.extra_runs += 1;
-            match self.run(start..middle)? {
-                Ok(()) => start = middle,
-                Err(found) => (fault, end, alone) = (found, middle, middle - start == 1),
-            }
-        }
-        if !alone {
-            self.extra_runs += 1;
-            match self.run(start..end)? {
-                Ok(()) => return Ok(start),
-                Err(found) => fault = found,
-            }
-        }
-        self.blamed.push((start, fault.clone()));
-        if self.blamed.len() >= MAX_BLAMED_ALONE && self.good.is_empty() {
-            return Err(Stop::Rule(fault));
-        }
-        Ok(start)
-    }
-
-    /// If nothing went well, an empty batch tells whether the rule can be run at all.
-    fn make_sure_of_the_rule(&mut self) -> Result<(), Stop> {
-        if !self.good.is_empty() {
-            return Ok(());
-        }
-        self.extra_runs += 1;
-        let went_well = self.run(0..0)?;
-        self.good.clear();
-        went_well.map_err(Stop::Rule)
-    }
-
-    /// Runs a part of the batch in a fresh instance, and keeps its outcome if it went well.
-    fn run(&mut self, range: Range<usize>) -> Result<Result<(), Fault>, Stop> {
-        let limit = self.filter.limits().time;
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let time = left.map_or(limit, |left| left.min(limit));
-        if time.is_zero() {
-            return Err(Stop::Deadline);
-        }
-        if self.runs > MAX_RUNS {
-            let fault = self.fault.clone();
-            return Err(Stop::Rule(fault.unwrap_or(Fault::Call("too many runs".to_owned()))));
-        }
-        self.runs += 1;
-        let start = range.start;
-        let outcome = match range.len() == self.batch.len() {
-            true => self.filter.classify_within(self.batch, time),
-            false => self.filter.classify_within(&self.batch.part(range), time),
-        };
-        match outcome {
-            Ok(outcome) => {
-                self.good.push((start, outcome));
-                Ok(Ok(()))
-            }
-            Err(fault) => {
-                self.faulted_runs += 1;
-                self.fault = Some(fault.clone());
-                match cut_short(&fault, time, limit) {
-                    true => Err(Stop::Deadline),
-                    false => Ok(Err(fault)),
+            let rest = start..part.end;
+            let run = if start > part.start && used.explains(&fault) {
+                rest
+            } else if rest.len() == 1 {
+                self.suspects.push(Suspect { index: start, fault, among: part.len() });
+                return Ok(part.end);
+            } else {
+                start..start + rest.len() / 2
+            };
+            match self.run(run.clone())? {
+                Ok(more) => {
+                    largest = largest.max(run.len());
+                    if run.end == part.end {
+                        self.max_part = self.max_part.min(largest);
+                        return Ok(part.end);
+                    }
+                    used += more;
+                    start = run.end;
+                }
+                Err(found) => {
+                    (part, fault) = (run, found);
+                    used = Use::default();
+                    largest = 0;
                 }
             }
         }
     }
 
-    fn finish(mut self, stopped: Option<Stop>) -> Isolated {
-        let reason = match &stopped {
-            Some(Stop::Rule(fault)) => fault.to_string(),
-            _ => "there was no time left to classify it".to_owned(),
-        };
-        let mut failed: Vec<Failure> = Vec::new();
-        if !matches!(stopped, Some(Stop::Rule(_))) {
-            failed.extend(self.blamed.drain(..).map(|(index, fault)| Failure {
-                index,
-                reason: fault.to_string(),
-                cause: Cause::Poison,
-            }));
+    /// Runs suspects alone, and blames those on which the rule faults; and those for which the bound
+    /// leaves no run, unless one was acquitted.
+    fn try_suspects(&mut self) -> Result<(), Stop> {
+        let mut suspects = std::mem::take(&mut self.suspects);
+        // The more records a part had, the likelier it was too much for a limit.
+        suspects.sort_by_key(|suspect| Reverse(suspect.among));
+        let to_blame = (self.poison.len() + suspects.len()) as u32;
+        let bound = to_blame.saturating_mul(runs_to_isolate(self.batch.len()));
+        let mut acquitted = false;
+        for Suspect { index, fault, .. } in suspects {
+            if !acquitted && self.extra_runs >= bound {
+                self.poison.insert(index, fault);
+                continue;
+            }
+            match self.run(index..index + 1)? {
+                Ok(_) => acquitted = true,
+                Err(fault) => {
+                    self.poison.insert(index, fault);
+                }
+            }
         }
-        let outcome = Outcome::of_parts(self.batch.len(), self.good, failed, &reason);
-        let (extra_runs, faulted_runs, fault) = (self.extra_runs, self.faulted_runs, self.fault);
-        Isolated { outcome, extra_runs, faulted_runs, fault }
+        Ok(())
+    }
+
+    /// Checks, where no record at all has gone well, that the rule is not at fault whatever the
+    /// record: with three records or more it is, and with fewer if it faults without any.
+    fn check_rule(&mut self) -> Result<(), Stop> {
+        let Some((_, fault)) = self.poison.first_key_value().filter(|_| !self.has_gone_well) else {
+            return Ok(());
+        };
+        if self.poison.len() >= MAX_POISON_AT_FIRST {
+            return Err(Stop::FailsOnEverything(fault.clone()));
+        }
+        self.try_run(0..0)?.map(drop).map_err(Stop::FailsOnEverything)
+    }
+
+    /// Checks, where the first records were all poison and the rule has faulted on the rest too,
+    /// that it does not fault on the last record alone.
+    fn check_rule_on_last(&mut self, rest: &Range<usize>) -> Result<(), Stop> {
+        if self.has_gone_well || self.poison.len() < MAX_POISON_AT_FIRST {
+            return Ok(());
+        }
+        let last = self.batch.len() - 1;
+        if *rest == (last..last + 1) {
+            return Ok(());
+        }
+        // Its verdict comes with the part that it belongs to.
+        self.try_run(last..last + 1)?.map_err(Stop::FailsOnEverything)?;
+        self.has_gone_well = true;
+        Ok(())
+    }
+
+    /// Runs the rule on some of the records, at least one, and keeps their outcome if it goes well.
+    fn run(&mut self, records: Range<usize>) -> Result<Result<Use, Fault>, Stop> {
+        let start = records.start;
+        let (outcome, used) = match self.try_run(records)? {
+            Ok(classified) => classified,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        self.has_gone_well = true;
+        self.output_bytes = self.output_bytes.saturating_add(used.output_bytes);
+        let maximum = self.filter.limits().output_bytes.saturating_mul(MAX_OUTPUT);
+        let maximum = maximum.min(Batch::MAX_BYTES);
+        if self.output_bytes > maximum {
+            return Err(Stop::TooMuchOutput { maximum });
+        }
+        self.good.push((start, outcome));
+        Ok(Ok(used))
+    }
+
+    /// Runs the rule on some of the records.
+    fn try_run(&mut self, records: Range<usize>) -> Result<Result<(Outcome, Use), Fault>, Stop> {
+        if self.extra_runs == MAX_EXTRA_RUNS {
+            return Err(Stop::TooManyRuns);
+        }
+        let run = self.filter.run(&self.batch.part(records), self.deadline);
+        if !matches!(run, Err(Interrupted { stage: Stage::Late, .. })) {
+            self.extra_runs += 1;
+            self.faulted_runs += u32::from(run.is_err());
+        }
+        match run {
+            Ok(classified) => Ok(Ok(classified)),
+            Err(Interrupted { fault, stage: Stage::Classifying }) => Ok(Err(fault)),
+            Err(Interrupted { fault, stage: Stage::Opening }) => Err(Stop::Opening(fault)),
+            Err(Interrupted { stage: Stage::Late | Stage::CutShort, .. }) => Err(Stop::Deadline),
+        }
+    }
+
+    /// The outcome, as far as the search has come.
+    fn outcome(self, stop: Option<&Stop>) -> Outcome {
+        let records = self.batch.len();
+        let blames = stop.is_none_or(|stop| self.has_gone_well && !stop.accuses_the_rule());
+        let poison = if blames { self.poison } else { BTreeMap::new() };
+        let failure = |(index, fault): (usize, Fault)| Failure {
+            index,
+            reason: fault.to_string(),
+            cause: Cause::Poison,
+        };
+        let unclassified = stop.map(Stop::to_string).unwrap_or_default();
+        let failures = poison.into_iter().map(failure).collect();
+        Outcome::of_parts(records, self.good, failures, &unclassified)
     }
 }
 
-/// Whether a run ended because there was less time than the rule's own limit.
-fn cut_short(fault: &Fault, time: Duration, limit: Duration) -> bool {
-    time < limit && matches!(fault, Fault::Limit(LimitExceeded::Time { .. }))
+/// How many runs it takes at most to find one record among so many, and to run what is behind it.
+fn runs_to_isolate(records: usize) -> u32 {
+    records.next_power_of_two().ilog2() + 1
+}
+
+impl Use {
+    /// Whether it makes up half of the limit that was exceeded, or more: so much that a record that
+    /// came on top need not be at fault.
+    fn explains(&self, fault: &Fault) -> bool {
+        match fault {
+            Fault::Limit(LimitExceeded::Time { maximum }) => self.time >= *maximum / 2,
+            Fault::Limit(LimitExceeded::Memory { maximum, .. }) => {
+                self.memory_bytes >= maximum.saturating_sub(self.memory_before) / 2
+            }
+            Fault::Limit(LimitExceeded::Output { maximum }) => self.output_bytes >= maximum / 2,
+            _ => false,
+        }
+    }
+}
+
+impl AddAssign for Use {
+    fn add_assign(&mut self, other: Self) {
+        self.time += other.time;
+        self.memory_bytes += other.memory_bytes;
+        self.memory_before = self.memory_before.max(other.memory_before);
+        self.output_bytes += other.output_bytes;
+    }
 }

@@ -31,7 +31,8 @@
 //! - [`Engine`]: runs rules within [`Limits`]
 //! - [`Rule`]: a component, checked to be one; [opened](Rule::open) with settings it is a [`Filter`]
 //! - [`Batch`]: the payloads of an event, as they go to the rule
-//! - [`Outcome`]: what the rule answered, checked against the contract
+//! - [`Outcome`]: what the rule answered, checked against the contract; [`Isolated`] from the records
+//!   on which it failed
 //! - [`Alert`] and [`publish`]: where flagged records go
 //! - [`OnBadRecord`] and [`dead_letter`]: what becomes of records that can never be processed
 //! - [`Pipeline`]: the whole flow
@@ -102,7 +103,7 @@ pub use crate::counts::Counts;
 pub use crate::engine::{Engine, EngineError};
 pub use crate::fault::Fault;
 pub use crate::filter::{Filter, OpenError, SettingsError};
-pub use crate::isolate::Isolated;
+pub use crate::isolate::{Isolated, Stop};
 pub use crate::limits::{LimitExceeded, Limits};
 pub use crate::outcome::{Bound, Cause, Failure, Flag, Outcome, Verdict};
 pub use crate::pipeline::{DEFAULT_SUBJECT, FailedRecord, Pipeline, Request, Response};

@@ -95,18 +95,36 @@ impl fmt::Display for LimitExceeded {
 
 impl std::error::Error for LimitExceeded {}
 
-/// Watches over the growth of a store's memories and tables. It stops the rule at once: a rule that
-/// were told "no" would mostly trap on its own account, and the cause would be lost.
-impl ResourceLimiter for Limits {
+/// Watches over the growth of one instance's memory and tables, and keeps count of the memory. It
+/// stops the rule at once: a rule that were told "no" would mostly trap on its own account, and the
+/// cause would be lost.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    limits: Limits,
+    /// The linear memory that the instance has. It never shrinks.
+    pub(crate) memory_bytes: usize,
+}
+
+impl Meter {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, memory_bytes: 0 }
+    }
+}
+
+impl ResourceLimiter for Meter {
     fn memory_growing(
         &mut self,
         current: usize,
         requested: usize,
-        _maximum: Option<usize>,
+        declared: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let maximum = self.memory_bytes;
+        let maximum = self.limits.memory_bytes;
         if requested > maximum {
             return Err(LimitExceeded::Memory { current, requested, maximum }.into());
+        }
+        // Beyond the maximum that the memory declares for itself, it does not grow.
+        if declared.is_none_or(|declared| requested <= declared) {
+            self.memory_bytes = requested;
         }
         Ok(true)
     }
@@ -117,7 +135,7 @@ impl ResourceLimiter for Limits {
         requested: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let maximum = self.table_entries;
+        let maximum = self.limits.table_entries;
         if requested > maximum {
             return Err(LimitExceeded::Table { current, requested, maximum }.into());
         }

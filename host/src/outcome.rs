@@ -1,3 +1,5 @@
+use std::mem::size_of;
+
 use crate::batch::Payloads;
 use crate::bindings::rule;
 
@@ -125,6 +127,20 @@ impl Outcome {
         whole.failed = failed;
         whole.rewritten = rewrites.then(|| rewritten.into_iter().collect());
         whole
+    }
+
+    /// What it takes to hold it, in bytes: about what the output limit counts.
+    pub(crate) fn bytes(&self) -> usize {
+        let flag = |flag: &Flag| {
+            size_of::<Flag>() + flag.message.len() + flag.subject.as_ref().map_or(0, String::len)
+        };
+        let failure = |failure: &Failure| size_of::<Failure>() + failure.reason.len();
+        let payloads =
+            |payloads: &Payloads| payloads.bytes.len() + size_of::<u32>() * payloads.ends.len();
+        self.verdicts.len()
+            + self.flagged.iter().map(flag).sum::<usize>()
+            + self.failed.iter().map(failure).sum::<usize>()
+            + self.rewritten.as_ref().map_or(0, payloads)
     }
 
     /// Checks what a rule answered for a batch of `records`, as the rule contract demands.

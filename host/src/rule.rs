@@ -6,7 +6,7 @@ use wasmtime::component::{Component, Linker};
 use crate::bindings::{FilterPre, rule};
 use crate::engine::Engine;
 use crate::fault::Fault;
-use crate::limits::Limits;
+use crate::limits::Meter;
 
 /// The interface that a rule exports, with the version that this host speaks.
 pub const INTERFACE: &str = "weir:filter/rule@0.1.0";
@@ -17,7 +17,7 @@ pub const INTERFACE: &str = "weir:filter/rule@0.1.0";
 #[derive(Clone)]
 pub struct Rule {
     pub(crate) engine: Engine,
-    pub(crate) component: FilterPre<Limits>,
+    pub(crate) component: FilterPre<Meter>,
     description: Arc<Description>,
 }
 
@@ -107,7 +107,7 @@ fn names<'a, T>(items: impl Iterator<Item = (&'a str, T)>) -> Vec<String> {
     items.map(|(name, _)| name.to_owned()).collect()
 }
 
-fn describe(engine: &Engine, component: &FilterPre<Limits>) -> Result<Description, LoadError> {
+fn describe(engine: &Engine, component: &FilterPre<Meter>) -> Result<Description, LoadError> {
     let mut store = engine.store();
     let described = component.instantiate(&mut store).and_then(|instance| {
         engine.start_time(&mut store, engine.limits().time);

@@ -57,8 +57,8 @@ pub(crate) struct Answer {
 const DESCRIPTION: u32 = 1024;
 const TEXTS: u32 = 1100;
 const OPENED: u32 = 1200;
-const OUTCOME: u32 = 2048;
-const LISTS: u32 = 4096;
+pub(crate) const OUTCOME: u32 = 2048;
+pub(crate) const LISTS: u32 = 4096;
 /// The heap, and the one text that all messages and reasons point to.
 const HEAP: u32 = 65536;
 
