@@ -172,11 +172,22 @@ impl<P: Publisher> Pipeline<P> {
             telemetry::classified(started.elapsed(), isolated);
         }
         match classified {
-            Ok(Isolated { outcome, fault: None, .. }) => outcome,
-            Ok(Isolated { outcome, extra_runs, fault: Some(fault), .. }) => {
+            Ok(Isolated { outcome, fault: None, stop: None, .. }) => outcome,
+            Ok(Isolated { outcome, extra_runs, fault, stop, .. }) => {
+                let fault = fault.as_ref().map(tracing::field::display);
+                let stop = stop.as_ref().map(tracing::field::display);
                 let failed = |cause| outcome.failed.iter().filter(|f| f.cause == cause).count();
                 let (poison, unclassified) = (failed(Cause::Poison), failed(Cause::Unclassified));
-                tracing::error!(records, rule, %fault, extra_runs, poison, unclassified, "rule failed");
+                tracing::error!(
+                    records,
+                    rule,
+                    fault,
+                    stop,
+                    extra_runs,
+                    poison,
+                    unclassified,
+                    "rule failed"
+                );
                 outcome
             }
             Err(error) => {
