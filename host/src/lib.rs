@@ -84,6 +84,10 @@ pub mod telemetry;
 
 mod pipeline;
 
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
+
 #[cfg(feature = "cli")]
 mod compile;
 

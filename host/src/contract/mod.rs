@@ -25,7 +25,7 @@ mod transformation;
 
 mod event;
 
-mod unpack;
+pub(crate) mod unpack;
 
 mod answer;
 

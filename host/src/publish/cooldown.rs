@@ -77,7 +77,7 @@ impl Cooldown {
                 continue;
             }
             let merged = followers.entry(key.clone()).or_default();
-            if merged.len() % MAX_MERGED == 0 {
+            if merged.len().is_multiple_of(MAX_MERGED) {
                 places.push((messages.len(), key));
                 messages.push(None);
             }

@@ -92,6 +92,12 @@ fn record(bytes: &[u8], base: usize) -> Result<(u64, &[u8]), KplError> {
     Ok((key.ok_or(missing("partition_key_index"))?, data.ok_or(missing("data"))?))
 }
 
+/// An aggregate with this content, which may be any.
+#[cfg(any(fuzzing, test))]
+pub(super) fn sealed(message: &[u8]) -> Vec<u8> {
+    [&MAGIC[..], message, &Md5::digest(message)[..]].concat()
+}
+
 /// The fields of a protobuf message, one after the other.
 struct Fields<'a> {
     bytes: &'a [u8],
@@ -230,10 +236,6 @@ pub(crate) mod tests {
         to.push(number << 3 | 2);
         varint(bytes.len() as u64, to);
         to.extend(bytes);
-    }
-
-    fn sealed(message: &[u8]) -> Vec<u8> {
-        [&MAGIC[..], message, &Md5::digest(message)[..]].concat()
     }
 
     /// An aggregate of records, each with its partition key and its data.

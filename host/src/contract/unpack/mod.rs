@@ -102,6 +102,25 @@ impl UnpackError {
     }
 }
 
+/// See [`crate::fuzzing::kpl`].
+#[cfg(any(fuzzing, test))]
+pub(crate) fn fuzz_kpl(bytes: &[u8]) {
+    let _ = kpl::split(bytes);
+    if let Ok(records) = kpl::split(&kpl::sealed(bytes)) {
+        let data: usize = records.iter().map(|record| record.data.len()).sum();
+        assert!(data <= bytes.len(), "no more comes out than was in it");
+    }
+}
+
+/// See [`crate::fuzzing::gzip`].
+#[cfg(any(fuzzing, test))]
+pub(crate) fn fuzz_gzip(bytes: &[u8]) {
+    const MAXIMUM: usize = 1 << 16;
+    if let Ok(payload) = gzip::inflate(bytes, MAXIMUM) {
+        assert!(payload.len() <= MAXIMUM);
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     pub(crate) use super::kpl::tests::AGGREGATE;

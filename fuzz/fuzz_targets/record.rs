@@ -1,0 +1,27 @@
+//! What a rule reads is what reference parsers read: base64 and JSON.
+
+#![no_main]
+
+use weir_guest::base64::decode_into;
+use weir_guest::json::{MAX_DEPTH, Pointer, scan};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let mut decoded = Vec::new();
+    let ours = decode_into(bytes, &mut decoded);
+    let theirs = base64_simd::STANDARD.decode_to_vec(bytes);
+    assert_eq!(ours.is_ok(), theirs.is_ok());
+    if let Ok(theirs) = theirs {
+        assert_eq!(decoded, theirs);
+    }
+
+    let pointer = Pointer::parse("/ANOMALY_SCORE").expect("a pointer");
+    let theirs = serde_json::from_slice::<serde_json::Value>(bytes);
+    match (scan(bytes, &pointer), theirs) {
+        (Ok(ours), Ok(theirs)) => {
+            let ours = ours.field.map(|field| serde_json::from_str(field.text).expect("JSON"));
+            assert_eq!(ours.as_ref(), theirs.pointer("/ANOMALY_SCORE"));
+        }
+        (Err(_), Err(_)) => {}
+        (ours, theirs) => panic!("ours: {ours:?} (to a depth of {MAX_DEPTH}), theirs: {theirs:?}"),
+    }
+});
