@@ -1,12 +1,15 @@
 //! As a function of AWS Lambda, behind its Runtime API.
 
 use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use weir_tests::event::records;
 use weir_tests::sns::{Delivery, Notification, Topic};
 use weir_tests::sqs::Queue;
 use weir_tests::weir::weir;
-use weir_tests::{Moto, Process, RuntimeApi};
+use weir_tests::{Fate, Moto, Process, RuntimeApi, ScriptedSns, TimedRuntime};
 
 use crate::answer::answers;
 use crate::example_text;
@@ -77,4 +80,61 @@ fn without_arguments_the_binary_is_a_function_where_it_finds_itself_as_one() {
 
     let response = api.invoke(&example_text("vital-signs.json")).expect("a response");
     assert_eq!(answers(&response).len(), 500);
+}
+
+#[test]
+fn a_topic_that_never_answers_leaves_time_to_answer() {
+    let sns = ScriptedSns::start(|_, _| {
+        loop {
+            thread::park();
+        }
+    });
+    let runtime = TimedRuntime::start();
+    let mut function = Process::start(
+        weir(["lambda"])
+            .envs(runtime.environment())
+            .env("AWS_ENDPOINT_URL", sns.url())
+            .env("SNS_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:alerts")
+            .env("WEIR_UPPER", "1.5"),
+    );
+    let event = example_text("vital-signs.json");
+    let response = runtime.invoke(&event, Duration::from_secs(4)).expect("an answer in time");
+    let failed: Vec<String> = answers(&response)
+        .into_iter()
+        .filter(|answer| answer.result == "DeliveryFailed")
+        .map(|answer| answer.record_id)
+        .collect();
+    let flagged = records(&event).into_iter().filter(|record| record.score >= 1.5);
+    assert_eq!(failed, flagged.map(|record| record.id).collect::<Vec<_>>());
+    assert!(function.is_running());
+}
+
+#[test]
+fn a_function_that_is_told_to_end_answers_what_it_has_taken() {
+    let runtime = TimedRuntime::start();
+    let (seen, wait) = mpsc::channel();
+    let sns = ScriptedSns::start(move |number, _| {
+        if number == 0 {
+            seen.send(()).expect("the test");
+            thread::sleep(Duration::from_millis(200));
+        }
+        Fate::Confirmed
+    });
+    let function = Process::start(
+        weir(["lambda"])
+            .envs(runtime.environment())
+            .env("AWS_ENDPOINT_URL", sns.url())
+            .env("SNS_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:alerts")
+            .env("WEIR_UPPER", "1.5"),
+    );
+    let response = thread::scope(|scope| {
+        let event = example_text("vital-signs-firehose.json");
+        let runtime = &runtime;
+        let invoked = scope.spawn(move || runtime.invoke(&event, Duration::from_secs(60)));
+        wait.recv().expect("a request");
+        let told = Command::new("kill").args(["-TERM", &function.id().to_string()]).status();
+        assert!(told.expect("kill").success());
+        invoked.join().expect("the invocation")
+    });
+    assert_eq!(answers(&response.expect("an answer")).len(), 500);
 }

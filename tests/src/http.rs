@@ -6,6 +6,8 @@ use std::net::TcpStream;
 /// A request, read to its end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
+    /// The method and the path, as they stand in the first line.
+    pub(crate) line: String,
     /// The headers, with their names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -23,7 +25,7 @@ impl Request {
                 return None;
             }
             match line.trim_end().split_once(':') {
-                _ if first => {}
+                _ if first => request.line = line.trim_end().to_owned(),
                 Some((name, value)) => {
                     request.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
                 }
@@ -46,6 +48,19 @@ impl Request {
 /// Answers with a status and a body, and ends the connection. `None` if the client hangs up.
 pub(crate) fn respond(mut connection: &TcpStream, status: u16, body: &str) -> Option<()> {
     let head = head(status, body.len());
+    write!(connection, "{head}{body}").ok()
+}
+
+/// The same, with a header of its own.
+pub(crate) fn respond_with(
+    mut connection: &TcpStream,
+    headers: &[(&str, String)],
+    body: &str,
+) -> Option<()> {
+    let mut head = head(200, body.len());
+    for (name, value) in headers {
+        head = head.replacen("\r\n", &format!("\r\n{name}: {value}\r\n"), 1);
+    }
     write!(connection, "{head}{body}").ok()
 }
 

@@ -7,6 +7,7 @@
 //! - [`FaultProxy`]: one between Weir and a [`Moto`] server, that does what networks do
 //! - [`stream_service`]: what calls Weir, and how it takes the answers
 //! - [`RuntimeApi`]: the side of AWS Lambda that a function talks to
+//! - [`TimedRuntime`]: one whose invocations have deadlines
 //! - [`python`]: the servers come from PyPI; installs them once
 //! - [`Process`]: a server that ends when its test does
 //!
@@ -39,6 +40,8 @@ pub mod sqs;
 
 mod lambda;
 
+mod timed_runtime;
+
 pub mod python;
 
 mod process;
@@ -48,3 +51,4 @@ pub use crate::lambda::{FunctionError, RuntimeApi};
 pub use crate::moto::Moto;
 pub use crate::process::Process;
 pub use crate::scripted_sns::{Entry, Fate, ScriptedSns};
+pub use crate::timed_runtime::TimedRuntime;

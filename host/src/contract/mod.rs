@@ -33,6 +33,9 @@ mod record_id;
 
 mod json_string;
 
+#[cfg(test)]
+mod properties;
+
 use std::fmt;
 use std::str::FromStr;
 
