@@ -5,7 +5,7 @@
 //! to the error output), and AWS Lambda (event source mappings: Kinesis goes back to the lowest
 //! sequence number that failed, SQS makes visible again what failed).
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
@@ -149,39 +149,100 @@ impl Service {
         let most = 200 * stream.len().div_ceil(batch);
         let mut waiting: VecDeque<Record> = stream.into();
         let mut driven = Driven::default();
+        let mut attempts = Attempts { size: batch, of_event: 0, of_message: BTreeMap::new() };
         while !waiting.is_empty() {
             driven.events += 1;
             assert!(driven.events < most, "the stream does not come to an end");
-            let records: Vec<Record> = waiting.drain(..batch.min(waiting.len())).collect();
-            let again = match answer(&self.event(&records)) {
-                None => records,
-                Some(answer) => self.again(&records, &self.failed(&records, &answer), &mut driven),
+            let records: Vec<Record> = waiting.drain(..attempts.size.min(waiting.len())).collect();
+            let (first, last) = match answer(&self.event(&records)) {
+                None => (self.after_error(records, &mut attempts, &mut driven), Vec::new()),
+                Some(answer) => {
+                    (attempts.size, attempts.of_event) = (batch, 0);
+                    let failed = self.failed(&records, &answer);
+                    self.after_answer(&records, &failed, &mut attempts, &mut driven)
+                }
             };
-            driven.sent_again += again.len();
-            if !again.is_empty() {
+            driven.sent_again += first.len() + last.len();
+            if !(first.is_empty() && last.is_empty()) {
                 thread::sleep(BACKOFF);
             }
-            again.into_iter().rev().for_each(|record| waiting.push_front(record));
+            first.into_iter().rev().for_each(|record| waiting.push_front(record));
+            waiting.extend(last);
         }
         driven
     }
 
-    /// The records that are sent again.
-    fn again(self, records: &[Record], failed: &[usize], driven: &mut Driven) -> Vec<Record> {
+    /// The records that are sent again when an invocation ended in an error.
+    fn after_error(
+        self,
+        records: Vec<Record>,
+        attempts: &mut Attempts,
+        driven: &mut Driven,
+    ) -> Vec<Record> {
+        attempts.of_event += 1;
+        match self {
+            // The batch is bisected.
+            Self::Kinesis => attempts.size = records.len().div_ceil(2),
+            Self::Firehose | Self::AnalyticsInput if attempts.of_event > RETRIES_OF_FIREHOSE => {
+                attempts.of_event = 0;
+                driven.given_up.extend(records.iter().map(|record| record.number));
+                return Vec::new();
+            }
+            _ => {}
+        }
+        records
+    }
+
+    /// The records that are sent again at once, and those that come back behind the others.
+    fn after_answer(
+        self,
+        records: &[Record],
+        failed: &[usize],
+        attempts: &mut Attempts,
+        driven: &mut Driven,
+    ) -> (Vec<Record>, Vec<Record>) {
+        let those_that_failed = || failed.iter().map(|&place| records[place].clone());
         match self {
             Self::Kinesis => match failed.iter().min() {
-                Some(&lowest) => records[lowest..].to_vec(),
-                None => Vec::new(),
+                Some(&lowest) => (records[lowest..].to_vec(), Vec::new()),
+                None => (Vec::new(), Vec::new()),
             },
-            Self::AnalyticsOutput | Self::Sqs => {
-                failed.iter().map(|&place| records[place].clone()).collect()
-            }
+            Self::AnalyticsOutput => (those_that_failed().collect(), Vec::new()),
             Self::AnalyticsInput | Self::Firehose => {
-                driven.given_up.extend(failed.iter().map(|&place| records[place].number));
-                Vec::new()
+                driven.given_up.extend(those_that_failed().map(|record| record.number));
+                (Vec::new(), Vec::new())
+            }
+            Self::Sqs => {
+                let mut visible = Vec::new();
+                for record in those_that_failed() {
+                    let received = attempts.of_message.entry(record.number).or_insert(0);
+                    *received += 1;
+                    match *received < MAX_RECEIVE_COUNT {
+                        true => visible.push(record),
+                        // The queue's redrive policy moves it.
+                        false => drop(driven.given_up.insert(record.number)),
+                    }
+                }
+                (Vec::new(), visible)
             }
         }
     }
+}
+
+/// How often Firehose makes an invocation again that ended in an error.
+const RETRIES_OF_FIREHOSE: u32 = 3;
+
+/// How often a message of a queue is received before its redrive policy moves it.
+const MAX_RECEIVE_COUNT: u32 = 10;
+
+/// What a service remembers of what it sent.
+struct Attempts {
+    /// How many records the next event has at the most.
+    size: usize,
+    /// How often the event was sent, and ended in an error.
+    of_event: u32,
+    /// How often a message was received, and failed.
+    of_message: BTreeMap<usize, u32>,
 }
 
 /// The places of the items in a list of failures.
