@@ -23,7 +23,8 @@
 //! ```
 //!
 //! The library alone needs neither the AWS SDK nor the wasm target. Its features: `sns` publishes to
-//! Amazon SNS; `default-rule` embeds the threshold rule; `cli` and `lambda` are the binary's.
+//! Amazon SNS; `sqs` sends dead letters to Amazon SQS; `default-rule` embeds the threshold rule;
+//! `cli` and `lambda` are the binary's.
 //!
 //! In the order of the flow:
 //!

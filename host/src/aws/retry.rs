@@ -39,6 +39,8 @@ pub(super) async fn send<D: Destination>(
     let attempts = attempts(destination, &mut pending);
     match deadline {
         None => attempts.await,
+        // Not even begun: a request that is given up at once may have been taken.
+        Some(deadline) if deadline <= Instant::now() => drop(attempts),
         // What is left then has its reason.
         Some(deadline) => {
             let _ = tokio::time::timeout_at(deadline.into(), attempts).await;
