@@ -7,43 +7,57 @@ use std::time::Instant;
 use futures_util::future::join;
 
 use crate::alert::Composer;
-use crate::bad_record::{Disposer, Place};
+use crate::bad_record::{Disposer, OnBadRecord, Place};
 use crate::batch::Batch;
 use crate::contract::{Answer, Contract, Disposal, Event, FailureKind, Onward};
-use crate::counts::Counts;
 use crate::outcome::{Cause, Flag, Outcome, Verdict};
 use crate::payload::PayloadReader;
-use crate::pipeline::{Pipeline, Response};
-use crate::publish::{Message, Ordering, PublishError, Publisher, Step, Window, publish_in_order};
+use crate::pointer::FieldPointer;
+use crate::publish::{Cooldown, Message, Ordering, Publisher, Step, Window, publish_in_order};
+use crate::receipt::PublishError;
+use crate::response::{Counts, FailedRecord, Response};
+use crate::rule::Description;
 use crate::telemetry;
 
-/// An event that has been classified, on its way to be answered.
-pub(crate) struct Delivery<'a, P> {
-    pub(crate) pipeline: &'a Pipeline<P>,
-    pub(crate) event: Event<'a>,
-    pub(crate) batch: &'a Batch,
-    pub(crate) deadline: Option<Instant>,
+/// How events are delivered.
+#[derive(Debug)]
+pub(crate) struct Delivery<P> {
+    pub(crate) publisher: P,
+    /// The subject of messages for which the rule has none.
+    pub(crate) subject: String,
+    pub(crate) ordering: Option<Ordering>,
+    pub(crate) on_bad_record: OnBadRecord,
+    pub(crate) cooldown: Option<Cooldown>,
+    pub(crate) message_group: Option<FieldPointer>,
+    pub(crate) partition_keys: Vec<(String, FieldPointer)>,
 }
 
-/// A record that was answered as failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedRecord {
-    /// Its index in the event.
-    pub index: usize,
-    /// Its id; within an aggregate, with its number in it.
-    pub id: String,
-    /// Why.
-    pub reason: String,
-    /// Whether another attempt may help.
-    pub kind: FailureKind,
+impl<P> Delivery<P> {
+    /// To `publisher`, and as by default.
+    pub(crate) fn new(publisher: P, subject: &str) -> Self {
+        Self {
+            publisher,
+            subject: subject.to_owned(),
+            ordering: None,
+            on_bad_record: OnBadRecord::default(),
+            cooldown: None,
+            message_group: None,
+            partition_keys: Vec::new(),
+        }
+    }
 }
 
-/// Publishes, deals with what is bad, and answers.
-pub(crate) async fn deliver<P: Publisher>(delivery: Delivery<'_, P>, outcome: Outcome) -> Response {
-    let Delivery { pipeline, event, batch, deadline } = delivery;
+/// Publishes what the rule flagged in an event, deals with what is bad, and answers.
+pub(crate) async fn deliver<P: Publisher>(
+    delivery: &Delivery<P>,
+    rule: &Description,
+    event: &Event<'_>,
+    batch: &Batch,
+    outcome: Outcome,
+    deadline: Option<Instant>,
+) -> Response {
     let Outcome { verdicts, mut flagged, failed, rewritten } = outcome;
     let payloads = PayloadReader { batch, rewritten: rewritten.as_ref() };
-    let rule = pipeline.filter.description();
 
     let mut failed = failed.into_iter().map(|failure| match failure.cause {
         Cause::Record | Cause::Poison => Answer::permanent(failure.reason),
@@ -62,19 +76,18 @@ pub(crate) async fn deliver<P: Publisher>(delivery: Delivery<'_, P>, outcome: Ou
         event.unreadable().iter().map(|(_, answer)| answer.clone()).collect();
 
     let composer = Composer {
-        event: &event,
+        event,
         payloads: &payloads,
         rule,
-        subject: &pipeline.subject,
-        group: pipeline.message_group.as_ref(),
+        subject: &delivery.subject,
+        group: delivery.message_group.as_ref(),
     };
-    let messages = messages(pipeline, &composer, &mut flagged);
-    let disposer =
-        Disposer { policy: &pipeline.on_bad_record, event: &event, payloads: &payloads, rule };
-    let plan = plan(pipeline, &event, &flagged, &entries, messages);
+    let messages = messages(delivery, &composer, &mut flagged);
+    let disposer = Disposer { policy: &delivery.on_bad_record, event, payloads: &payloads, rule };
+    let plan = plan(delivery, event, &flagged, &entries, messages);
     let (receipts, ()) = join(
-        publish(pipeline, plan, deadline),
-        disposer.dispose(places(&mut entries, &mut unreadable, &event), deadline),
+        publish(delivery, plan, deadline),
+        disposer.dispose(places(&mut entries, &mut unreadable, event), deadline),
     )
     .await;
     for (flag, receipt) in flagged.iter().zip(receipts) {
@@ -84,12 +97,12 @@ pub(crate) async fn deliver<P: Publisher>(delivery: Delivery<'_, P>, outcome: Ou
             Err(error) => Answer::transient(error.to_string()),
         };
     }
-    let partition_keys = partition_keys(pipeline, &event, &payloads, &mut entries);
+    let partition_keys = partition_keys(delivery, event, &payloads, &mut entries);
     // Only now is it known which alerts nobody takes, and which keys are missing.
-    disposer.dispose(places(&mut entries, &mut unreadable, &event), deadline).await;
+    disposer.dispose(places(&mut entries, &mut unreadable, event), deadline).await;
 
     let mut counts = count(&verdicts, &entries, &unreadable);
-    let mut failures = failures(&event, &entries, &unreadable);
+    let mut failures = failures(event, &entries, &unreadable);
     let mut answers = event.answers(entries, unreadable);
     let onward = Onward { rewritten: rewritten.as_ref(), partition_keys: &partition_keys };
     for index in event.fit(&mut answers, &onward) {
@@ -105,11 +118,11 @@ pub(crate) async fn deliver<P: Publisher>(delivery: Delivery<'_, P>, outcome: Ou
 
 /// The alerts for what is flagged, as messages: one for each, unless a cooldown merges them.
 fn messages<P>(
-    pipeline: &Pipeline<P>,
+    delivery: &Delivery<P>,
     composer: &Composer<'_>,
     flagged: &mut [Flag],
 ) -> Vec<Message> {
-    let Some(cooldown) = &pipeline.cooldown else {
+    let Some(cooldown) = &delivery.cooldown else {
         let alerts = flagged.iter_mut().map(|flag| composer.compose(flag));
         return alerts.enumerate().map(|(index, alert)| Message::alone(index, alert)).collect();
     };
@@ -122,18 +135,18 @@ fn messages<P>(
 
 /// Publishes messages in the order that the pipeline keeps. One result for each flag, in order.
 async fn publish<P: Publisher>(
-    pipeline: &Pipeline<P>,
+    delivery: &Delivery<P>,
     plan: Plan,
     deadline: Option<Instant>,
 ) -> Vec<Result<(), PublishError>> {
     let Plan { steps, messages, flags } = plan;
-    let rejection_fails = pipeline.on_bad_record.fails();
+    let rejection_fails = delivery.on_bad_record.fails();
     let started = Instant::now();
-    let receipts = publish_in_order(&pipeline.publisher, steps, rejection_fails, deadline).await;
+    let receipts = publish_in_order(&delivery.publisher, steps, rejection_fails, deadline).await;
     telemetry::published(started.elapsed(), &receipts);
     let mut results = vec![Ok(()); flags];
     for ((stands_for, window), receipt) in messages.into_iter().zip(receipts) {
-        if let (Some(cooldown), Some(window), Err(_)) = (&pipeline.cooldown, window, &receipt) {
+        if let (Some(cooldown), Some(window), Err(_)) = (&delivery.cooldown, window, &receipt) {
             cooldown.close(&window);
         }
         for flag in stands_for {
@@ -155,15 +168,15 @@ struct Plan {
 
 /// Puts messages into chains, together with the records that failed already.
 fn plan<P: Publisher>(
-    pipeline: &Pipeline<P>,
+    delivery: &Delivery<P>,
     event: &Event<'_>,
     flagged: &[Flag],
     entries: &[Answer],
     messages: Vec<Message>,
 ) -> Plan {
-    let kept = event.keeps_order() || pipeline.publisher.keeps_order();
+    let kept = event.keeps_order() || delivery.publisher.keeps_order();
     let default = if kept { Ordering::Key } else { Ordering::None };
-    let ordering = pipeline.ordering.unwrap_or(default);
+    let ordering = delivery.ordering.unwrap_or(default);
     let chain = |place: (usize, usize), key: Option<String>| match ordering {
         // Nothing waits for anything.
         Ordering::None => format!("{place:?}"),
@@ -180,7 +193,7 @@ fn plan<P: Publisher>(
         covered.push((stands_for, opened));
     }
     let holds_back = |answer: &Answer| match answer {
-        Answer::Failed { kind: FailureKind::Permanent, .. } => pipeline.on_bad_record.fails(),
+        Answer::Failed { kind: FailureKind::Permanent, .. } => delivery.on_bad_record.fails(),
         Answer::Failed { .. } => true,
         _ => false,
     };
@@ -206,12 +219,12 @@ fn plan<P: Publisher>(
 /// The partition keys of each record as a JSON object; nothing if none are asked for or the
 /// contract has none. A record that lacks one can never be processed.
 fn partition_keys<P>(
-    pipeline: &Pipeline<P>,
+    delivery: &Delivery<P>,
     event: &Event<'_>,
     payloads: &PayloadReader<'_>,
     entries: &mut [Answer],
 ) -> Vec<String> {
-    if pipeline.partition_keys.is_empty() || event.contract != Contract::Firehose {
+    if delivery.partition_keys.is_empty() || event.contract != Contract::Firehose {
         return Vec::new();
     }
     let mut keys = vec![String::new(); event.len()];
@@ -221,7 +234,7 @@ fn partition_keys<P>(
         }
         let document = payloads.document(entry).unwrap_or_default();
         let mut values = serde_json::Map::new();
-        for (name, field) in &pipeline.partition_keys {
+        for (name, field) in &delivery.partition_keys {
             match field.text(&document).filter(|value| !value.is_empty()) {
                 Some(value) => {
                     values.insert(name.clone(), value.into_owned().into());

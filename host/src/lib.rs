@@ -68,6 +68,8 @@ mod payload;
 
 mod alert;
 
+mod receipt;
+
 #[cfg(feature = "sns")]
 mod aws;
 
@@ -77,11 +79,11 @@ pub mod dead_letter;
 
 mod bad_record;
 
-mod counts;
-
-mod delivery;
+mod response;
 
 pub mod telemetry;
+
+mod delivery;
 
 mod pipeline;
 
@@ -104,13 +106,13 @@ pub use crate::default_rule::DEFAULT_RULE;
 pub use crate::alert::Alert;
 pub use crate::bad_record::OnBadRecord;
 pub use crate::batch::{Batch, Encoding, Payloads};
-pub use crate::counts::Counts;
 pub use crate::engine::{Engine, EngineError};
 pub use crate::fault::Fault;
 pub use crate::filter::{Filter, OpenError, SettingsError};
 pub use crate::isolate::{Isolated, Stop};
 pub use crate::limits::{LimitExceeded, Limits};
 pub use crate::outcome::{Bound, Cause, Failure, Flag, Outcome, Verdict};
-pub use crate::pipeline::{DEFAULT_SUBJECT, FailedRecord, Pipeline, Request, Response};
+pub use crate::pipeline::{DEFAULT_SUBJECT, Pipeline, Request};
 pub use crate::pointer::{FieldPointer, InvalidPointer};
+pub use crate::response::{Counts, FailedRecord, Response};
 pub use crate::rule::{Description, INTERFACE, LoadError, Rule};

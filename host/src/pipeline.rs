@@ -4,16 +4,14 @@ use std::time::{Duration, Instant};
 use crate::bad_record::OnBadRecord;
 use crate::batch::Batch;
 use crate::contract::{Contract, EnvelopeError, Event, Origin};
-use crate::counts::Counts;
 use crate::delivery::{self, Delivery};
 use crate::filter::Filter;
 use crate::isolate::Isolated;
 use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
+use crate::response::Response;
 use crate::telemetry;
-
-pub use crate::delivery::FailedRecord;
 
 /// The subject of messages, as the pipelines that Weir replaces wrote it.
 pub const DEFAULT_SUBJECT: &str = "Sent from Kinesis Analytics";
@@ -21,15 +19,9 @@ pub const DEFAULT_SUBJECT: &str = "Sent from Kinesis Analytics";
 /// The whole flow, from an event to its answer.
 #[derive(Debug)]
 pub struct Pipeline<P> {
-    pub(crate) filter: Arc<Filter>,
-    pub(crate) publisher: P,
     contract: Option<Contract>,
-    pub(crate) subject: String,
-    pub(crate) ordering: Option<Ordering>,
-    pub(crate) on_bad_record: OnBadRecord,
-    pub(crate) cooldown: Option<Cooldown>,
-    pub(crate) message_group: Option<FieldPointer>,
-    pub(crate) partition_keys: Vec<(String, FieldPointer)>,
+    filter: Arc<Filter>,
+    delivery: Delivery<P>,
     publish_timeout: Option<Duration>,
 }
 
@@ -47,33 +39,14 @@ pub struct Request<'a> {
     pub deadline: Option<Instant>,
 }
 
-/// An event, processed.
-#[derive(Clone, Debug)]
-pub struct Response {
-    /// The answer, as the event's contract wants it.
-    pub body: Vec<u8>,
-    /// The event's contract.
-    pub contract: Contract,
-    /// What became of its records.
-    pub counts: Counts,
-    /// The records that failed, in order.
-    pub failures: Vec<FailedRecord>,
-}
-
 impl<P: Publisher> Pipeline<P> {
     /// A pipeline through `filter` to `publisher`.
     pub fn new(filter: Filter, publisher: P) -> Self {
         telemetry::opened(filter.description());
         Self {
-            filter: Arc::new(filter),
-            publisher,
             contract: None,
-            subject: DEFAULT_SUBJECT.to_owned(),
-            ordering: None,
-            on_bad_record: OnBadRecord::default(),
-            cooldown: None,
-            message_group: None,
-            partition_keys: Vec::new(),
+            filter: Arc::new(filter),
+            delivery: Delivery::new(publisher, DEFAULT_SUBJECT),
             publish_timeout: None,
         }
     }
@@ -87,7 +60,7 @@ impl<P: Publisher> Pipeline<P> {
     /// Sets the subject of messages for which the rule has none of its own. By default
     /// [`DEFAULT_SUBJECT`].
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
-        self.subject = subject.into();
+        self.delivery.subject = subject.into();
         self
     }
 
@@ -95,33 +68,33 @@ impl<P: Publisher> Pipeline<P> {
     /// FIFO queue or to a publisher that [keeps the order](Publisher::keeps_order), or else
     /// [`Ordering::None`].
     pub fn ordering(mut self, ordering: Ordering) -> Self {
-        self.ordering = Some(ordering);
+        self.delivery.ordering = Some(ordering);
         self
     }
 
     /// Sets what becomes of records that can never be processed. By default they fail.
     pub fn on_bad_record(mut self, policy: OnBadRecord) -> Self {
-        self.on_bad_record = policy;
+        self.delivery.on_bad_record = policy;
         self
     }
 
     /// Merges alerts when many come for the same key. By default none are merged.
     pub fn cooldown(mut self, cooldown: Cooldown) -> Self {
-        self.cooldown = Some(cooldown);
+        self.delivery.cooldown = Some(cooldown);
         self
     }
 
     /// Sets the field of the payload whose value is the message group on a FIFO topic. By default,
     /// and where there is no such field, it is the partition key.
     pub fn message_group(mut self, field: FieldPointer) -> Self {
-        self.message_group = Some(field);
+        self.delivery.message_group = Some(field);
         self
     }
 
     /// Adds a partition key to the answers for Firehose: a name, and the field of the payload that
     /// holds its value. A record without that field can never be processed.
     pub fn partition_key(mut self, name: impl Into<String>, field: FieldPointer) -> Self {
-        self.partition_keys.push((name.into(), field));
+        self.delivery.partition_keys.push((name.into(), field));
         self
     }
 
@@ -148,8 +121,8 @@ impl<P: Publisher> Pipeline<P> {
         let batch = Arc::new(batch);
         let outcome = self.classify(&batch, request.deadline).await;
         let deadline = self.publishing_ends(request.deadline);
-        Ok(delivery::deliver(Delivery { pipeline: self, event, batch: &batch, deadline }, outcome)
-            .await)
+        let rule = self.filter.description();
+        Ok(delivery::deliver(&self.delivery, rule, &event, &batch, outcome, deadline).await)
     }
 
     fn read<'a>(&self, request: &Request<'a>) -> Result<(Event<'a>, Batch), EnvelopeError> {

@@ -22,10 +22,9 @@ use metrics::{
 };
 
 use crate::contract::{Contract, FailureKind};
-use crate::counts::Counts;
-use crate::delivery::FailedRecord;
 use crate::isolate::Isolated;
-use crate::publish::PublishError;
+use crate::receipt::PublishError;
+use crate::response::{Counts, FailedRecord};
 use crate::rule::Description;
 
 /// The histograms of time, in seconds.

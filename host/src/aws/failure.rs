@@ -2,7 +2,7 @@ use std::error::Error;
 
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 
-use crate::publish::PublishError;
+use crate::receipt::PublishError;
 
 /// Why a request failed as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]

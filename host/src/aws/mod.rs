@@ -19,7 +19,7 @@ use futures_util::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use crate::publish::PublishError;
+use crate::receipt::PublishError;
 
 pub(crate) use breaker::Breaker;
 pub(crate) use failure::{RequestFailure, entry_failure};

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::{Destination, Entry, RequestFailure};
-use crate::publish::PublishError;
+use crate::receipt::PublishError;
 
 /// How often entries that may still succeed are sent again.
 const RETRIES: usize = 7;

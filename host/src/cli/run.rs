@@ -23,10 +23,10 @@ use super::screen::Screen;
 use super::setup::{ConfigArgs, open_filter, pipeline, runtime};
 use super::shutdown::Shutdown;
 use crate::contract::{Contract, EnvelopeError, FailureKind, Origin};
-use crate::counts::Counts;
-use crate::pipeline::{FailedRecord, Pipeline, Request, Response};
+use crate::pipeline::{Pipeline, Request};
 use crate::publish::sns::SnsTopic;
 use crate::publish::{AlertFormat, AlertWriter, Publisher};
+use crate::response::{Counts, FailedRecord, Response};
 
 /// How long publishing may take for an event, unless it is set: there is nobody who waits for the
 /// answer until a time of his own.

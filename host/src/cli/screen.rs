@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::counts::Counts;
+use crate::response::Counts;
 
 /// Standard error, as a person sees it: lines that stay, and below them, on a terminal, one that
 /// shows how far the work has come. A clone is the same screen.

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::{DeadLetter, DeadLetterQueue};
-use crate::publish::PublishError;
+use crate::receipt::PublishError;
 
 /// A file that dead letters are appended to, one JSON document a line. A letter is confirmed once it
 /// is on the disk.

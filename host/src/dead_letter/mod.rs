@@ -10,7 +10,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
-use crate::publish::PublishError;
+use crate::receipt::PublishError;
 
 pub use file::DeadLetterFile;
 

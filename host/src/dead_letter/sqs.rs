@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use super::{DeadLetter, DeadLetterQueue};
 use crate::alert;
 use crate::aws::{self, Answer, Destination, Entry, Line, RequestFailure, entry_failure, fifo_id};
-use crate::publish::PublishError;
+use crate::receipt::PublishError;
 
 /// What is put into one request, in bytes: queues that were made before the larger limit take no
 /// more.

@@ -1,3 +1,18 @@
+use crate::contract::{Contract, FailureKind};
+
+/// An event, processed.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The answer, as the event's contract wants it.
+    pub body: Vec<u8>,
+    /// The event's contract.
+    pub contract: Contract,
+    /// What became of its records.
+    pub counts: Counts,
+    /// The records that failed, in order.
+    pub failures: Vec<FailedRecord>,
+}
+
 /// What became of records, in numbers. The records within an aggregate count one by one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -17,6 +32,19 @@ pub struct Counts {
     pub dead_lettered: u64,
     /// They can never be processed, and were dropped for it.
     pub discarded: u64,
+}
+
+/// A record that was answered as failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedRecord {
+    /// Its index in the event.
+    pub index: usize,
+    /// Its id; within an aggregate, with its number in it.
+    pub id: String,
+    /// Why.
+    pub reason: String,
+    /// Whether another attempt may help.
+    pub kind: FailureKind,
 }
 
 impl std::ops::AddAssign for Counts {
