@@ -102,7 +102,10 @@ fn bad_records_go_to_a_file_or_nowhere_or_fail() {
     assert!(bad > 5);
     assert_eq!(failures(run(&["--on-bad-record", "drop"], 0)), 0);
     assert_eq!(failures(run(&["--dead-letter", letters.to_str().expect("UTF-8")], 0)), 0);
-    assert_eq!(fs::read_to_string(&letters).expect("the letters").lines().count(), bad);
+    let count = || fs::read_to_string(&letters).expect("the letters").lines().count();
+    assert_eq!(count(), bad);
+    let dry = ["--dry-run", "--dead-letter", letters.to_str().expect("UTF-8")];
+    assert_eq!((failures(run(&dry, 1)), count()), (bad, bad), "a dry run sends none");
 }
 
 #[test]

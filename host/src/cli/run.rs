@@ -22,6 +22,7 @@ use super::input::InputEvent;
 use super::screen::Screen;
 use super::setup::{ConfigArgs, open_filter, pipeline, runtime};
 use super::shutdown::Shutdown;
+use crate::config::BadRecords;
 use crate::contract::{Contract, EnvelopeError, FailureKind, Origin};
 use crate::pipeline::{Pipeline, Request};
 use crate::publish::sns::SnsTopic;
@@ -60,7 +61,7 @@ pub(super) struct RunArgs {
     #[arg(value_name = "FILE", default_value = "-")]
     files: Vec<PathBuf>,
 
-    /// Publish nothing, even if a topic is set
+    /// Publish nothing and send no dead letters, even if there are a topic and a place for them
     #[arg(long)]
     dry_run: bool,
 
@@ -84,6 +85,9 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
     let RunArgs { files, config, dry_run, alerts, metrics, log } = args;
     let mut config = config.load()?;
     config.publish_timeout.get_or_insert(PUBLISH_TIMEOUT);
+    if dry_run && config.bad_records != BadRecords::Drop {
+        config.bad_records = BadRecords::Fail;
+    }
     let filter = open_filter(&config)?;
     let screen = Screen::new();
     let log_to = screen.clone();

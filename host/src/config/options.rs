@@ -39,7 +39,8 @@ pub struct Options {
     #[arg(long, value_name = "POINTER")]
     pub field: Option<String>,
 
-    /// Add `"anomaly": true` or `false` to the payloads that go on (firehose, ndjson)
+    /// Add `"anomaly": true` or `false` to the payloads that go on (firehose, analytics-input,
+    /// ndjson)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true")]
     pub annotate: Option<bool>,
@@ -74,11 +75,12 @@ pub struct Options {
     #[arg(long, value_name = "none|key|shard")]
     pub ordering: Option<Ordering>,
 
-    /// What becomes of a record that can never be processed [default: fail]
+    /// What becomes of a record that can never be processed [default: dead-letter if there is a
+    /// place for it, or else fail]
     #[arg(long, value_name = "fail|dead-letter|drop", hide_possible_values = true)]
     pub on_bad_record: Option<BadRecordPolicy>,
 
-    /// Amazon SQS queue, or file, for the records that --on-bad-record dead-letter sends away
+    /// Amazon SQS queue, by its URL, or file for records that can never be processed
     #[arg(long, value_name = "URL|FILE")]
     pub dead_letter: Option<String>,
 
