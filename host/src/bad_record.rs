@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::batch::Encoding;
-use crate::contract::{Answer, Disposal, Event, FailureKind};
+use crate::contract::{Answer, Disposal, Event, FailureCause, FailureKind};
 use crate::dead_letter::{DeadLetter, DeadLetterQueue};
 use crate::payload::PayloadReader;
 use crate::rule::Description;
@@ -87,8 +87,10 @@ impl Disposer<'_> {
                                 _ => "its queue did not answer for it".to_owned(),
                             };
                             let reason = reason_of(answer);
-                            **answer =
-                                Answer::transient(format!("{reason}; its dead letter: {why}"));
+                            **answer = Answer::transient(
+                                FailureCause::DeadLetter,
+                                format!("{reason}; its dead letter: {why}"),
+                            );
                         }
                     }
                 }

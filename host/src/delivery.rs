@@ -9,7 +9,7 @@ use futures_util::future::join;
 use crate::alert::Composer;
 use crate::bad_record::{Disposer, OnBadRecord, Place};
 use crate::batch::Batch;
-use crate::contract::{Answer, Contract, Disposal, Event, FailureKind, Onward};
+use crate::contract::{Answer, Contract, Disposal, Event, FailureCause, FailureKind, Onward};
 use crate::outcome::{Cause, Flag, Outcome, Verdict};
 use crate::payload::PayloadReader;
 use crate::pointer::FieldPointer;
@@ -60,16 +60,19 @@ pub(crate) async fn deliver<P: Publisher>(
     let payloads = PayloadReader { batch, rewritten: rewritten.as_ref() };
 
     let mut failed = failed.into_iter().map(|failure| match failure.cause {
-        Cause::Record | Cause::Poison => Answer::permanent(failure.reason),
-        Cause::Unclassified => Answer::transient(failure.reason),
+        Cause::Record => Answer::permanent(FailureCause::Record, failure.reason),
+        Cause::Poison => Answer::permanent(FailureCause::Poison, failure.reason),
+        Cause::Unclassified => Answer::transient(FailureCause::Unclassified, failure.reason),
     });
     let mut entries: Vec<Answer> = verdicts
         .iter()
         .map(|verdict| match verdict {
             Verdict::Pass => Answer::Done,
             Verdict::Drop => Answer::Dropped,
-            Verdict::Flag => Answer::transient("it was not published"),
-            Verdict::Fail => failed.next().unwrap_or_else(|| Answer::transient("no reason")),
+            Verdict::Flag => Answer::transient(FailureCause::Publishing, "it was not published"),
+            Verdict::Fail => failed
+                .next()
+                .unwrap_or_else(|| Answer::transient(FailureCause::Unclassified, "no reason")),
         })
         .collect();
     let mut unreadable: Vec<Answer> =
@@ -93,8 +96,10 @@ pub(crate) async fn deliver<P: Publisher>(
     for (flag, receipt) in flagged.iter().zip(receipts) {
         entries[flag.index] = match receipt {
             Ok(()) => Answer::Published { score: flag.score, crossed: flag.crossed },
-            Err(error) if error.is_permanent() => Answer::permanent(error.to_string()),
-            Err(error) => Answer::transient(error.to_string()),
+            Err(error) if error.is_permanent() => {
+                Answer::permanent(FailureCause::Publishing, error.to_string())
+            }
+            Err(error) => Answer::transient(FailureCause::Publishing, error.to_string()),
         };
     }
     let partition_keys = partition_keys(delivery, event, &payloads, &mut entries);
@@ -106,9 +111,10 @@ pub(crate) async fn deliver<P: Publisher>(
     let mut answers = event.answers(entries, unreadable);
     let onward = Onward { rewritten: rewritten.as_ref(), partition_keys: &partition_keys };
     for index in event.fit(&mut answers, &onward) {
-        let Answer::Failed { reason, kind } = &answers[index] else { continue };
-        let (id, reason, kind) = (event.id(index).to_owned(), reason.clone(), *kind);
-        failures.push(FailedRecord { index, id, reason, kind });
+        let Answer::Failed { reason, kind, cause } = &answers[index] else { continue };
+        let (id, reason) = (event.id(index).to_owned(), reason.clone());
+        let (kind, cause) = (*kind, *cause);
+        failures.push(FailedRecord { index, id, reason, kind, cause });
         counts.failed += 1;
     }
     failures.sort_by_key(|failure| failure.index);
@@ -240,9 +246,10 @@ fn partition_keys<P>(
                     values.insert(name.clone(), value.into_owned().into());
                 }
                 None => {
-                    *answer = Answer::permanent(format!(
-                        "it has no value at {field} for the partition key {name:?}"
-                    ));
+                    *answer = Answer::permanent(
+                        FailureCause::PartitionKey,
+                        format!("it has no value at {field} for the partition key {name:?}"),
+                    );
                 }
             }
         }
@@ -287,8 +294,8 @@ fn count(verdicts: &[Verdict], entries: &[Answer], unreadable: &[Answer]) -> Cou
 
 fn failures(event: &Event<'_>, entries: &[Answer], unreadable: &[Answer]) -> Vec<FailedRecord> {
     let failed = |index: usize, id: String, answer: &Answer| match answer {
-        Answer::Failed { reason, kind } => {
-            Some(FailedRecord { index, id, reason: reason.clone(), kind: *kind })
+        Answer::Failed { reason, kind, cause } => {
+            Some(FailedRecord { index, id, reason: reason.clone(), kind: *kind, cause: *cause })
         }
         _ => None,
     };

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::contract::{Answer, Contract, Event, Onward, Origin, unpack};
+use crate::contract::{Answer, Contract, Event, FailureCause, Onward, Origin, unpack};
 
 /// Reads bytes as an event of every contract, and checks that the answer names each record once, in
 /// order.
@@ -23,7 +23,7 @@ pub fn envelope(bytes: &[u8]) {
         let entry_ids: HashSet<_> = (0..batch.len()).map(|entry| event.entry_id(entry)).collect();
         assert_eq!(entry_ids.len(), batch.len(), "every entry has an id of its own");
         (0..batch.len()).for_each(|entry| drop(event.key(entry)));
-        let failed = vec![Answer::transient("no"); batch.len()];
+        let failed = vec![Answer::transient(FailureCause::Record, "no"); batch.len()];
         let unreadable = event.unreadable().iter().map(|(_, answer)| answer.clone()).collect();
         let answers = event.answers(failed, unreadable);
         let response = event.respond(&answers, &Onward::default());

@@ -1,4 +1,4 @@
-use crate::contract::{Contract, FailureKind};
+use crate::contract::{Contract, FailureCause, FailureKind};
 
 /// An event, processed.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub struct FailedRecord {
     pub reason: String,
     /// Whether another attempt may help.
     pub kind: FailureKind,
+    /// What it failed for.
+    pub cause: FailureCause,
 }
 
 impl std::ops::AddAssign for Counts {

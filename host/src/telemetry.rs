@@ -4,7 +4,7 @@
 //! | metric | labels | |
 //! | --- | --- | --- |
 //! | `weir_records_total` | `verdict` | what the rule said: `pass`, `flag`, `drop`, `fail` |
-//! | `weir_failed_records_total` | `kind` | answered as failed: `transient`, `permanent` |
+//! | `weir_failed_records_total` | `kind`, `cause` | answered as failed: `transient` or `permanent`, and [for what](crate::contract::FailureCause) |
 //! | `weir_bad_records_total` | `disposal` | dealt with: `dead-letter`, `drop` |
 //! | `weir_published_total` | `result` | `confirmed`, `rejected`, `refused`, `unconfirmed` |
 //! | `weir_events_total` | `contract` | events answered |
@@ -21,7 +21,7 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-use crate::contract::{Contract, FailureKind};
+use crate::contract::{Contract, FailureCause, FailureKind};
 use crate::isolate::Isolated;
 use crate::receipt::PublishError;
 use crate::response::{Counts, FailedRecord};
@@ -87,10 +87,15 @@ pub(crate) fn answered(contract: Contract, counts: &Counts, failures: &[FailedRe
     for (disposal, count) in [("dead-letter", dead_lettered), ("drop", discarded)] {
         counter!("weir_bad_records_total", "disposal" => disposal).increment(count);
     }
-    for (name, kind) in
-        [("transient", FailureKind::Transient), ("permanent", FailureKind::Permanent)]
-    {
-        let count = failures.iter().filter(|failure| failure.kind == kind).count() as u64;
-        counter!("weir_failed_records_total", "kind" => name).increment(count);
+    for kind in [FailureKind::Transient, FailureKind::Permanent] {
+        for cause in FailureCause::ALL {
+            let is_one = |f: &&FailedRecord| f.kind == kind && f.cause == cause;
+            let count = failures.iter().filter(is_one).count() as u64;
+            if count > 0 {
+                let (kind, cause) = (kind.name(), cause.name());
+                counter!("weir_failed_records_total", "kind" => kind, "cause" => cause)
+                    .increment(count);
+            }
+        }
     }
 }

@@ -39,7 +39,7 @@ fn prometheus_reads_what_became_of_records() {
         "weir_records_total{verdict=\"flag\"} 1",
         "weir_records_total{verdict=\"pass\"} 1",
         "weir_records_total{verdict=\"fail\"} 2",
-        "weir_failed_records_total{kind=\"permanent\"} 2",
+        "weir_failed_records_total{kind=\"permanent\",cause=\"record\"} 2",
         "weir_published_total{result=\"confirmed\"} 1",
         "weir_events_total{contract=\"firehose\"} 1",
         "weir_classify_seconds_count 1",

@@ -107,7 +107,13 @@ async fn handle(
     };
     let response = pipeline.process(request).await?;
     for failure in &response.failures {
-        tracing::warn!(record = failure.id, kind = ?failure.kind, reason = failure.reason, "record failed");
+        tracing::warn!(
+            record = failure.id,
+            kind = failure.kind.name(),
+            cause = failure.cause.name(),
+            reason = failure.reason,
+            "record failed"
+        );
     }
     let counts = response.counts;
     tracing::info!(

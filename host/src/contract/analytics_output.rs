@@ -34,6 +34,7 @@ pub(super) fn respond(event: &Event<'_>, answers: &[Answer]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::FailureCause;
     use super::super::Onward;
     use super::*;
 
@@ -42,7 +43,7 @@ mod tests {
         let event =
             br#"{"records":[{"recordId":"\u0062\/","data":"YQ=="},{"recordId":"a","data":""}]}"#;
         let (event, _) = read(event).expect("an event");
-        let answers = [Answer::Done, Answer::transient("no")];
+        let answers = [Answer::Done, Answer::transient(FailureCause::Record, "no")];
         assert_eq!(
             String::from_utf8(event.respond(&answers, &Onward::default())).expect("UTF-8"),
             r#"{"records":[{"recordId":"\u0062\/","result":"Ok"},{"recordId":"a","result":"DeliveryFailed"}]}"#

@@ -12,7 +12,7 @@ pub(crate) enum Answer {
     /// It can never be processed, and has been dealt with.
     Disposed { reason: String, disposal: Disposal },
     /// Something it required is not confirmed: why.
-    Failed { reason: String, kind: FailureKind },
+    Failed { reason: String, kind: FailureKind, cause: FailureCause },
 }
 
 /// How a record was dealt with that can never be processed.
@@ -33,15 +33,74 @@ pub enum FailureKind {
     Permanent,
 }
 
+/// What a record failed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureCause {
+    /// The rule cannot classify it.
+    Record,
+    /// It makes the rule fail.
+    Poison,
+    /// The rule is at fault, or there was no time.
+    Unclassified,
+    /// Its data cannot be unpacked.
+    Unpacking,
+    /// Its alert is not confirmed.
+    Publishing,
+    /// Its payload lacks a partition key.
+    PartitionKey,
+    /// The answer has no room for it.
+    NoRoom,
+    /// Its dead letter is not confirmed.
+    DeadLetter,
+}
+
+impl FailureCause {
+    /// Every cause there is.
+    pub const ALL: [Self; 8] = [
+        Self::Record,
+        Self::Poison,
+        Self::Unclassified,
+        Self::Unpacking,
+        Self::Publishing,
+        Self::PartitionKey,
+        Self::NoRoom,
+        Self::DeadLetter,
+    ];
+
+    /// The name, as in metrics and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Poison => "poison",
+            Self::Unclassified => "unclassified",
+            Self::Unpacking => "unpacking",
+            Self::Publishing => "publishing",
+            Self::PartitionKey => "partition-key",
+            Self::NoRoom => "no-room",
+            Self::DeadLetter => "dead-letter",
+        }
+    }
+}
+
+impl FailureKind {
+    /// The name, as in metrics and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Permanent => "permanent",
+        }
+    }
+}
+
 impl Answer {
     /// A failure that the stream service should try again.
-    pub(crate) fn transient(reason: impl Into<String>) -> Self {
-        Self::Failed { reason: reason.into(), kind: FailureKind::Transient }
+    pub(crate) fn transient(cause: FailureCause, reason: impl Into<String>) -> Self {
+        Self::Failed { reason: reason.into(), kind: FailureKind::Transient, cause }
     }
 
     /// A failure that no other attempt can mend.
-    pub(crate) fn permanent(reason: impl Into<String>) -> Self {
-        Self::Failed { reason: reason.into(), kind: FailureKind::Permanent }
+    pub(crate) fn permanent(cause: FailureCause, reason: impl Into<String>) -> Self {
+        Self::Failed { reason: reason.into(), kind: FailureKind::Permanent, cause }
     }
 
     /// The answer for a record of which this and `other` are parts: what failed comes first, then

@@ -4,8 +4,8 @@ use super::record_id::RecordId;
 use super::transformation::Onward;
 use super::unpack::{self, Unpacked, unpack};
 use super::{
-    Answer, Contract, EnvelopeError, Origin, analytics_input, analytics_output, firehose,
-    json_string, kinesis, ndjson, sqs, transformation,
+    Answer, Contract, EnvelopeError, FailureCause, Origin, analytics_input, analytics_output,
+    firehose, json_string, kinesis, ndjson, sqs, transformation,
 };
 use crate::batch::{Batch, Encoding};
 
@@ -113,8 +113,8 @@ impl<'a> Event<'a> {
                 Err(error) => {
                     event.parts_before(record);
                     let answer = match error.is_transient() {
-                        true => Answer::transient(error.to_string()),
-                        false => Answer::permanent(error.to_string()),
+                        true => Answer::transient(FailureCause::Unpacking, error.to_string()),
+                        false => Answer::permanent(FailureCause::Unpacking, error.to_string()),
                     };
                     event.unreadable.push((record, answer));
                 }
@@ -280,9 +280,17 @@ mod tests {
 
         let mut entries = vec![Answer::Done; 5];
         let unreadable = vec![Answer::Dropped];
-        entries[2] = Answer::transient("no");
+        entries[2] = Answer::transient(FailureCause::Record, "no");
         let answers = event.answers(entries, unreadable);
-        assert_eq!(answers, [Answer::Done, Answer::transient("no"), Answer::Dropped, Answer::Done]);
+        assert_eq!(
+            answers,
+            [
+                Answer::Done,
+                Answer::transient(FailureCause::Record, "no"),
+                Answer::Dropped,
+                Answer::Done
+            ]
+        );
     }
 
     #[test]
@@ -291,7 +299,8 @@ mod tests {
         let (event, batch) = kinesis::read(body.as_bytes()).expect("an event");
         assert_eq!(batch.len(), 3);
         assert!(event.parts.is_none());
-        let entries = vec![Answer::Done, Answer::Dropped, Answer::permanent("no")];
+        let entries =
+            vec![Answer::Done, Answer::Dropped, Answer::permanent(FailureCause::Record, "no")];
         assert_eq!(event.answers(entries.clone(), Vec::new()), entries);
     }
 }

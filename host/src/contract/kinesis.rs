@@ -90,6 +90,7 @@ pub(super) fn respond(event: &Event<'_>, answers: &[Answer]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::FailureCause;
     use super::super::Onward;
     use super::*;
 
@@ -110,7 +111,11 @@ mod tests {
         assert_eq!([event.id(0), event.id(1), event.id(2)], ["0998", "999", "1000"]);
         assert_eq!((batch.len(), &*event.source), (3, "arn:s"));
         assert_eq!(event.key(2).as_deref(), Some("k1000"));
-        let answers = [Answer::Done, Answer::transient("no"), Answer::permanent("no")];
+        let answers = [
+            Answer::Done,
+            Answer::transient(FailureCause::Record, "no"),
+            Answer::permanent(FailureCause::Record, "no"),
+        ];
         assert_eq!(
             String::from_utf8(event.respond(&answers, &Onward::default())).expect("UTF-8"),
             r#"{"batchItemFailures":[{"itemIdentifier":"999"},{"itemIdentifier":"1000"}]}"#

@@ -41,8 +41,8 @@ use std::str::FromStr;
 
 use crate::batch::Encoding;
 
-pub use answer::FailureKind;
 pub(crate) use answer::{Answer, Disposal};
+pub use answer::{FailureCause, FailureKind};
 pub use envelope::EnvelopeError;
 pub(crate) use event::Event;
 pub use ndjson::Origin;

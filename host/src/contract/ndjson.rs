@@ -111,6 +111,7 @@ fn document(rewritten: Option<&Payloads>, index: usize) -> Option<&RawValue> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::FailureCause;
     use super::*;
 
     #[test]
@@ -121,7 +122,7 @@ mod tests {
         assert_eq!(batch.len(), 2);
         let answers = [
             Answer::Published { score: Some(2.0), crossed: Some(Bound::Upper) },
-            Answer::permanent("not a JSON object"),
+            Answer::permanent(FailureCause::Record, "not a JSON object"),
         ];
         assert_eq!(
             String::from_utf8(event.respond(&answers, &Onward::default())).expect("UTF-8"),

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Answer, Contract, Disposal, Event, Onward, Origin};
+use super::{Answer, Contract, Disposal, Event, FailureCause, Onward, Origin};
 use crate::batch::Payloads;
 use crate::fuzzing;
 
@@ -40,8 +40,8 @@ fn answer() -> impl Strategy<Value = Answer> {
         Just(Answer::Published { score: Some(1.5), crossed: None }),
         Just(Answer::Dropped),
         Just(Answer::Disposed { reason: "r".to_owned(), disposal: Disposal::Drop }),
-        Just(Answer::transient("t")),
-        Just(Answer::permanent("p")),
+        Just(Answer::transient(FailureCause::Record, "t")),
+        Just(Answer::permanent(FailureCause::Record, "p")),
     ]
 }
 

@@ -78,6 +78,7 @@ pub(super) fn respond(event: &Event<'_>, answers: &[Answer]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::FailureCause;
     use super::super::Onward;
     use super::*;
 
@@ -90,7 +91,7 @@ mod tests {
         assert_eq!((batch.len(), &*event.source), (2, "arn:q"));
         assert_eq!((event.key(0).as_deref(), event.key(1)), (Some("g"), None));
         assert_eq!(event.data(0), Some("{\"a\":1}"));
-        let answers = [Answer::transient("no"), Answer::Done];
+        let answers = [Answer::transient(FailureCause::Record, "no"), Answer::Done];
         assert_eq!(
             String::from_utf8(event.respond(&answers, &Onward::default())).expect("UTF-8"),
             r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#

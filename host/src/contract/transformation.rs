@@ -6,7 +6,7 @@
 //! "Dynamic partitioning".
 
 use super::envelope::{AROUND_ANSWERS_BYTES, MAX_RESPONSE_BYTES, MIN_ANSWER_BYTES};
-use super::{Answer, Event};
+use super::{Answer, Event, FailureCause};
 use crate::batch::Payloads;
 
 /// What records go on with, where it is not as they came.
@@ -138,9 +138,12 @@ pub(super) fn fit(event: &Event<'_>, answers: &mut [Answer], onward: &Onward<'_>
             Some(left) => room = left,
             None => {
                 failed.push(index);
-                *answer = Answer::transient(format!(
-                    "the answer has no room for its {bytes} bytes: it may have {MAX_RESPONSE_BYTES} in all"
-                ));
+                *answer = Answer::transient(
+                    FailureCause::NoRoom,
+                    format!(
+                        "the answer has no room for its {bytes} bytes: it may have {MAX_RESPONSE_BYTES} in all"
+                    ),
+                );
             }
         }
     }
@@ -166,7 +169,7 @@ mod tests {
         let answers = [
             Answer::Done,
             Answer::Dropped,
-            Answer::permanent("no"),
+            Answer::permanent(FailureCause::Record, "no"),
             Answer::Published { score: None, crossed: None },
         ];
         let rewritten =
@@ -187,7 +190,12 @@ mod tests {
     fn partition_keys_go_with_the_records_that_go_on() {
         let keys: Vec<_> = (0..4).map(|index| format!(r#"{{"ward":"{index}"}}"#)).collect();
         let onward = Onward { partition_keys: &keys, ..Onward::default() };
-        let answers = [Answer::Done, Answer::Dropped, Answer::Done, Answer::transient("no")];
+        let answers = [
+            Answer::Done,
+            Answer::Dropped,
+            Answer::Done,
+            Answer::transient(FailureCause::Record, "no"),
+        ];
         let response = respond_to(EVENT, &answers, &onward);
         assert_eq!(response.matches("metadata").count(), 2);
         assert!(response.contains(r#""data":"YQ==","metadata":{"partitionKeys":{"ward":"0"}}}"#));
@@ -208,7 +216,10 @@ mod tests {
             Payloads { bytes: b"12345".to_vec(), ends: vec![1, 5], ..Payloads::default() };
         for rewritten in [None, Some(&rewritten)] {
             let onward = Onward { rewritten, partition_keys: &keys };
-            for answers in [[Answer::Done, Answer::Done], [Answer::transient("no"), Answer::Done]] {
+            for answers in [
+                [Answer::Done, Answer::Done],
+                [Answer::transient(FailureCause::Record, "no"), Answer::Done],
+            ] {
                 let response = respond(&event, &answers, &onward);
                 let counted = total(&event, &answers, &onward);
                 // What is counted has a comma after the last one, and the longest result.
@@ -234,7 +245,7 @@ mod tests {
         };
         let onward = Onward { rewritten: Some(&rewritten), ..Onward::default() };
         let mut answers = vec![Answer::Done; 8];
-        answers[1] = Answer::permanent("no");
+        answers[1] = Answer::permanent(FailureCause::Record, "no");
         assert_eq!(fit(&event, &mut answers, &onward), [6, 7]);
         let response = respond(&event, &answers, &onward);
         assert!(response.len() <= MAX_RESPONSE_BYTES);
