@@ -9,6 +9,9 @@ use super::{
 };
 use crate::batch::{Batch, Encoding};
 
+/// The largest event, in bytes: what its records inflate to has to fit into the batch as well.
+const MAX_BYTES: usize = Batch::MAX_BYTES / 2;
+
 /// An event, read: its records' ids and data. Their payloads are in the batch that goes to the
 /// rule, each an *entry* of it: one for most records, several for an aggregate, none for a record
 /// whose data cannot be unpacked.
@@ -61,8 +64,8 @@ impl<'a> Event<'a> {
         body: &'a [u8],
         origin: &Origin<'_>,
     ) -> Result<(Self, Batch), EnvelopeError> {
-        if body.len() > Batch::MAX_BYTES {
-            return Err(EnvelopeError::TooLarge { bytes: body.len(), maximum: Batch::MAX_BYTES });
+        if body.len() > MAX_BYTES {
+            return Err(EnvelopeError::TooLarge { bytes: body.len(), maximum: MAX_BYTES });
         }
         match contract {
             Contract::AnalyticsOutput => analytics_output::read(body),
