@@ -1,6 +1,10 @@
 //! When SNS does not do as it is told: what is not confirmed is failed back, and nothing else.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use weir_tests::event::{Record, records};
 use weir_tests::weir::{self, Output, weir};
@@ -206,4 +210,22 @@ fn a_service_that_is_away_is_left_alone_by_the_events_that_follow() {
 
 fn answers_of_events(stdout: &str) -> usize {
     stdout.lines().map(|line| assert_eq!(answers(line).len(), 500)).count()
+}
+
+#[test]
+fn so_many_requests_are_under_way_at_once_and_no_more() {
+    let under_way = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+    let seen = Arc::clone(&under_way);
+    let sns = ScriptedSns::start(move |_, _| {
+        let (now, most) = &*seen;
+        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        thread::sleep(Duration::from_millis(2));
+        now.fetch_sub(1, Ordering::SeqCst);
+        Fate::Confirmed
+    });
+    let input = "{\"ANOMALY_SCORE\":2}\n".repeat(500);
+    weir::run_with_input(&mut run_at(sns.url(), &[]), &input).exit(0);
+    let most = under_way.1.load(Ordering::SeqCst);
+    assert!((2..=8).contains(&most), "{most} at once");
+    assert_eq!(sns.requests().len(), 50);
 }
