@@ -99,18 +99,18 @@ impl Disposer<'_> {
     }
 
     fn letter(&self, place: Place, answer: &Answer) -> DeadLetter {
-        let (id, data) = match place {
+        let as_it_came = |data: &str| (data.to_owned(), self.event.contract.encoding());
+        let (id, (data, encoding)) = match place {
             Place::Entry(entry) => {
-                (self.event.entry_id(entry).into_owned(), self.event.data(entry))
+                let data = self.event.data(entry).map(as_it_came);
+                (
+                    self.event.entry_id(entry).into_owned(),
+                    data.unwrap_or_else(|| self.payload(entry)),
+                )
             }
             Place::Record(record) => {
-                (self.event.id(record).to_owned(), Some(self.event.record_data(record)))
+                (self.event.id(record).to_owned(), as_it_came(self.event.record_data(record)))
             }
-        };
-        let (data, encoding) = match (data, place) {
-            (Some(data), _) => (data.to_owned(), self.event.contract.encoding()),
-            (None, Place::Entry(entry)) => self.encoded(entry),
-            (None, Place::Record(_)) => (String::new(), Encoding::Plain),
         };
         DeadLetter {
             record: id,
@@ -125,7 +125,7 @@ impl Disposer<'_> {
     }
 
     /// The payload of an entry as text: as it is, or in base64 where it is no text.
-    fn encoded(&self, entry: usize) -> (String, Encoding) {
+    fn payload(&self, entry: usize) -> (String, Encoding) {
         let bytes = self.payloads.encoded(entry);
         let encoding = self.payloads.batch.encoding();
         match std::str::from_utf8(bytes) {
