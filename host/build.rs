@@ -25,7 +25,9 @@ mod default_rule {
         let folder = |name| PathBuf::from(env::var_os(name).expect("cargo sets it"));
         let (host, out) = (folder("CARGO_MANIFEST_DIR"), folder("OUT_DIR"));
         let workspace = host.parent().expect("the host is a member of the workspace");
-        for source in ["wit", "guest/sdk", "guest/threshold", "host/src/compile.rs", "Cargo.lock"] {
+        for source in
+            ["wit", "json", "guest/sdk", "guest/threshold", "host/src/compile.rs", "Cargo.lock"]
+        {
             println!("cargo::rerun-if-changed={}", workspace.join(source).display());
         }
 

@@ -21,7 +21,7 @@ pub mod base64;
 
 mod record;
 
-pub mod json;
+pub use weir_json as json;
 
 mod rule;
 

@@ -12,11 +12,11 @@ pub struct Pointer {
 
 /// One step of a pointer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Token {
+pub(crate) struct Token {
     /// The member that the step takes in an object.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// The element that the step takes in an array, if it can take any.
-    pub(super) index: Option<usize>,
+    pub(crate) index: Option<usize>,
 }
 
 impl Pointer {
@@ -40,7 +40,7 @@ impl Pointer {
         &self.text
     }
 
-    pub(super) fn tokens(&self) -> &[Token] {
+    pub(crate) fn tokens(&self) -> &[Token] {
         &self.tokens
     }
 }

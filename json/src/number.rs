@@ -1,9 +1,9 @@
-use super::lanes::{self, Lanes, WIDTH};
-use super::{Cause, SyntaxError};
+use crate::lanes::{self, Lanes, WIDTH};
+use crate::{Cause, SyntaxError};
 
 /// Walks the number that begins at `start`: the offset of what follows it.
 #[inline(always)]
-pub(super) fn scan(bytes: &[u8], start: usize) -> Result<usize, SyntaxError> {
+pub(crate) fn scan(bytes: &[u8], start: usize) -> Result<usize, SyntaxError> {
     let integer = start + usize::from(bytes.get(start) == Some(&b'-'));
     // A clear bit for each digit. Whatever is shifted in from above is no digit.
     let others = !lanes::mask(bytes, integer, Lanes::digits);
@@ -84,7 +84,7 @@ fn is_finite(number: &[u8]) -> bool {
 
 /// The 64-bit float nearest to a number in JSON's grammar.
 #[inline]
-pub(super) fn to_f64(text: &str) -> f64 {
+pub(crate) fn to_f64(text: &str) -> f64 {
     // JSON's numbers are a subset of what Rust reads.
     short_decimal(text.as_bytes()).unwrap_or_else(|| text.parse().unwrap_or(f64::NAN))
 }

@@ -1,6 +1,6 @@
-use super::lanes::{self, Lanes, WIDTH};
-use super::path::{Path, Span};
-use super::{Cause, Document, Kind, Pointer, SyntaxError, Value, number, string};
+use crate::lanes::{self, Lanes, WIDTH};
+use crate::path::{Path, Span};
+use crate::{Cause, Document, Kind, Pointer, SyntaxError, Value, number, string};
 
 /// How many objects and arrays may be open within each other.
 pub const MAX_DEPTH: u32 = 127;

@@ -4,13 +4,13 @@
 //! vectors; elsewhere, as in native tests, the same is done in plain Rust.
 
 /// How many bytes are looked at together.
-pub(super) const WIDTH: usize = 16;
+pub(crate) const WIDTH: usize = 16;
 
-pub(super) use vector::Lanes;
+pub(crate) use vector::Lanes;
 
 /// The mask of the bytes from `at` on that are of `class`; none behind the end is.
 #[inline(always)]
-pub(super) fn mask(bytes: &[u8], at: usize, class: impl Fn(Lanes) -> u32) -> u32 {
+pub(crate) fn mask(bytes: &[u8], at: usize, class: impl Fn(Lanes) -> u32) -> u32 {
     match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
         Some(chunk) => class(Lanes::load(chunk)),
         None => mask_at_end(bytes, at, class),
@@ -40,18 +40,18 @@ mod vector {
     };
 
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Lanes(v128);
+    pub(crate) struct Lanes(v128);
 
     impl Lanes {
         #[inline(always)]
-        pub(in super::super) fn load(bytes: &[u8; WIDTH]) -> Self {
+        pub(crate) fn load(bytes: &[u8; WIDTH]) -> Self {
             // SAFETY: the reference is to 16 readable bytes; the load needs no alignment.
             Self(unsafe { v128_load(bytes.as_ptr().cast()) })
         }
 
         /// Bytes that end a run of plain characters in a string: `"`, `\` and controls.
         #[inline(always)]
-        pub(in super::super) fn string_stops(self) -> u32 {
+        pub(crate) fn string_stops(self) -> u32 {
             let quote = i8x16_eq(self.0, u8x16_splat(b'"'));
             let backslash = i8x16_eq(self.0, u8x16_splat(b'\\'));
             let control = i8x16_eq(u8x16_min(self.0, u8x16_splat(0x1f)), self.0);
@@ -60,7 +60,7 @@ mod vector {
 
         /// Space, tab, line feed and carriage return.
         #[inline(always)]
-        pub(in super::super) fn whitespace(self) -> u32 {
+        pub(crate) fn whitespace(self) -> u32 {
             let equal = |byte| i8x16_eq(self.0, u8x16_splat(byte));
             let blank = v128_or(equal(b' '), equal(b'\t'));
             u32::from(i8x16_bitmask(v128_or(blank, v128_or(equal(b'\n'), equal(b'\r')))))
@@ -68,7 +68,7 @@ mod vector {
 
         /// Decimal digits.
         #[inline(always)]
-        pub(in super::super) fn digits(self) -> u32 {
+        pub(crate) fn digits(self) -> u32 {
             let value = u8x16_sub(self.0, u8x16_splat(b'0'));
             u32::from(i8x16_bitmask(i8x16_eq(u8x16_min(value, u8x16_splat(9)), value)))
         }
@@ -80,29 +80,29 @@ mod vector {
     use super::WIDTH;
 
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Lanes([u8; WIDTH]);
+    pub(crate) struct Lanes([u8; WIDTH]);
 
     impl Lanes {
         #[inline(always)]
-        pub(in super::super) fn load(bytes: &[u8; WIDTH]) -> Self {
+        pub(crate) fn load(bytes: &[u8; WIDTH]) -> Self {
             Self(*bytes)
         }
 
         /// Bytes that end a run of plain characters in a string: `"`, `\` and controls.
         #[inline(always)]
-        pub(in super::super) fn string_stops(self) -> u32 {
+        pub(crate) fn string_stops(self) -> u32 {
             self.mask(|byte| byte == b'"' || byte == b'\\' || byte < 0x20)
         }
 
         /// Space, tab, line feed and carriage return.
         #[inline(always)]
-        pub(in super::super) fn whitespace(self) -> u32 {
+        pub(crate) fn whitespace(self) -> u32 {
             self.mask(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
         }
 
         /// Decimal digits.
         #[inline(always)]
-        pub(in super::super) fn digits(self) -> u32 {
+        pub(crate) fn digits(self) -> u32 {
             self.mask(|byte| byte.is_ascii_digit())
         }
 

@@ -1,17 +1,17 @@
-use super::lanes::{self, Lanes, WIDTH};
-use super::{Cause, SyntaxError};
+use crate::lanes::{self, Lanes, WIDTH};
+use crate::{Cause, SyntaxError};
 
 /// The end of a string and what was noticed on the way to it.
-pub(super) struct Scanned {
+pub(crate) struct Scanned {
     /// The offset of the closing quote.
-    pub(super) close: usize,
+    pub(crate) close: usize,
     /// The string holds an escape: its text is not what it is written as.
-    pub(super) escaped: bool,
+    pub(crate) escaped: bool,
 }
 
 /// Walks the string whose first byte behind the opening quote is at `at`.
 #[inline(always)]
-pub(super) fn scan(bytes: &[u8], mut at: usize) -> Result<Scanned, SyntaxError> {
+pub(crate) fn scan(bytes: &[u8], mut at: usize) -> Result<Scanned, SyntaxError> {
     let mut escaped = false;
     loop {
         at = plain_run(bytes, at);
@@ -105,7 +105,7 @@ fn code_unit(bytes: &[u8], at: usize) -> Result<u32, SyntaxError> {
 
 /// Whether the text between the quotes of a valid string stands for `plain`.
 #[cold]
-pub(super) fn unescapes_to(written: &[u8], mut plain: &[u8]) -> bool {
+pub(crate) fn unescapes_to(written: &[u8], mut plain: &[u8]) -> bool {
     let mut at = 0;
     let mut utf8 = [0; 4];
     while let Some(&byte) = written.get(at) {
@@ -129,7 +129,7 @@ pub(super) fn unescapes_to(written: &[u8], mut plain: &[u8]) -> bool {
 
 /// Whether two byte strings are the same. Compares words: keys are too short for a call to pay.
 #[inline(always)]
-pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::MAX_DEPTH;
+use crate::MAX_DEPTH;
 
 /// Why a byte string is not a JSON document. It holds nothing of the document's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct SyntaxError {
 
 impl SyntaxError {
     #[cold]
-    pub(super) fn new(cause: Cause, offset: usize) -> Self {
+    pub(crate) fn new(cause: Cause, offset: usize) -> Self {
         Self { cause, offset }
     }
 }

@@ -1,4 +1,5 @@
-//! Reads one field of a JSON document, and vouches for all of it.
+//! The JSON scanner that Weir's rules and its host share: it vouches for all of a document, and hands
+//! out what is asked for.
 //!
 //! [`scan`] walks a document once, checks every byte of it as a conforming parser would (RFC 8259)
 //! and hands out the root and the value that a [`Pointer`] names, as slices of the document.

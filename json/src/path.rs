@@ -1,11 +1,11 @@
-use super::pointer::{Pointer, Token};
-use super::{Kind, string};
+use crate::pointer::{Pointer, Token};
+use crate::{Kind, string};
 
 /// The way along a pointer through the document that is being scanned.
 ///
 /// The containers on the way are nested in each other, so one number tells how far the way is
 /// open: the depth of the innermost of them.
-pub(super) struct Path<'p> {
+pub(crate) struct Path<'p> {
     tokens: &'p [Token],
     /// The depth of the innermost open container on the way. 0: none is open.
     depth: u32,
@@ -19,20 +19,20 @@ pub(super) struct Path<'p> {
 
 /// Where a value is: `start..end`, in bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Span {
-    pub(super) kind: Kind,
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(crate) struct Span {
+    pub(crate) kind: Kind,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 impl<'p> Path<'p> {
-    pub(super) fn new(pointer: &'p Pointer) -> Self {
+    pub(crate) fn new(pointer: &'p Pointer) -> Self {
         Self { tokens: pointer.tokens(), depth: 0, pass: usize::MAX, next: true, found: None }
     }
 
     /// A member's key, in an object at `depth`: the text between the quotes.
     #[inline(always)]
-    pub(super) fn key(&mut self, depth: u32, key: &[u8], escaped: bool) {
+    pub(crate) fn key(&mut self, depth: u32, key: &[u8], escaped: bool) {
         if depth == self.depth
             && let Some(token) = self.token()
         {
@@ -51,7 +51,7 @@ impl<'p> Path<'p> {
 
     /// An element begins, in an array at `depth`.
     #[inline(always)]
-    pub(super) fn element(&mut self, depth: u32) {
+    pub(crate) fn element(&mut self, depth: u32) {
         if depth == self.depth {
             self.next = self.pass == 0;
             self.pass = self.pass.wrapping_sub(1);
@@ -60,7 +60,7 @@ impl<'p> Path<'p> {
 
     /// A value that is no container.
     #[inline(always)]
-    pub(super) fn scalar(&mut self, kind: Kind, start: usize, end: usize) {
+    pub(crate) fn scalar(&mut self, kind: Kind, start: usize, end: usize) {
         if self.next {
             self.next = false;
             if self.at_end() {
@@ -71,7 +71,7 @@ impl<'p> Path<'p> {
 
     /// A container begins.
     #[inline(always)]
-    pub(super) fn open(&mut self, kind: Kind, start: usize) {
+    pub(crate) fn open(&mut self, kind: Kind, start: usize) {
         if self.next {
             self.next = false;
             if self.at_end() {
@@ -84,7 +84,7 @@ impl<'p> Path<'p> {
 
     /// The container at `depth` ends.
     #[inline(always)]
-    pub(super) fn close(&mut self, depth: u32, end: usize) {
+    pub(crate) fn close(&mut self, depth: u32, end: usize) {
         if depth == self.depth {
             self.depth -= 1;
             if self.at_end()
@@ -98,7 +98,7 @@ impl<'p> Path<'p> {
     }
 
     /// The value at the way's end, once the document has been scanned.
-    pub(super) fn found(&self) -> Option<Span> {
+    pub(crate) fn found(&self) -> Option<Span> {
         self.found
     }
 
