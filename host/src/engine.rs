@@ -12,7 +12,10 @@ const MAX_INSTANCES: u32 = 64;
 
 /// Linear memory that stays with a slot of the pool from one instance to the next, so that a fresh
 /// instance does not fault its pages in again. In bytes.
-const KEEP_RESIDENT_BYTES: usize = 1 << 20;
+const KEEP_RESIDENT_BYTES: usize = 4 << 20;
+
+/// The same for a table: a page of the machine's holds those of rules.
+const KEEP_RESIDENT_TABLE_BYTES: usize = 4096;
 
 /// The WebAssembly engine: compiles rules and runs them within [`Limits`]. Make one and share it;
 /// a clone is the same engine.
@@ -72,7 +75,7 @@ fn config(limits: &Limits) -> Config {
         .max_memory_size(limits.memory_bytes)
         .table_elements(limits.table_entries)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
-        .table_keep_resident(4096)
+        .table_keep_resident(KEEP_RESIDENT_TABLE_BYTES)
         .pagemap_scan(Enabled::Auto);
 
     let mut config = Config::new();

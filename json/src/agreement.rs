@@ -5,7 +5,7 @@
 //! right, and so draws the line of what fits a 64-bit float some ulps off. Numbers that close to
 //! the line do not come up by chance; they are tested where numbers are scanned.
 
-use super::{Document, Kind, Pointer, SyntaxError, scan};
+use super::{Document, Kind, PADDING, Pointer, SyntaxError, scan, scan_within};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -15,6 +15,13 @@ use serde_json::Value as Json;
 fn assert_agreement(document: &[u8], pointer: &str) {
     let shown = document.escape_ascii();
     let field = Pointer::parse(pointer).expect("a pointer");
+    // What stands behind the document is none of its.
+    for padding in ["0", " ", "\"", ",", "}", "]", "\":1,\"a", "\"a\":1,", "1,2,"] {
+        let mut buffer = document.to_vec();
+        buffer.extend(padding.bytes().cycle().take(PADDING + 3));
+        let padded = scan_within(&buffer, document.len(), &field);
+        assert_eq!(padded, scan(document, &field), "{shown} before {padding:?}");
+    }
     match (scan(document, &field), serde_json::from_slice::<Json>(document)) {
         (Ok(ours), Ok(theirs)) => {
             let field = ours.field.map(|value| parsed(value.text()));

@@ -37,7 +37,7 @@ pub(crate) struct Lanes(u8x16);
 
 impl Lanes {
     #[inline(always)]
-    fn load(bytes: &[u8; WIDTH]) -> Self {
+    pub(crate) fn load(bytes: &[u8; WIDTH]) -> Self {
         Self(u8x16::new(*bytes))
     }
 

@@ -10,6 +10,7 @@ mod lanes;
 mod number;
 mod path;
 mod pointer;
+mod run;
 mod scan;
 mod string;
 
@@ -18,7 +19,7 @@ mod agreement;
 
 pub use error::{Cause, SyntaxError};
 pub use pointer::{Pointer, PointerError};
-pub use scan::{MAX_DEPTH, scan};
+pub use scan::{MAX_DEPTH, PADDING, scan, scan_within};
 
 use std::fmt;
 

@@ -107,18 +107,36 @@ fn short_decimal(text: &[u8]) -> Option<f64> {
     if digits.len() >= POWERS_OF_TEN.len() {
         return None;
     }
-    let mut integer = 0_u64;
-    let mut point = digits.len().wrapping_sub(1);
-    for (at, &byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => integer = integer * 10 + u64::from(byte - b'0'),
-            b'.' => point = at,
-            _ => return None,
-        }
-    }
-    let decimals = digits.len().wrapping_sub(1).wrapping_sub(point);
-    let value = integer as f64 / POWERS_OF_TEN.get(decimals)?;
+    let point = digits.iter().position(|&byte| byte == b'.');
+    let (integer, fraction) = digits.split_at(point.unwrap_or(digits.len()));
+    let fraction = fraction.get(1..).unwrap_or_default();
+    let value = append_digits(append_digits(0, integer)?, fraction)?;
+    let value = value as f64 / POWERS_OF_TEN[fraction.len()];
     Some(if negative { -value } else { value })
+}
+
+/// The number whose digits are those of `number` and these. None if one is no digit.
+#[inline(always)]
+fn append_digits(mut number: u64, digits: &[u8]) -> Option<u64> {
+    let (chunks, rest) = digits.as_chunks();
+    for chunk in chunks {
+        number = number * 10_000 + four_digits(*chunk)?;
+    }
+    for &byte in rest {
+        let digit = u64::from(byte.wrapping_sub(b'0'));
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + digit;
+    }
+    Some(number)
+}
+
+#[inline(always)]
+fn four_digits(text: [u8; 4]) -> Option<u64> {
+    let [a, b, c, d] = text.map(|byte| u64::from(byte.wrapping_sub(b'0')));
+    let all = a <= 9 && b <= 9 && c <= 9 && d <= 9;
+    all.then_some((a * 10 + b) * 100 + c * 10 + d)
 }
 
 /// What fits a 64-bit float exactly, up to the number of digits that always do.

@@ -1,4 +1,5 @@
 use crate::pointer::{Pointer, Token};
+use crate::run::Watched;
 use crate::{Kind, string};
 
 /// The way along a pointer through the document that is being scanned.
@@ -28,6 +29,25 @@ pub(crate) struct Span {
 impl<'p> Path<'p> {
     pub(crate) fn new(pointer: &'p Pointer) -> Self {
         Self { tokens: pointer.tokens(), depth: 0, pass: usize::MAX, next: true, found: None }
+    }
+
+    /// The key that is on the way in an object at `depth`, if there is one.
+    #[inline(always)]
+    pub(crate) fn watched(&self, depth: u32) -> Option<Watched<'p>> {
+        let token = self.token().filter(|_| depth == self.depth)?;
+        Some(Watched { key: token.key.as_bytes(), reaches: self.at_end() })
+    }
+
+    /// The value of a key on the way, a number that a run has passed.
+    #[inline(always)]
+    pub(crate) fn passed(&mut self, start: usize, end: usize) {
+        self.found = Some(Span { kind: Kind::Number, start, end });
+    }
+
+    /// Whether an element of an array at `depth` may be on the way.
+    #[inline(always)]
+    pub(crate) fn watches(&self, depth: u32) -> bool {
+        depth == self.depth && self.token().is_some()
     }
 
     /// A member's key, in an object at `depth`: the text between the quotes.

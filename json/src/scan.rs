@@ -1,10 +1,14 @@
 use crate::lanes::{self, Lanes, WIDTH};
 use crate::path::{Path, Span};
+use crate::run::{REACH, Run};
 use crate::string::Utf8;
 use crate::{Cause, Document, Kind, Pointer, SyntaxError, Value, number, string};
 
 /// How many objects and arrays may be open within each other.
 pub const MAX_DEPTH: u32 = 127;
+
+/// How many bytes behind a document make scanning it faster.
+pub const PADDING: usize = REACH;
 
 /// Checks that `document` is JSON, all of it, and finds the value that `field` names.
 ///
@@ -12,8 +16,28 @@ pub const MAX_DEPTH: u32 = 127;
 /// byte order mark, strings hold no half surrogate pairs, numbers fit a 64-bit float, and nesting
 /// ends at [`MAX_DEPTH`]. Of members with the same key the last one counts.
 pub fn scan<'a>(document: &'a [u8], field: &Pointer) -> Result<Document<'a>, SyntaxError> {
+    scan_within(document, document.len(), field)
+}
+
+/// Does the same for the document that the first `length` bytes of a buffer are. It takes less time
+/// where the buffer goes on behind the document, for [`PADDING`] bytes or more: whatever they hold.
+///
+/// # Errors
+///
+/// As [`scan`].
+///
+/// # Panics
+///
+/// If the buffer is shorter.
+pub fn scan_within<'a>(
+    buffer: &'a [u8],
+    length: usize,
+    field: &Pointer,
+) -> Result<Document<'a>, SyntaxError> {
+    let document = &buffer[..length];
     let mut path = Path::new(field);
-    let root = Scanner::new(document, Utf8::Unchecked).document(&mut path)?;
+    let scanner = Scanner { bytes: document, buffer, at: 0, utf8: Utf8::Unchecked };
+    let root = scanner.document(&mut path)?;
     let value = |span: Span| Value {
         kind: span.kind,
         bytes: &document[span.start..span.end],
@@ -25,15 +49,13 @@ pub fn scan<'a>(document: &'a [u8], field: &Pointer) -> Result<Document<'a>, Syn
 /// A document and how far it has been walked.
 struct Scanner<'a> {
     bytes: &'a [u8],
+    /// The document and what can be read behind it.
+    buffer: &'a [u8],
     at: usize,
     utf8: Utf8,
 }
 
-impl<'a> Scanner<'a> {
-    fn new(bytes: &'a [u8], utf8: Utf8) -> Self {
-        Self { bytes, at: 0, utf8 }
-    }
-
+impl Scanner<'_> {
     /// Walks the whole document: the root's extent.
     #[inline(always)]
     fn document(mut self, path: &mut Path<'_>) -> Result<Span, SyntaxError> {
@@ -50,51 +72,24 @@ impl<'a> Scanner<'a> {
 
     /// Walks the root and everything in it: the root's kind.
     ///
-    /// One round of the loop is one value with what leads to it, a comma and a key, and the ends
-    /// of the containers that it is the last of.
-    #[inline(always)]
+    /// One round of the loop is a run of plain members or elements and one value that is not plain,
+    /// with what leads to it, and the ends of the containers that it is the last of.
     fn root(&mut self, path: &mut Path<'_>) -> Result<Kind, SyntaxError> {
         let mut open = Open::default();
+        // Most documents begin like this: no need to look for what else they might begin with.
+        if self.bytes[self.at..].starts_with(b"{\"") {
+            self.open(Kind::Object, &mut open, path)?;
+        }
         loop {
-            let start = self.at;
-            let first = self.byte();
-            // Told apart in the order of how often they come.
-            let mut kind = if first == b'"' {
-                self.at = string::scan(self.bytes, start + 1, &mut self.utf8)?.close + 1;
-                Kind::String
-            } else if first == b'-' || first.is_ascii_digit() {
-                self.at = number::scan(self.bytes, start)?;
-                Kind::Number
-            } else if first == b'{' {
-                open.push(true, start)?;
-                path.open(Kind::Object, start);
-                self.at += 1;
-                if self.skip_whitespace() != b'}' {
-                    self.key(&open, path)?;
-                    continue;
-                }
-                Kind::Object
-            } else if first == b'[' {
-                open.push(false, start)?;
-                path.open(Kind::Array, start);
-                self.at += 1;
-                if self.skip_whitespace() != b']' {
-                    path.element(open.depth);
-                    continue;
-                }
-                Kind::Array
-            } else {
-                self.literal(first)?
-            };
-            if !matches!(kind, Kind::Object | Kind::Array) {
-                path.scalar(kind, start, self.at);
+            if !self.passes_run(&mut open, path) {
+                let Some(kind) = self.value(&mut open, path)? else { continue };
                 if open.depth == 0 {
                     return Ok(kind);
                 }
                 self.skip_whitespace();
             }
             while self.byte() != b',' {
-                kind = self.close(&mut open, path)?;
+                let kind = self.close(&mut open, path)?;
                 if open.depth == 0 {
                     return Ok(kind);
                 }
@@ -102,12 +97,71 @@ impl<'a> Scanner<'a> {
             }
             self.at += 1;
             self.skip_whitespace();
-            if open.in_object {
-                self.key(&open, path)?;
-            } else {
-                path.element(open.depth);
-            }
         }
+    }
+
+    /// Passes plain members or elements, and into containers: whether it is behind a value.
+    fn passes_run(&mut self, open: &mut Open, path: &mut Path<'_>) -> bool {
+        if open.depth == 0 || (!open.in_object && path.watches(open.depth)) {
+            return false;
+        }
+        let mut run = Run::new(self.at, open.in_object);
+        let watched = path.watched(open.depth);
+        run.pass(self.buffer, self.bytes.len(), watched, MAX_DEPTH - open.depth);
+        open.push_all(&run);
+        if let Some((start, end)) = run.found {
+            path.passed(start, end);
+        }
+        self.at = run.at;
+        self.skip_whitespace();
+        run.behind_a_value
+    }
+
+    /// Walks the bracket that a container begins with.
+    #[inline(always)]
+    fn open(
+        &mut self,
+        kind: Kind,
+        open: &mut Open,
+        path: &mut Path<'_>,
+    ) -> Result<(), SyntaxError> {
+        open.push(kind == Kind::Object, self.at)?;
+        path.open(kind, self.at);
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Walks a value with the key that leads to it, or into a container that is not empty: then
+    /// there is no kind yet.
+    #[inline(never)]
+    fn value(&mut self, open: &mut Open, path: &mut Path<'_>) -> Result<Option<Kind>, SyntaxError> {
+        if open.in_object {
+            self.key(open, path)?;
+        } else if open.depth > 0 {
+            path.element(open.depth);
+        }
+        let start = self.at;
+        let first = self.byte();
+        // Told apart in the order of how often they come.
+        let kind = if first == b'"' {
+            self.at = string::scan(self.bytes, start + 1, &mut self.utf8)?.close + 1;
+            Kind::String
+        } else if first == b'-' || first.is_ascii_digit() {
+            self.at = number::scan(self.bytes, start)?;
+            Kind::Number
+        } else if first == b'{' || first == b'[' {
+            let (kind, bracket) =
+                if first == b'{' { (Kind::Object, b'}') } else { (Kind::Array, b']') };
+            self.open(kind, open, path)?;
+            if self.skip_whitespace() != bracket {
+                return Ok(None);
+            }
+            return self.close(open, path).map(Some);
+        } else {
+            self.literal(first)?
+        };
+        path.scalar(kind, start, self.at);
+        Ok(Some(kind))
     }
 
     /// Walks a key and its colon, up to the value.
@@ -215,6 +269,16 @@ impl Open {
         self.outer_objects = self.outer_objects << 1 | u128::from(self.in_object);
         self.in_object = object;
         Ok(())
+    }
+
+    /// Adds the containers that a run opened.
+    #[inline(always)]
+    fn push_all(&mut self, run: &Run) {
+        if run.opened > 0 {
+            self.depth += run.opened;
+            self.outer_objects = self.outer_objects << run.opened | u128::from(run.outer_objects);
+            self.in_object = run.in_object;
+        }
     }
 
     #[inline(always)]

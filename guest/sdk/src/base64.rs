@@ -5,25 +5,35 @@ mod blocks;
 
 use std::fmt;
 
+use crate::json::PADDING;
+
 /// Decodes `encoded` into `out`, which is cleared first and whose capacity is reused.
 ///
 /// Strict: whitespace, missing or misplaced padding and stray bits behind the last byte are all
 /// refused. After an error the content of `out` is unspecified.
 pub fn decode_into(encoded: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    out.clear();
-    decode(encoded, out).ok_or_else(|| explain(encoded))
+    let length = decode_within(encoded, out)?;
+    out.truncate(length);
+    Ok(())
 }
 
-/// Decodes the blocks in vectors, then what is left of the text, with its padding.
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-fn decode(encoded: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let rest = blocks::decode(encoded, out)?;
-    base64_simd::STANDARD.decode_append(rest, out).ok()
+/// Decodes `encoded` into the front of `buffer`, which only ever grows: how many bytes that makes.
+/// Behind them the buffer goes on for [`PADDING`] bytes at the least, whatever they hold.
+pub(crate) fn decode_within(encoded: &[u8], buffer: &mut Vec<u8>) -> Result<usize, DecodeError> {
+    let enough = encoded.len() / 4 * 3 + PADDING;
+    if buffer.len() < enough {
+        buffer.resize(enough.next_power_of_two(), 0);
+    }
+    decode(encoded, buffer).ok_or_else(|| explain(encoded))
 }
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use blocks::decode;
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-fn decode(encoded: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    base64_simd::STANDARD.decode_append(encoded, out).ok()
+fn decode(encoded: &[u8], buffer: &mut [u8]) -> Option<usize> {
+    let room = base64_simd::Out::from_slice(&mut buffer[..encoded.len() / 4 * 3]);
+    base64_simd::STANDARD.decode(encoded, room).map(|decoded| decoded.len()).ok()
 }
 
 /// Why a byte string is not base64. Offsets count bytes from its start.

@@ -40,13 +40,17 @@ pub fn classify<R: Rule>(rule: &mut R, batch: Batch<'_>) -> Outcome {
         ..Outcome::default()
     };
     let mut decoded = Vec::new();
-    for payload in batch.payloads.iter() {
-        let payload = match batch.encoding {
-            Encoding::Plain => Ok(payload),
-            Encoding::Base64 => base64::decode_into(payload, &mut decoded).map(|()| &decoded[..]),
+    let mut start = 0;
+    for &end in batch.payloads.ends {
+        let payload = &batch.payloads.bytes[start..end as usize];
+        let record = match batch.encoding {
+            Encoding::Plain => Ok(Record::within(&batch.payloads.bytes[start..], payload.len())),
+            Encoding::Base64 => base64::decode_within(payload, &mut decoded)
+                .map(|length| Record::within(&decoded, length)),
         };
-        match payload {
-            Ok(payload) => outcome.add(rule, &Record::new(payload)),
+        start = end as usize;
+        match record {
+            Ok(record) => outcome.add(rule, &record),
             Err(error) => outcome.push(Verdict::Fail(format!("not base64: {error}"))),
         }
         if let Some((bytes, ends)) = &mut outcome.rewritten {
@@ -58,7 +62,14 @@ pub fn classify<R: Rule>(rule: &mut R, batch: Batch<'_>) -> Outcome {
 
 impl Outcome {
     fn add<R: Rule>(&mut self, rule: &mut R, record: &Record<'_>) {
-        let verdict = with_message(rule.classify(record), record);
+        let verdict = match rule.classify(record) {
+            // Most records pass: there is nothing to carry around for them.
+            Verdict::Pass if self.rewritten.is_none() => {
+                self.verdicts.push(VerdictKind::Pass);
+                return;
+            }
+            verdict => with_message(verdict, record),
+        };
         if let (Some((bytes, _)), Verdict::Pass | Verdict::Flag(_)) =
             (&mut self.rewritten, &verdict)
         {

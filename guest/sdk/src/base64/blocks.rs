@@ -8,26 +8,32 @@ use std::arch::wasm32::{
 };
 
 /// How many symbols make a block.
-const SYMBOLS: usize = 16;
+pub(super) const SYMBOLS: usize = 16;
 
 /// How many bytes come of a block.
 const BYTES: usize = 12;
 
-/// Appends to `out` what the blocks of `encoded` stand for, all but the last, partial or whole.
+/// Decodes `encoded` into the front of `out`: how many bytes that makes. None if a byte is not of the
+/// alphabet, or padding is not as it should be.
 ///
-/// The rest, which may be padded, is the answer; there is none if a block holds a byte outside
-/// the alphabet.
+/// # Panics
+///
+/// If `out` has less than [`SYMBOLS`] bytes more than `encoded` stands for.
 #[inline]
-pub(super) fn decode<'e>(encoded: &'e [u8], out: &mut Vec<u8>) -> Option<&'e [u8]> {
+pub(super) fn decode(encoded: &[u8], out: &mut [u8]) -> Option<usize> {
+    let groups = encoded.len() / 4;
+    if encoded.len() % 4 != 0 {
+        return None;
+    }
+    assert!(groups * 3 + SYMBOLS <= out.len(), "room for what is decoded, and a block");
+    // The last block, partial or whole, may be padded.
     let blocks = encoded.len().saturating_sub(1) / SYMBOLS;
-    let (encoded, rest) = encoded.split_at(blocks * SYMBOLS);
-    // A block is stored with 4 bytes too many, which the next one overwrites.
-    out.reserve(blocks * BYTES + SYMBOLS);
     let mut faults = u8x16_splat(0);
     let mut decode_run = |from: usize, run: usize| {
         for block in from..from + run {
             // SAFETY: with `block < blocks` this reads 16 symbols of `encoded`, and writes 16
-            // bytes from 12 for each block before it, which is within the capacity reserved.
+            // bytes from 12 for each block before it. The last 4 are too many: the next block, or
+            // nobody, needs their place, and there is room for them.
             unsafe {
                 let symbols = v128_load(encoded.as_ptr().add(block * SYMBOLS).cast());
                 let (bytes, fault) = decode_block(symbols);
@@ -48,9 +54,34 @@ pub(super) fn decode<'e>(encoded: &'e [u8], out: &mut Vec<u8>) -> Option<&'e [u8
     if blocks > done {
         decode_run(done, 1);
     }
-    // SAFETY: the blocks have been written, 12 bytes each, without a gap from the start.
-    unsafe { out.set_len(blocks * BYTES) };
-    (!v128_any_true(faults)).then_some(rest)
+
+    // The last symbols fill a block together with symbols that are decoded already, or, where there
+    // are not so many, with `A`, which stands for zero bits.
+    let mut last = [b'A'; SYMBOLS];
+    match encoded.last_chunk() {
+        Some(symbols) => last = *symbols,
+        None => last[SYMBOLS - encoded.len()..].copy_from_slice(encoded),
+    }
+    let padding = match last {
+        [.., b'=', b'='] => 2,
+        [.., b'='] => 1,
+        _ => 0,
+    };
+    last[SYMBOLS - padding..].fill(b'A');
+    // SAFETY: the reference is to 16 readable bytes; the load needs no alignment.
+    let (bytes, fault) = decode_block(unsafe { v128_load(last.as_ptr().cast()) });
+    let mut decoded = [0; SYMBOLS];
+    // SAFETY: the reference is to 16 writable bytes; the store needs no alignment.
+    unsafe { v128_store(decoded.as_mut_ptr().cast(), bytes) };
+    let length = groups * 3;
+    match length.checked_sub(BYTES) {
+        Some(start) => out[start..start + SYMBOLS].copy_from_slice(&decoded),
+        None => out[..length].copy_from_slice(&decoded[BYTES - length..BYTES]),
+    }
+    // Bits that no byte takes up have to be zero.
+    let unused = &decoded[BYTES - padding..BYTES];
+    let strict = unused.iter().all(|byte| *byte == 0) && !v128_any_true(v128_or(faults, fault));
+    strict.then_some(length - padding)
 }
 
 /// The 12 bytes that 16 symbols stand for, and a vector that is zero if all of them are symbols.
@@ -70,7 +101,8 @@ fn decode_block(symbols: v128) -> (v128, v128) {
     let ab_cd =
         v128_or(v128_and(u16x8_shl(sextets, 6), u16x8_splat(0x0fc0)), u16x8_shr(sextets, 8));
     let abcd = i32x4_dot_i16x8(ab_cd, u32x4_splat(0x0001_1000));
-    let order = u8x16(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 255, 255, 255, 255);
+    // What the last four bytes are does not matter.
+    let order = u8x16(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 12, 12, 12, 12);
     (i8x16_swizzle(abcd, order), fault)
 }
 
