@@ -50,8 +50,8 @@ struct Level {
 /// The level of an architecture.
 fn level(architecture: &str) -> Level {
     match architecture {
-        // x86-64-v3 (System V ABI, AMD64 supplement, 3.1.1): Intel since 2013, AMD since 2015, and
-        // every machine of AWS Lambda.
+        // x86-64-v3 (System V ABI, AMD64 supplement, 3.1.1): Intel since Haswell, of 2013, AMD since
+        // Excavator, of 2015.
         "x86_64" => Level {
             features: &[
                 "has_cmpxchg16b",

@@ -157,6 +157,8 @@ pub(super) enum PlaceError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -178,6 +180,22 @@ mod tests {
         assert_eq!(who_may_write(0o1777, 0, 1000, Kind::Above), None);
         assert!(who_may_write(0o1777, 1001, 1000, Kind::Above).is_some());
         assert!(who_may_write(0o1777, 0, 1000, Kind::Place).is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_trusted_is_named() {
+        let folder = std::env::temp_dir().join(format!("weir-places-{}", std::process::id()));
+        drop(Place::create(&folder.join("below")).expect("a place"));
+        let mode = fs::Permissions::from_mode(0o770);
+        fs::set_permissions(&folder, mode).expect("a mode");
+        let path = fs::canonicalize(&folder).expect("a path");
+        let opened = [Place::open(&folder), Place::open(&folder.join("below"))];
+        fs::remove_dir_all(&folder).expect("a folder");
+        for opened in opened {
+            let error = opened.expect_err("others may write").to_string();
+            let expected = format!("{} can be written by others than its owner", path.display());
+            assert_eq!(error, expected);
+        }
     }
 
     #[test]
