@@ -73,11 +73,16 @@ fn level(architecture: &str) -> Level {
                 "has_avx512f",
                 "has_avx512vbmi",
                 "has_avx512vl",
+                "has_avx512vnni",
+                "has_avx_vnni",
             ],
         },
-        // The baseline holds all of SIMD. What follows it is atomics, half floats and signed
-        // pointers, which rules have no use for.
-        "aarch64" => Level { features: &[], beyond: &["has_fp16", "has_lse", "has_pauth"] },
+        // The baseline holds all that wasm's SIMD needs. What the compiler may use beyond it is for
+        // atomics, half floats, dot products and signed pointers, which rules have no use for.
+        "aarch64" => Level {
+            features: &[],
+            beyond: &["has_dotprod", "has_fp16", "has_i8mm", "has_lse", "has_pauth"],
+        },
         _ => Level { features: &[], beyond: &[] },
     }
 }
