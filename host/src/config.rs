@@ -17,13 +17,14 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
+use crate::code::CodeCache;
 use crate::contract::Contract;
 use crate::limits::Limits;
 use crate::pipeline::DEFAULT_SUBJECT;
 use crate::pointer::FieldPointer;
 use crate::publish::{Ordering, sns};
 
-pub use arguments::{BadRecordPolicy, CooldownOption, PartitionKey, Span};
+pub use arguments::{BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, Span};
 pub use options::{Options, SettingsSource};
 
 /// All that was told, brought together.
@@ -33,6 +34,8 @@ pub struct Config {
     pub contract: Option<Contract>,
     /// The rule's component; the embedded default where there is none.
     pub rule: Option<PathBuf>,
+    /// Where its native code is looked for, and kept.
+    pub code: CodeCache,
     /// The settings document to open the rule with, as JSON.
     pub settings: String,
     /// The ARN of the topic to publish to; a dry run where there is none.
@@ -118,10 +121,15 @@ impl Config {
             settings.extend(layer.settings_document()?);
             options = layer.over(options);
         }
-        Self::new(options, settings)
+        let code = code_cache(options.cache.take(), options.rule.as_deref(), environment);
+        Self::new(options, settings, code)
     }
 
-    fn new(options: Options, settings: Map<String, Value>) -> anyhow::Result<Self> {
+    fn new(
+        options: Options,
+        settings: Map<String, Value>,
+        code: CodeCache,
+    ) -> anyhow::Result<Self> {
         let subject = options.subject.unwrap_or_else(|| DEFAULT_SUBJECT.to_owned());
         sns::check_subject(&subject).with_context(|| format!("subject {subject:?}"))?;
         let default = Limits::default();
@@ -131,6 +139,7 @@ impl Config {
         Ok(Self {
             contract: options.contract,
             rule: options.rule,
+            code,
             settings: Value::Object(settings).to_string(),
             topic: options.topic,
             subject,
@@ -153,6 +162,34 @@ impl Config {
             },
         })
     }
+}
+
+/// Where the native code of a rule's file is looked for, and kept: beside it, where `weir precompile`
+/// leaves it, and in the directory that was named, or else in the user's own cache.
+pub(crate) fn code_cache(
+    option: Option<CacheOption>,
+    rule: Option<&Path>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> CodeCache {
+    let directory = match option {
+        Some(CacheOption::Off) => return CodeCache::default(),
+        Some(CacheOption::Directory(directory)) => Some(directory),
+        None => user_cache(environment).map(|cache| cache.join("weir")),
+    };
+    let mut cache = CodeCache::default();
+    if let Some(rule) = rule {
+        cache = cache.package(rule.with_extension("cwasm"));
+    }
+    if let Some(directory) = directory {
+        cache = cache.directory(directory);
+    }
+    cache
+}
+
+/// As the XDG Base Directory Specification has it: a relative path counts for nothing.
+fn user_cache(environment: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let absolute = |name| environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))
 }
 
 #[cfg(test)]
@@ -220,6 +257,23 @@ mod tests {
     #[test]
     fn an_empty_variable_is_not_set() {
         assert_eq!(load(&[], &[("SNS_TOPIC_ARN", "")]).expect("a configuration").topic, None);
+    }
+
+    #[test]
+    fn native_code_is_looked_for_beside_the_rule_and_kept_in_the_cache_of_the_user() {
+        let code = |flags: &[&str], environment: &[(&str, &str)]| {
+            load(flags, environment).expect("a configuration").code
+        };
+        let rule = "--rule=rules/fever.wasm";
+        let package = CodeCache::default().package("rules/fever.cwasm");
+        assert_eq!(code(&[rule], &[]), package);
+        let home = [("HOME", "/home/ada"), ("XDG_CACHE_HOME", "cache")];
+        assert_eq!(code(&[rule], &home), package.clone().directory("/home/ada/.cache/weir"));
+        let xdg = [("HOME", "/home/ada"), ("XDG_CACHE_HOME", "/cache")];
+        assert_eq!(code(&[rule], &xdg), package.clone().directory("/cache/weir"));
+        assert_eq!(code(&[rule, "--cache=code"], &home), package.directory("code"));
+        let off = [("HOME", "/home/ada"), ("WEIR_CACHE", "off")];
+        assert_eq!(code(&[rule], &off), CodeCache::default());
     }
 
     #[test]

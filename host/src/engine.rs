@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
+use crate::codegen;
 use crate::limits::{Limits, Meter};
 
 /// How many rule instances can live at once in one engine. Each reserves address space, not memory.
@@ -33,7 +34,8 @@ impl Engine {
     ///
     /// If the machine cannot give what the engine needs: address space, or a thread.
     pub fn new(limits: Limits) -> Result<Self, EngineError> {
-        let wasmtime = wasmtime::Engine::new(&config(&limits)).map_err(EngineError::Start)?;
+        let config = config(&limits).map_err(EngineError::Start)?;
+        let wasmtime = wasmtime::Engine::new(&config).map_err(EngineError::Start)?;
         let clock = Clock::start(wasmtime.clone()).map_err(EngineError::Clock)?;
         Ok(Self { wasmtime, limits, _clock: Arc::new(clock) })
     }
@@ -66,7 +68,7 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-fn config(limits: &Limits) -> Config {
+fn config(limits: &Limits) -> wasmtime::Result<Config> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(MAX_INSTANCES)
         .total_core_instances(MAX_INSTANCES * 4)
@@ -78,15 +80,11 @@ fn config(limits: &Limits) -> Config {
         .table_keep_resident(KEEP_RESIDENT_TABLE_BYTES)
         .pagemap_scan(Enabled::Auto);
 
-    let mut config = Config::new();
+    let mut config = codegen::config(None)?;
     config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        .epoch_interruption(true)
-        .max_wasm_stack(limits.stack_bytes)
-        // The same bytes give the same outcome on every machine.
-        .cranelift_nan_canonicalization(true)
-        .wasm_relaxed_simd(false);
-    config
+        .max_wasm_stack(limits.stack_bytes);
+    Ok(config)
 }
 
 /// Advances the engine's epoch once a [`Limits::TICK`], until it is dropped.

@@ -31,6 +31,7 @@
 //! - [`contract`]: what the stream services send, and how each is answered
 //! - [`Engine`]: runs rules within [`Limits`]
 //! - [`Rule`]: a component, checked to be one; [opened](Rule::open) with settings it is a [`Filter`]
+//! - [`CodeCache`]: spares a rule from being compiled whenever it is loaded
 //! - [`Batch`]: the payloads of an event, as they go to the rule
 //! - [`Outcome`]: what the rule answered, checked against the contract; [`Isolated`] from the records
 //!   on which it failed
@@ -45,12 +46,16 @@ mod bindings;
 
 mod limits;
 
+mod codegen;
+
 mod engine;
 
 mod fault;
 
 #[cfg(feature = "default-rule")]
 mod default_rule;
+
+mod code;
 
 mod rule;
 
@@ -106,6 +111,7 @@ pub use crate::default_rule::DEFAULT_RULE;
 pub use crate::alert::Alert;
 pub use crate::bad_record::OnBadRecord;
 pub use crate::batch::{Batch, Encoding, Payloads};
+pub use crate::code::{CodeCache, CodeOrigin};
 pub use crate::engine::{Engine, EngineError};
 pub use crate::fault::Fault;
 pub use crate::filter::{Filter, Instances, OpenError, SettingsError};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use wasmtime::component::{Component, Linker};
 
 use crate::bindings::{FilterPre, rule};
+use crate::code::{self, CodeCache, CodeOrigin};
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::limits::Meter;
@@ -19,6 +20,7 @@ pub struct Rule {
     pub(crate) engine: Engine,
     pub(crate) component: FilterPre<Meter>,
     description: Arc<Description>,
+    code: CodeOrigin,
 }
 
 /// What a rule says of itself.
@@ -37,17 +39,51 @@ pub struct Description {
 }
 
 impl Rule {
-    /// Compiles a rule from a component, in binary form, and checks that it is one.
+    /// Makes a rule of a component, in binary form: compiles it, and checks that it is one. The
+    /// default rule comes with its native code, and need not be compiled.
     ///
     /// # Errors
     ///
     /// Says what is wrong with it. Nothing of the component ran unless it imports nothing.
     pub fn load(engine: &Engine, component: &[u8]) -> Result<Self, LoadError> {
+        Self::load_cached(engine, component, &CodeCache::default())
+    }
+
+    /// Does the same, and compiles the component only if its native code is not found in a cache.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load). What is wrong with the cache is none: then it compiles.
+    pub fn load_cached(
+        engine: &Engine,
+        component: &[u8],
+        cache: &CodeCache,
+    ) -> Result<Self, LoadError> {
         if !component.starts_with(COMPONENT_MAGIC) {
             return Err(LoadError::NotAComponent(what_it_is(component).to_owned()));
         }
-        let component = Component::from_binary(&engine.wasmtime, component)
-            .map_err(|error| LoadError::NotAComponent(format!("{error:#}")))?;
+        let (component, code) = cache.load(engine, component).map_err(not_a_component)?;
+        Self::from_code(engine, &component, code)
+    }
+
+    /// Compiles a rule ahead, after checking that it is one. Written to a file, it is what
+    /// [`CodeCache::package`] looks for: on any machine of the same system and architecture, with
+    /// the same version of this crate.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, LoadError> {
+        let rule = Self::load(engine, component)?;
+        let compiled = rule.component.instance_pre().component();
+        code::package(engine, component, compiled).map_err(not_a_component)
+    }
+
+    fn from_code(
+        engine: &Engine,
+        component: &Component,
+        code: CodeOrigin,
+    ) -> Result<Self, LoadError> {
         let ty = component.component_type();
         let imports = names(ty.imports(&engine.wasmtime));
         if !imports.is_empty() {
@@ -59,16 +95,21 @@ impl Rule {
         }
 
         let component = Linker::new(&engine.wasmtime)
-            .instantiate_pre(&component)
+            .instantiate_pre(component)
             .and_then(FilterPre::new)
             .map_err(|error| LoadError::Interface(format!("{error:#}")))?;
-        let description = describe(engine, &component)?;
-        Ok(Self { engine: engine.clone(), component, description: Arc::new(description) })
+        let description = Arc::new(describe(engine, &component)?);
+        Ok(Self { engine: engine.clone(), component, description, code })
     }
 
     /// What the rule says of itself.
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// Where its native code came from.
+    pub fn code(&self) -> CodeOrigin {
+        self.code
     }
 
     /// The names of what the rule imports. Empty: anything else was refused.
@@ -101,6 +142,10 @@ fn what_it_is(bytes: &[u8]) -> &'static str {
     } else {
         "it is not wasm"
     }
+}
+
+fn not_a_component(error: wasmtime::Error) -> LoadError {
+    LoadError::NotAComponent(format!("{error:#}"))
 }
 
 fn names<'a, T>(items: impl Iterator<Item = (&'a str, T)>) -> Vec<String> {

@@ -32,9 +32,18 @@ fn the_rule_of_the_readme_does_what_the_readme_says() {
     let built = weir::run(with_compiler(build.current_dir(author.path()))).success();
     assert!(built.starts_with("fever.wasm: fever 1.0.0, "), "{built}");
 
-    let inspected = weir(["inspect", "fever.wasm"]).current_dir(author.path()).output();
-    let inspected = String::from_utf8(inspected.expect("it starts").stdout).expect("UTF-8");
+    let cache = author.path().join("cache");
+    let of_author = |arguments: &[&str]| {
+        let mut command = weir(arguments);
+        weir::run(command.current_dir(author.path()).env("WEIR_CACHE", &cache)).success()
+    };
+    let inspected = of_author(&["inspect", "fever.wasm"]);
     assert!(inspected.contains("imports      none\n"), "{inspected}");
+    for origin in ["cached", "packaged"] {
+        let inspected = of_author(&["inspect", "fever.wasm"]);
+        assert!(inspected.contains(&format!("native code  {origin}\n")), "{inspected}");
+        of_author(&["precompile", "fever.wasm"]);
+    }
 
     // The last block holds the command and, below it, what it prints.
     let console = block("console");

@@ -50,6 +50,8 @@ pub fn weir(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         .args(arguments)
         .env_clear()
         .env("HOME", home())
+        // Nothing is kept from one test to the next.
+        .env("WEIR_CACHE", "off")
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("AWS_REGION", "us-east-1")

@@ -1,4 +1,5 @@
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -6,6 +7,8 @@ use clap::Args;
 
 use super::exit::Failure;
 use super::setup::read_rule;
+use crate::code::CodeCache;
+use crate::config;
 use crate::engine::Engine;
 use crate::limits::Limits;
 use crate::rule::{Description, Rule};
@@ -26,13 +29,28 @@ pub(super) struct InspectArgs {
 }
 
 pub(super) fn main(args: &InspectArgs) -> Result<ExitCode, Failure> {
+    // Why native code that is there is not used.
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(tracing::Level::INFO)
+        .without_time()
+        .with_target(false)
+        .init();
     let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
     let (name, component) = read_rule(args.rule.as_deref()).map_err(Failure::Usage)?;
-    let rule = Rule::load(&engine, &component)
+    let cache = code_cache(args.rule.as_deref());
+    let rule = Rule::load_cached(&engine, &component, &cache)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;
     print!("{}", report(&rule, component.len()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where `run` would look as well, unless a flag or a file says otherwise.
+fn code_cache(rule: Option<&Path>) -> CodeCache {
+    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let option = environment("WEIR_CACHE").map(|value| PathBuf::from(value).into());
+    config::code_cache(option, rule, environment)
 }
 
 fn report(rule: &Rule, bytes: usize) -> String {
@@ -46,11 +64,13 @@ fn report(rule: &Rule, bytes: usize) -> String {
         "name         {name}\n\
          version      {version}\n\
          size         {bytes} bytes\n\
+         native code  {}\n\
          imports      {}\n\
          exports      {}\n\
          keeps state  {}\n\
          rewrites     {}\n\
          settings     {}\n",
+        rule.code(),
         listed(rule.imports()),
         listed(rule.exports()),
         yes_no(keeps_state),

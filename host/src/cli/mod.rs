@@ -12,6 +12,8 @@ mod input;
 
 mod metrics;
 
+mod precompile;
+
 mod run;
 
 mod screen;
@@ -50,6 +52,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Turn a rule's crate into a component
     Build(build::BuildArgs),
+    /// Compile a rule ahead, so that it need not be compiled when it is started
+    Precompile(precompile::PrecompileArgs),
     /// Serve as an AWS Lambda function
     #[cfg(feature = "lambda")]
     Lambda(lambda::LambdaArgs),
@@ -69,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::main(args),
         Command::Inspect(args) => inspect::main(&args),
         Command::Build(args) => build::main(args),
+        Command::Precompile(args) => precompile::main(args),
         #[cfg(feature = "lambda")]
         Command::Lambda(args) => lambda::main(args),
     })

@@ -88,13 +88,13 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
     if dry_run && config.bad_records != BadRecords::Drop {
         config.bad_records = BadRecords::Fail;
     }
-    let filter = open_filter(&config)?;
     let screen = Screen::new();
     let log_to = screen.clone();
     let lines = tracing_subscriber::fmt::layer().with_writer(move || log_to.clone());
     // What the libraries below say is not known to keep payloads to themselves.
     let ours = Targets::new().with_target("weir", log);
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
+    let filter = open_filter(&config)?;
     let topic = config.topic.as_deref().filter(|_| !dry_run);
     let events = files::read(files, config.contract);
     runtime()?.block_on(async {

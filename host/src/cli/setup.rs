@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::pipeline::Pipeline;
 use crate::publish::{Cooldown, Publisher};
-use crate::rule::Rule;
+use crate::rule::{Description, Rule};
 
 /// The arguments that say how to process events: those that `run` and `lambda` share.
 #[derive(Clone, Debug, Default, Args)]
@@ -37,9 +37,12 @@ impl ConfigArgs {
 pub(super) fn open_filter(config: &Config) -> Result<Filter, Failure> {
     let engine = Engine::new(config.limits).map_err(Failure::runtime)?;
     let (name, component) = read_rule(config.rule.as_deref()).map_err(Failure::Usage)?;
-    let rule = Rule::load(&engine, &component).with_context(|| format!("rule {name}"));
-    let filter = rule.map_err(Failure::Usage)?.open(&config.settings);
-    filter.with_context(|| format!("rule {name}")).map_err(Failure::Usage)
+    let context = || format!("rule {name}");
+    let rule = Rule::load_cached(&engine, &component, &config.code).with_context(context);
+    let rule = rule.map_err(Failure::Usage)?;
+    let Description { name, version, .. } = rule.description();
+    tracing::info!(rule = name, version, code = %rule.code(), "rule loaded");
+    rule.open(&config.settings).with_context(context).map_err(Failure::Usage)
 }
 
 /// The pipeline that a configuration describes.

@@ -1,5 +1,7 @@
 //! Values of options that are written as one text: durations and pairs.
 
+use std::convert::Infallible;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -65,6 +67,30 @@ impl FromStr for PartitionKey {
             }
             _ => bail!("expected NAME=POINTER, such as ward=/ward, found {text:?}"),
         }
+    }
+}
+
+/// Where native code of rules is kept: a directory, or `off`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "PathBuf")]
+pub enum CacheOption {
+    /// Nowhere, and none is looked for.
+    Off,
+    /// In this directory.
+    Directory(PathBuf),
+}
+
+impl From<PathBuf> for CacheOption {
+    fn from(path: PathBuf) -> Self {
+        if path.as_os_str() == "off" { Self::Off } else { Self::Directory(path) }
+    }
+}
+
+impl FromStr for CacheOption {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(PathBuf::from(text).into())
     }
 }
 

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::arguments::CacheOption;
 use super::options::{Options, SettingsSource};
 
 /// Reads a configuration file, which is TOML. Paths in it are relative to its folder.
@@ -12,6 +13,9 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
     let folder = path.parent().unwrap_or(Path::new(""));
     if let Some(rule) = &mut options.rule {
         *rule = folder.join(&*rule);
+    }
+    if let Some(CacheOption::Directory(directory)) = &mut options.cache {
+        *directory = folder.join(&*directory);
     }
     if let Some(place) = options.dead_letter.as_mut().filter(|place| !place.contains("://")) {
         *place = folder.join(&*place).to_string_lossy().into_owned();
@@ -35,6 +39,7 @@ mod tests {
             contract = "firehose"
             upper = 1.5
             rule = "rules/other.wasm"
+            cache = "cache"
             topic = "arn:aws:sns:eu-west-1:123456789012:alarms"
             max-publish-bytes = 1048576
             cooldown = "/device_id=5m"
@@ -54,6 +59,7 @@ mod tests {
 
         assert_eq!(options.upper, Some(1.5));
         assert_eq!(options.rule, Some(folder.join("rules/other.wasm")));
+        assert_eq!(options.cache, Some(CacheOption::Directory(folder.join("cache"))));
         assert_eq!(options.max_publish_bytes, Some(1 << 20));
         assert_eq!(options.ordering, Some(crate::publish::Ordering::Shard));
         assert_eq!(options.partition_key.as_ref().map(Vec::len), Some(1));

@@ -7,7 +7,7 @@ use clap::{Args, Parser};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::arguments::{BadRecordPolicy, CooldownOption, PartitionKey, Span};
+use super::arguments::{BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, Span};
 use crate::contract::Contract;
 use crate::pointer::FieldPointer;
 use crate::publish::Ordering;
@@ -48,6 +48,11 @@ pub struct Options {
     /// Rule to run, a WebAssembly component [default: the threshold rule]
     #[arg(long, value_name = "FILE.wasm")]
     pub rule: Option<PathBuf>,
+
+    /// Directory that keeps the native code of rules, or `off` to compile them at every start
+    /// [default: weir in the user's cache directory]
+    #[arg(long, value_name = "DIR|off")]
+    pub cache: Option<CacheOption>,
 
     /// Settings of the rule, as a JSON document or a file that holds one
     #[arg(long, value_name = "FILE|JSON")]
@@ -136,6 +141,7 @@ impl Options {
             field: self.field.or(below.field),
             annotate: self.annotate.or(below.annotate),
             rule: self.rule.or(below.rule),
+            cache: self.cache.or(below.cache),
             settings: self.settings.or(below.settings),
             topic: self.topic.or(below.topic),
             subject: self.subject.or(below.subject),

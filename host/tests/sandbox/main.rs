@@ -4,6 +4,9 @@ mod guest;
 
 mod loading;
 
+#[cfg(unix)]
+mod code;
+
 mod isolation;
 mod limits;
 

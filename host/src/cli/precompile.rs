@@ -1,0 +1,59 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::exit::Failure;
+use super::setup::read_rule;
+use crate::engine::Engine;
+use crate::limits::Limits;
+use crate::rule::Rule;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Keep the file beside the rule: it is used if it was made from that rule, by the
+same version of weir, on a machine of the same system and architecture, and if
+nobody but you and root can have written it. Else the rule is compiled.
+
+Exit codes:
+  0  the native code is written
+  1  it is not: why, is said on standard error
+  2  called wrongly, or no file to read
+
+Examples:
+  weir precompile fever.wasm
+  weir inspect fever.wasm")]
+pub(super) struct PrecompileArgs {
+    /// Rule to compile, a WebAssembly component
+    #[arg(value_name = "RULE.wasm")]
+    rule: PathBuf,
+
+    /// File to write [default: RULE.cwasm, where it is looked for]
+    #[arg(long, short, value_name = "FILE.cwasm")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn main(args: PrecompileArgs) -> Result<ExitCode, Failure> {
+    let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
+    let (name, component) = read_rule(Some(&args.rule)).map_err(Failure::Usage)?;
+    let code = Rule::precompile(&engine, &component)
+        .with_context(|| format!("{name} was refused"))
+        .map_err(Failure::Runtime)?;
+    let output = args.output.unwrap_or_else(|| args.rule.with_extension("cwasm"));
+    write(&output, &code)
+        .with_context(|| output.display().to_string())
+        .map_err(Failure::Runtime)?;
+    println!("{}: native code of {name}, {} bytes", output.display(), code.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Native code that others than its owner may write is not used; Lambda asks for files that all may
+/// read.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    fs::write(path, bytes)?;
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! Native code that was compiled before: when it is used, and when it is not.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use weir::CodeOrigin::{Cached, Compiled, Packaged};
+use weir::{CodeCache, CodeOrigin, Engine, Limits, Rule};
+
+use crate::guest::{Guest, batch};
+
+/// A folder of a test's own, removed in the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(test: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("weir-code-{}-{test}", std::process::id()));
+        fs::create_dir(&path).expect("a folder");
+        set_mode(&path, 0o700);
+        Self(path)
+    }
+
+    fn cache(&self) -> CodeCache {
+        CodeCache::default().directory(&self.0)
+    }
+
+    /// The one file in it.
+    fn file(&self) -> PathBuf {
+        let mut entries = fs::read_dir(&self.0).expect("a folder");
+        let file = entries.next().expect("a file").expect("an entry").path();
+        assert!(entries.next().is_none(), "one file");
+        file
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Best effort: it is a temporary folder.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+}
+
+fn load(component: &[u8], cache: &CodeCache) -> Rule {
+    let engine = Engine::new(Limits::default()).expect("an engine");
+    Rule::load_cached(&engine, component, cache).expect("a rule")
+}
+
+/// Loads a rule so often, each time as a new process would. Says where its code came from.
+fn origins<const N: usize>(cache: &CodeCache) -> [CodeOrigin; N] {
+    let component = Guest::default().component();
+    [(); N].map(|()| load(&component, cache).code())
+}
+
+#[test]
+fn a_rule_is_compiled_once() {
+    let folder = Folder::new("once");
+    assert_eq!(origins(&folder.cache()), [Compiled, Cached, Cached]);
+    assert_eq!(origins(&CodeCache::default()), [Compiled, Compiled]);
+}
+
+#[test]
+fn what_comes_from_the_cache_runs() {
+    let folder = Folder::new("runs");
+    let component = Guest::default().component();
+    let compiled = load(&component, &folder.cache());
+    let cached = load(&component, &folder.cache());
+    assert_eq!((compiled.code(), cached.code()), (Compiled, Cached));
+    assert_eq!(compiled.description(), cached.description());
+    let outcome = |rule: Rule| rule.open("{}").expect("opened").classify(&batch(1));
+    let outcomes = (outcome(compiled), outcome(cached));
+    assert_eq!(outcomes.0.expect("an outcome"), outcomes.1.expect("an outcome"));
+}
+
+#[test]
+fn limits_do_not_make_code_stale() {
+    let folder = Folder::new("limits");
+    let component = Guest::default().component();
+    assert_eq!(load(&component, &folder.cache()).code(), Compiled);
+    for limits in other_limits() {
+        let engine = Engine::new(limits).expect("an engine");
+        let rule = Rule::load_cached(&engine, &component, &folder.cache()).expect("a rule");
+        assert_eq!(rule.code(), Cached, "{limits:?}");
+    }
+}
+
+#[cfg(feature = "default-rule")]
+#[test]
+fn the_default_rule_is_not_compiled() {
+    let engine = Engine::new(Limits::default()).expect("an engine");
+    let rule = Rule::load(&engine, weir::DEFAULT_RULE).expect("the default rule");
+    assert_eq!(rule.code(), CodeOrigin::Embedded);
+    for limits in other_limits() {
+        let engine = Engine::new(limits).expect("an engine");
+        let rule = Rule::load(&engine, weir::DEFAULT_RULE).expect("the default rule");
+        assert_eq!(rule.code(), CodeOrigin::Embedded, "{limits:?}");
+    }
+}
+
+fn other_limits() -> [Limits; 3] {
+    let default = Limits::default();
+    [
+        Limits { memory_bytes: 4096 << 20, ..default },
+        Limits { memory_bytes: 8 << 20, output_bytes: 1 << 20, ..default },
+        Limits { stack_bytes: 1 << 20, table_entries: 100, ..default },
+    ]
+}
+
+#[test]
+fn another_rule_has_code_of_its_own() {
+    let folder = Folder::new("another");
+    assert_eq!(origins(&folder.cache()), [Compiled]);
+    let other = Guest { name: "other", ..Guest::default() }.component();
+    let rule = load(&other, &folder.cache());
+    assert_eq!((rule.code(), rule.description().name.as_str()), (Compiled, "other"));
+    assert_eq!(origins(&folder.cache()), [Cached]);
+}
+
+#[test]
+fn damaged_code_is_compiled_anew() {
+    let folder = Folder::new("damaged");
+    assert_eq!(origins(&folder.cache()), [Compiled]);
+    let whole = fs::read(folder.file()).expect("an artifact");
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for damaged in [&whole[..whole.len() - 1], &[], b"\x7fELF", &flipped] {
+        fs::write(folder.file(), damaged).expect("damage");
+        assert_eq!(origins(&folder.cache()), [Compiled, Cached]);
+        assert_eq!(fs::read(folder.file()).expect("an artifact"), whole);
+    }
+}
+
+#[test]
+fn code_that_others_may_write_is_compiled_anew() {
+    let folder = Folder::new("file");
+    assert_eq!(origins(&folder.cache()), [Compiled]);
+    for mode in [0o660, 0o602] {
+        set_mode(&folder.file(), mode);
+        assert_eq!(origins(&folder.cache()), [Compiled, Cached], "{mode:o}");
+        let mode = fs::metadata(folder.file()).expect("an artifact").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_directory_that_others_may_write_is_not_used() {
+    let folder = Folder::new("directory");
+    // Sticky or not: others can place files there.
+    for mode in [0o770, 0o702, 0o1777] {
+        set_mode(&folder.0, mode);
+        assert_eq!(origins(&folder.cache()), [Compiled, Compiled], "{mode:o}");
+        assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 0);
+    }
+}
+
+#[test]
+fn a_directory_below_one_that_others_may_write_is_not_used() {
+    let folder = Folder::new("above");
+    let below = CodeCache::default().directory(folder.0.join("a/b"));
+    assert_eq!(origins(&below), [Compiled, Cached]);
+    set_mode(&folder.0, 0o770);
+    assert_eq!(origins(&below), [Compiled, Compiled]);
+    // There, what is another's cannot be moved away.
+    set_mode(&folder.0, 0o1777);
+    assert_eq!(origins(&below), [Cached]);
+}
+
+#[test]
+fn a_link_is_not_followed_to_code() {
+    let (folder, elsewhere) = (Folder::new("link"), Folder::new("linked"));
+    assert_eq!(origins(&folder.cache()), [Compiled]);
+    let target = elsewhere.0.join("code");
+    let file = folder.file();
+    fs::rename(&file, &target).expect("moved");
+    let code = fs::read(&target).expect("an artifact");
+    symlink(&target, &file).expect("a link");
+    assert_eq!(origins(&folder.cache()), [Compiled, Cached]);
+    assert!(fs::symlink_metadata(&file).expect("an artifact").is_file(), "the link was replaced");
+    assert_eq!(fs::read(&target).expect("what it led to"), code);
+}
+
+#[test]
+fn a_link_to_a_directory_is_as_good_as_where_it_leads() {
+    let folder = Folder::new("links");
+    let (directory, link) = (folder.0.join("directory"), folder.0.join("link"));
+    symlink(&directory, &link).expect("a link");
+    let cache = CodeCache::default().directory(&link);
+    // It leads nowhere yet.
+    assert_eq!(origins(&cache), [Compiled, Compiled]);
+    fs::create_dir(&directory).expect("a directory");
+    set_mode(&directory, 0o755);
+    assert_eq!(origins(&cache), [Compiled, Cached]);
+    set_mode(&directory, 0o777);
+    assert_eq!(origins(&cache), [Compiled]);
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_or_written_is_no_error() {
+    let folder = Folder::new("no-directory");
+    let file = folder.0.join("file");
+    fs::write(&file, "").expect("a file");
+    for directory in [&file, &file.join("below"), Path::new("/proc/weir"), Path::new("")] {
+        let cache = CodeCache::default().directory(directory);
+        assert_eq!(origins(&cache), [Compiled, Compiled], "{}", directory.display());
+    }
+}
+
+#[test]
+fn a_rule_can_be_compiled_ahead() {
+    let folder = Folder::new("ahead");
+    let file = folder.0.join("guest.cwasm");
+    let component = Guest::default().component();
+    let engine = Engine::new(Limits::default()).expect("an engine");
+    let code = Rule::precompile(&engine, &component).expect("native code");
+    fs::write(&file, code).expect("an artifact");
+    set_mode(&file, 0o644);
+    let cache = CodeCache::default().package(&file);
+    assert_eq!(origins(&cache.clone().directory(folder.0.join("cache"))), [Packaged, Packaged]);
+    assert_eq!(folder.file(), file, "nothing else is kept");
+
+    let other = Guest { name: "other", ..Guest::default() }.component();
+    assert_eq!(load(&other, &cache).code(), Compiled);
+    set_mode(&file, 0o666);
+    assert_eq!(origins(&cache), [Compiled]);
+    assert_eq!(origins(&CodeCache::default().package(folder.0.join("none"))), [Compiled]);
+}
+
+#[test]
+fn what_is_no_rule_is_not_compiled_ahead() {
+    let engine = Engine::new(Limits::default()).expect("an engine");
+    let component = wat::parse_str("(component)").expect("valid WAT");
+    assert!(Rule::precompile(&engine, &component).is_err());
+}
