@@ -1,11 +1,11 @@
-//! The scanner agrees with `serde_json`: it accepts and refuses the same byte strings, and finds
-//! the same values in them.
+//! The scanner and the reader agree with `serde_json`: they accept and refuse the same byte strings,
+//! and find the same values in them.
 //!
 //! One thing is left out. Without its feature `float_roundtrip`, `serde_json` rounds only nearly
 //! right, and so draws the line of what fits a 64-bit float some ulps off. Numbers that close to
 //! the line do not come up by chance; they are tested where numbers are scanned.
 
-use super::{Document, Kind, Pointer, SyntaxError, scan};
+use super::{Document, Kind, Pointer, Reader, Str, SyntaxError, scan};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -17,18 +17,73 @@ fn assert_agreement(document: &[u8], pointer: &str) {
     let field = Pointer::parse(pointer).expect("a pointer");
     match (scan(document, &field), serde_json::from_slice::<Json>(document)) {
         (Ok(ours), Ok(theirs)) => {
+            let text = ours.root.text;
+            assert_eq!(read(text).as_ref(), Ok(&theirs), "all of {shown}");
+            assert_eq!(skip(text), Ok(ours.root.kind), "all of {shown}");
             let field = ours.field.map(|value| parsed(value.text));
             assert_eq!(parsed(ours.root.text), theirs, "the root of {shown}");
             assert_eq!(field.as_ref(), theirs.pointer(pointer), "{pointer} of {shown}");
             assert_places(document, &ours);
         }
-        (Err(ours), Err(_)) => assert_place_of_error(document, ours),
+        (Err(ours), Err(_)) => {
+            assert_place_of_error(document, ours);
+            if let Ok(text) = str::from_utf8(document) {
+                assert_place_of_error(document, read(text).expect_err(text));
+                assert_place_of_error(document, skip(text).expect_err(text));
+            }
+        }
         (ours, theirs) => panic!("{shown}\nours: {ours:?}\ntheirs: {theirs:?}"),
     }
 }
 
 fn parsed(text: &str) -> Json {
     serde_json::from_str(text).expect("a value's text is JSON")
+}
+
+/// All of a document, read value by value.
+fn read(document: &str) -> Result<Json, SyntaxError> {
+    let mut reader = Reader::new(document);
+    let value = read_value(document, &mut reader)?;
+    reader.finish().map(|()| value)
+}
+
+fn read_value(document: &str, reader: &mut Reader<'_>) -> Result<Json, SyntaxError> {
+    if let Some(string) = reader.string()? {
+        return Ok(Json::String(text(string)));
+    }
+    let mut members = serde_json::Map::new();
+    let is_object = reader.object(|reader, key| {
+        members.insert(text(key), read_value(document, reader)?);
+        Ok::<_, SyntaxError>(())
+    })?;
+    if is_object {
+        return Ok(Json::Object(members));
+    }
+    let mut elements = Vec::new();
+    let mut element = |reader: &mut Reader<'_>| {
+        elements.push(read_value(document, reader)?);
+        Ok::<_, SyntaxError>(())
+    };
+    if reader.array(&mut element)? {
+        return Ok(Json::Array(elements));
+    }
+    let start = reader.offset();
+    reader.skip()?;
+    Ok(parsed(&document[start..reader.offset()]))
+}
+
+/// The text of a string, told by another parser.
+fn text(string: Str<'_>) -> String {
+    let text: String = serde_json::from_str(string.json()).expect("a string is JSON");
+    assert!(string.is(&text) && !string.is("something else"));
+    assert_eq!(string.inner() != text, string.escaped());
+    text
+}
+
+fn skip(document: &str) -> Result<Kind, SyntaxError> {
+    let mut reader = Reader::new(document);
+    let kind = reader.skip()?;
+    reader.finish().map(|()| kind)
 }
 
 /// The values are what they say they are, where they say.

@@ -1,0 +1,287 @@
+use crate::lanes::{self, Lanes, WIDTH};
+use crate::{Cause, Kind, MAX_DEPTH, SyntaxError, number, string};
+
+/// Reads a document in one pass, value by value, as the caller asks for them.
+///
+/// It accepts and refuses what [`scan`](crate::scan) does, once all of the document has been read
+/// and [`finish`](Self::finish) says that nothing follows. Nothing is allocated; what is handed out
+/// are slices of the document. A clone goes on from the same place.
+///
+/// ```
+/// use weir_json::{Reader, SyntaxError};
+///
+/// let mut reader = Reader::new(r#"{"id": "a", "tags": ["b", 7]}"#);
+/// let mut strings = Vec::new();
+/// reader.object(|reader, key| {
+///     if key.is("id") {
+///         strings.extend(reader.string()?);
+///     } else if key.is("tags") {
+///         reader.array(|reader| Ok::<_, SyntaxError>(strings.extend(reader.string()?)))?;
+///     }
+///     Ok::<_, SyntaxError>(())
+/// })?;
+/// reader.finish()?;
+/// let strings: Vec<_> = strings.iter().map(|string| string.inner()).collect();
+/// assert_eq!(strings, ["a", "b"]);
+/// # Ok::<_, SyntaxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    text: &'a str,
+    /// Where the next value begins, or what follows the last one.
+    at: usize,
+    /// How many objects and arrays are open.
+    depth: u32,
+}
+
+/// A string as it is written in a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Str<'a> {
+    json: &'a str,
+    escaped: bool,
+}
+
+impl<'a> Str<'a> {
+    /// The string as JSON: with its quotes and its escapes.
+    #[inline]
+    pub fn json(self) -> &'a str {
+        self.json
+    }
+
+    /// What stands between the quotes, with its escapes.
+    #[inline]
+    pub fn inner(self) -> &'a str {
+        &self.json[1..self.json.len() - 1]
+    }
+
+    /// Whether there are escapes in it. If not, its text is what stands between the quotes.
+    #[inline]
+    pub fn escaped(self) -> bool {
+        self.escaped
+    }
+
+    /// Whether its text is `plain`, however it is written.
+    #[inline(always)]
+    pub fn is(self, plain: &str) -> bool {
+        let inner = self.inner().as_bytes();
+        if self.escaped {
+            string::unescapes_to(inner, plain.as_bytes())
+        } else {
+            string::equal(inner, plain.as_bytes())
+        }
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// A reader at the start of a document.
+    pub fn new(document: &'a str) -> Self {
+        let mut reader = Self { text: document, at: 0, depth: 0 };
+        reader.skip_whitespace();
+        reader
+    }
+
+    /// Where it stands, in bytes from the document's start: between two reads, where the next value
+    /// begins.
+    pub fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// Reads an object. For each member, `member` is given the key and reads the value; what it
+    /// leaves unread is skipped. If something else comes next, nothing is read, and false returned.
+    #[inline(always)]
+    pub fn object<E: From<SyntaxError>>(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Str<'a>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        if self.byte() != b'{' {
+            return Ok(false);
+        }
+        let mut more = self.open(b'}')?;
+        while more {
+            let key = self.key()?;
+            let value = self.at;
+            member(self, key)?;
+            if self.at == value {
+                self.skip()?;
+            }
+            more = self.more(b'}', Cause::ExpectedCommaOrBrace)?;
+        }
+        Ok(true)
+    }
+
+    /// Reads an array. `element` reads each element; what it leaves unread is skipped. If something
+    /// else comes next, nothing is read, and false returned.
+    #[inline(always)]
+    pub fn array<E: From<SyntaxError>>(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        if self.byte() != b'[' {
+            return Ok(false);
+        }
+        let mut more = self.open(b']')?;
+        while more {
+            let value = self.at;
+            element(self)?;
+            if self.at == value {
+                self.skip()?;
+            }
+            more = self.more(b']', Cause::ExpectedCommaOrBracket)?;
+        }
+        Ok(true)
+    }
+
+    /// Reads a string. If something else comes next, nothing is read.
+    #[inline(always)]
+    pub fn string(&mut self) -> Result<Option<Str<'a>>, SyntaxError> {
+        if self.byte() == b'"' { self.quoted().map(Some) } else { Ok(None) }
+    }
+
+    /// Passes the next value, whatever it is: its kind.
+    pub fn skip(&mut self) -> Result<Kind, SyntaxError> {
+        match self.byte() {
+            b'"' => self.quoted().map(|_| Kind::String),
+            b'-' | b'0'..=b'9' => {
+                self.at = number::scan(self.text.as_bytes(), self.at)?;
+                Ok(Kind::Number)
+            }
+            // Recursion ends where nesting does.
+            b'{' => self.object(|_, _| Ok::<_, SyntaxError>(())).map(|_| Kind::Object),
+            b'[' => self.array(|_| Ok::<_, SyntaxError>(())).map(|_| Kind::Array),
+            b't' => self.literal("true", Kind::Bool),
+            b'f' => self.literal("false", Kind::Bool),
+            b'n' => self.literal("null", Kind::Null),
+            _ => Err(self.unexpected(Cause::ExpectedValue)),
+        }
+    }
+
+    /// Checks that nothing follows the document's value.
+    pub fn finish(mut self) -> Result<(), SyntaxError> {
+        self.skip_whitespace();
+        match self.at < self.text.len() {
+            true => Err(SyntaxError::new(Cause::TrailingBytes, self.at)),
+            false => Ok(()),
+        }
+    }
+
+    /// Reads an object's or array's opening bracket: whether there is something in it.
+    #[inline(always)]
+    fn open(&mut self, closing: u8) -> Result<bool, SyntaxError> {
+        if self.depth == MAX_DEPTH {
+            return Err(SyntaxError::new(Cause::TooDeep, self.at));
+        }
+        self.depth += 1;
+        self.at += 1;
+        if self.skip_whitespace() != closing {
+            return Ok(true);
+        }
+        self.close();
+        Ok(false)
+    }
+
+    /// Reads what stands behind a member or element: whether another one follows.
+    #[inline(always)]
+    fn more(&mut self, closing: u8, expected: Cause) -> Result<bool, SyntaxError> {
+        let byte = self.skip_whitespace();
+        if byte == b',' {
+            self.at += 1;
+            self.skip_whitespace();
+            Ok(true)
+        } else if byte == closing {
+            self.close();
+            Ok(false)
+        } else {
+            Err(self.unexpected(expected))
+        }
+    }
+
+    #[inline(always)]
+    fn close(&mut self) {
+        self.at += 1;
+        self.depth -= 1;
+    }
+
+    /// Reads a key and its colon.
+    #[inline(always)]
+    fn key(&mut self) -> Result<Str<'a>, SyntaxError> {
+        if self.byte() != b'"' {
+            return Err(self.unexpected(Cause::ExpectedKey));
+        }
+        let key = self.quoted()?;
+        if self.skip_whitespace() != b':' {
+            return Err(self.unexpected(Cause::ExpectedColon));
+        }
+        self.at += 1;
+        self.skip_whitespace();
+        Ok(key)
+    }
+
+    /// Reads the string whose opening quote is next.
+    #[inline(always)]
+    fn quoted(&mut self) -> Result<Str<'a>, SyntaxError> {
+        let start = self.at;
+        let bytes = self.text.as_bytes();
+        let string::Scanned { close, escaped } =
+            string::scan(bytes, skip_plain_blocks(bytes, start + 1))?;
+        self.at = close + 1;
+        Ok(Str { json: &self.text[start..self.at], escaped })
+    }
+
+    #[inline(always)]
+    fn literal(&mut self, literal: &str, kind: Kind) -> Result<Kind, SyntaxError> {
+        if !self.text.as_bytes()[self.at..].starts_with(literal.as_bytes()) {
+            return Err(self.unexpected(Cause::ExpectedValue));
+        }
+        self.at += literal.len();
+        Ok(kind)
+    }
+
+    /// The byte at this place; 0, which is good nowhere, at the document's end.
+    #[inline(always)]
+    fn byte(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+    }
+
+    /// Goes on to the next byte that is not whitespace: that byte.
+    #[inline(always)]
+    fn skip_whitespace(&mut self) -> u8 {
+        let byte = self.byte();
+        if byte <= b' ' { self.skip_some_whitespace() } else { byte }
+    }
+
+    fn skip_some_whitespace(&mut self) -> u8 {
+        while let b' ' | b'\t' | b'\n' | b'\r' = self.byte() {
+            self.at += 1;
+        }
+        self.byte()
+    }
+
+    /// What is wrong at this place: `cause`, unless the document ends here.
+    #[cold]
+    fn unexpected(&self, cause: Cause) -> SyntaxError {
+        let at_end = self.at >= self.text.len();
+        SyntaxError::new(if at_end { Cause::UnexpectedEnd } else { cause }, self.at)
+    }
+}
+
+/// How many bytes of a long string are looked at together.
+const BLOCK: usize = 64;
+
+/// Where the rest of a string begins, without the blocks of it that hold nothing but plain
+/// characters. Short strings, such as most keys are, have none.
+#[inline(always)]
+fn skip_plain_blocks(bytes: &[u8], start: usize) -> usize {
+    if lanes::mask(bytes, start, Lanes::string_stops) != 0 {
+        return start;
+    }
+    let mut at = start + WIDTH;
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        // No early end: so the compiler makes vectors of it.
+        let stops = |byte: &u8| (*byte == b'"') | (*byte == b'\\') | (*byte < 0x20);
+        if block.iter().fold(false, |found, byte| found | stops(byte)) {
+            break;
+        }
+        at += BLOCK;
+    }
+    at.min(bytes.len())
+}
