@@ -112,7 +112,7 @@ pub(crate) async fn deliver<P: Publisher>(
     let onward = Onward { rewritten: rewritten.as_ref(), partition_keys: &partition_keys };
     for index in event.fit(&mut answers, &onward) {
         let Answer::Failed { reason, kind, cause } = &answers[index] else { continue };
-        let (id, reason) = (event.id(index).to_owned(), reason.clone());
+        let (id, reason) = (event.id(index).into_owned(), reason.clone());
         let (kind, cause) = (*kind, *cause);
         failures.push(FailedRecord { index, id, reason, kind, cause });
         counts.failed += 1;
@@ -304,7 +304,7 @@ fn failures(event: &Event<'_>, entries: &[Answer], unreadable: &[Answer]) -> Vec
     });
     let of_others =
         event.unreadable().iter().zip(unreadable).filter_map(|((record, _), answer)| {
-            failed(*record, event.id(*record).to_owned(), answer)
+            failed(*record, event.id(*record).into_owned(), answer)
         });
     of_entries.chain(of_others).collect()
 }

@@ -126,11 +126,7 @@ impl<P: Publisher> Pipeline<P> {
     }
 
     fn read<'a>(&self, request: &Request<'a>) -> Result<(Event<'a>, Batch), EnvelopeError> {
-        let contract = match request.contract.or(self.contract) {
-            Some(contract) => contract,
-            None => Contract::detect(request.body)?,
-        };
-        Event::read(contract, request.body, &request.origin)
+        Event::read(request.contract.or(self.contract), request.body, &request.origin)
     }
 
     /// Classifies a batch away from the threads that wait for the network.
