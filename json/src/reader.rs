@@ -1,4 +1,7 @@
+use std::ops::BitOr;
+
 use crate::lanes::{self, Lanes, WIDTH};
+use crate::string::Utf8;
 use crate::{Cause, Kind, MAX_DEPTH, SyntaxError, number, string};
 
 /// Reads a document in one pass, value by value, as the caller asks for them.
@@ -222,7 +225,7 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let bytes = self.text.as_bytes();
         let string::Scanned { close, escaped } =
-            string::scan(bytes, skip_plain_blocks(bytes, start + 1))?;
+            string::scan(bytes, skip_plain_blocks(bytes, start + 1), &mut Utf8::Checked)?;
         self.at = close + 1;
         Ok(Str { json: &self.text[start..self.at], escaped })
     }
@@ -264,8 +267,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many bytes of a long string are looked at together.
-const BLOCK: usize = 64;
+/// How many vectors of a long string are looked at together.
+const BLOCK: usize = 4;
 
 /// Where the rest of a string begins, without the blocks of it that hold nothing but plain
 /// characters. Short strings, such as most keys are, have none.
@@ -275,13 +278,14 @@ fn skip_plain_blocks(bytes: &[u8], start: usize) -> usize {
         return start;
     }
     let mut at = start + WIDTH;
-    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-        // No early end: so the compiler makes vectors of it.
-        let stops = |byte: &u8| (*byte == b'"') | (*byte == b'\\') | (*byte < 0x20);
-        if block.iter().fold(false, |found, byte| found | stops(byte)) {
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<{ BLOCK * WIDTH }>())
+    {
+        let (vectors, _) = block.as_chunks();
+        let stops = |vector| Lanes::load(vector).string_stops();
+        if vectors.iter().map(stops).fold(0, BitOr::bitor) != 0 {
             break;
         }
-        at += BLOCK;
+        at += block.len();
     }
     at.min(bytes.len())
 }
