@@ -1,7 +1,5 @@
-use std::ops::BitOr;
-
 use crate::lanes::{self, Lanes, WIDTH};
-use crate::string::Utf8;
+use crate::string::{Scanned, Utf8};
 use crate::{Cause, Kind, MAX_DEPTH, SyntaxError, number, string};
 
 /// Reads a document in one pass, value by value, as the caller asks for them.
@@ -224,8 +222,11 @@ impl<'a> Reader<'a> {
     fn quoted(&mut self) -> Result<Str<'a>, SyntaxError> {
         let start = self.at;
         let bytes = self.text.as_bytes();
-        let string::Scanned { close, escaped } =
-            string::scan(bytes, skip_plain_blocks(bytes, start + 1), &mut Utf8::Checked)?;
+        let mut string = Scanned { close: plain_run(bytes, start + 1), escaped: false };
+        if bytes.get(string.close) != Some(&b'"') {
+            string = string::scan(bytes, string.close, &mut Utf8::Checked)?;
+        }
+        let Scanned { close, escaped } = string;
         self.at = close + 1;
         Ok(Str { json: &self.text[start..self.at], escaped })
     }
@@ -267,23 +268,23 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many vectors of a long string are looked at together.
-const BLOCK: usize = 4;
-
-/// Where the rest of a string begins, without the blocks of it that hold nothing but plain
-/// characters. Short strings, such as most keys are, have none.
+/// The offset of the first byte at `at` or behind it that is no plain ASCII of a string; the length
+/// if there is none. The first vector is looked at alone, as most keys end in it; what follows is
+/// data, and passed in blocks of four.
 #[inline(always)]
-fn skip_plain_blocks(bytes: &[u8], start: usize) -> usize {
-    if lanes::mask(bytes, start, Lanes::string_stops) != 0 {
-        return start;
+fn plain_run(bytes: &[u8], mut at: usize) -> usize {
+    let stops = lanes::mask(bytes, at, Lanes::string_stops);
+    if stops != 0 {
+        return at + stops.trailing_zeros() as usize;
     }
-    let mut at = start + WIDTH;
-    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<{ BLOCK * WIDTH }>())
-    {
+    at += WIDTH;
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<{ 4 * WIDTH }>()) {
         let (vectors, _) = block.as_chunks();
-        let stops = |vector| Lanes::load(vector).string_stops();
-        if vectors.iter().map(stops).fold(0, BitOr::bitor) != 0 {
-            break;
+        let stops = vectors.iter().rev().fold(0, |stops, vector| {
+            stops << WIDTH | u64::from(Lanes::load(vector).string_stops())
+        });
+        if stops != 0 {
+            return at + stops.trailing_zeros() as usize;
         }
         at += block.len();
     }
