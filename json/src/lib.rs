@@ -21,7 +21,7 @@ mod agreement;
 
 pub use error::{Cause, SyntaxError};
 pub use pointer::{Pointer, PointerError};
-pub use reader::{Reader, Str};
+pub use reader::{Layout, Reader, Str};
 pub use scan::{MAX_DEPTH, scan};
 
 use std::fmt;

@@ -11,10 +11,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use simdutf8::compat::from_utf8;
-use weir_json::{Kind, Reader, Str, SyntaxError};
+use weir_json::{Kind, Layout, Reader, Str, SyntaxError};
 
 use super::error::Refusal;
-use super::record::{Field, Record, read_list, read_object};
+use super::record::{Field, Layouts, Record, read_list, read_object};
 use super::{Contract, EnvelopeError, Event, json_string, kinesis, sqs};
 use crate::batch::Batch;
 
@@ -210,15 +210,19 @@ fn once(again: bool, name: &str, reader: &Reader<'_>) -> Result<(), Refusal> {
 
 /// Reads one of the `records`.
 #[inline(always)]
-fn record<'a>(reader: &mut Reader<'a>, index: usize) -> Result<Record<'a>, Refusal> {
+fn record<'a>(
+    reader: &mut Reader<'a>,
+    layouts: &mut Layouts<'a>,
+    index: usize,
+) -> Result<Record<'a>, Refusal> {
     let (mut id, mut data, mut key) = (Field::default(), Field::default(), None);
-    read_object(reader, |reader, name| {
+    read_object(reader, &mut layouts.record, |reader, name| {
         if name.is("recordId") {
             id.read(reader, "recordId")?;
         } else if name.is("data") {
             data.read(reader, "data")?;
         } else if name.is("kinesisRecordMetadata") || name.is("kinesisStreamRecordMetadata") {
-            key = key.or(partition_key(reader)?);
+            key = key.or(partition_key(reader, &mut layouts.within)?);
         }
         Ok(())
     })?;
@@ -228,9 +232,12 @@ fn record<'a>(reader: &mut Reader<'a>, index: usize) -> Result<Record<'a>, Refus
 
 /// What a record's metadata of the Kinesis stream that it was in says of its partition key.
 /// Metadata of another form says nothing; it is not what the record is answered for.
-fn partition_key<'a>(reader: &mut Reader<'a>) -> Result<Option<Str<'a>>, SyntaxError> {
+fn partition_key<'a>(
+    reader: &mut Reader<'a>,
+    layout: &mut Layout<'a>,
+) -> Result<Option<Str<'a>>, SyntaxError> {
     let mut key = None;
-    reader.object(|reader, name| {
+    reader.object_like(layout, |reader, name| {
         if name.is("partitionKey") {
             key = reader.string()?;
         }

@@ -14,7 +14,7 @@ use weir_json::Reader;
 
 use super::envelope::{Envelope, refuse_duplicates};
 use super::error::Refusal;
-use super::record::{Field, Record, read_object};
+use super::record::{Field, Layouts, Record, read_object};
 use super::{Contract, EnvelopeError, Event, json_string};
 use crate::batch::Batch;
 
@@ -31,12 +31,16 @@ pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), Envelop
 
 /// Reads a record of the event.
 #[inline(always)]
-pub(super) fn record<'a>(reader: &mut Reader<'a>, index: usize) -> Result<Record<'a>, Refusal> {
+pub(super) fn record<'a>(
+    reader: &mut Reader<'a>,
+    layouts: &mut Layouts<'a>,
+    index: usize,
+) -> Result<Record<'a>, Refusal> {
     let (mut id, mut data) = (Field::default(), Field::default());
     let mut key = Field::default();
-    read_object(reader, |reader, name| {
+    read_object(reader, &mut layouts.record, |reader, name| {
         if name.is("kinesis") {
-            read_object(reader, |reader, name| {
+            read_object(reader, &mut layouts.within, |reader, name| {
                 if name.is("sequenceNumber") {
                     id.read(reader, "sequenceNumber")?;
                 } else if name.is("partitionKey") {

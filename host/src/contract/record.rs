@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use weir_json::{Kind, Reader, Str};
+use weir_json::{Kind, Layout, Reader, Str};
 
 use super::error::Refusal;
 use super::{EnvelopeError, json_string};
@@ -92,15 +92,24 @@ impl<'a> Field<'a> {
     }
 }
 
+/// What the records of a list have in common.
+#[derive(Default)]
+pub(super) struct Layouts<'a> {
+    pub(super) record: Layout<'a>,
+    /// Of the object within a record that is looked into.
+    pub(super) within: Layout<'a>,
+}
+
 /// Reads a list of records, each with `record`, which is given its index. None for `null`.
 #[inline(always)]
 pub(super) fn read_list<'a>(
     reader: &mut Reader<'a>,
-    record: impl Fn(&mut Reader<'a>, usize) -> Result<Record<'a>, Refusal>,
+    record: impl Fn(&mut Reader<'a>, &mut Layouts<'a>, usize) -> Result<Record<'a>, Refusal>,
 ) -> Result<Option<Vec<Record<'a>>>, Refusal> {
     let mut records = Vec::new();
+    let mut layouts = Layouts::default();
     let is_list = reader.array(|reader| {
-        records.push(record(reader, records.len())?);
+        records.push(record(reader, &mut layouts, records.len())?);
         Ok::<_, Refusal>(())
     })?;
     if is_list {
@@ -117,9 +126,10 @@ pub(super) fn read_list<'a>(
 #[inline(always)]
 pub(super) fn read_object<'a>(
     reader: &mut Reader<'a>,
+    layout: &mut Layout<'a>,
     member: impl FnMut(&mut Reader<'a>, Str<'a>) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
-    if reader.object(member)? {
+    if reader.object_like(layout, member)? {
         return Ok(());
     }
     let offset = reader.offset();

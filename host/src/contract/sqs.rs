@@ -12,7 +12,7 @@ use weir_json::Reader;
 use super::envelope::{Envelope, refuse_duplicates};
 use super::error::Refusal;
 use super::event::Records;
-use super::record::{Field, Record, read_object};
+use super::record::{Field, Layouts, Record, read_object};
 use super::{Contract, EnvelopeError, Event};
 use crate::batch::{Batch, Encoding};
 
@@ -29,16 +29,20 @@ pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), Envelop
 
 /// Reads a message of the event.
 #[inline(always)]
-pub(super) fn record<'a>(reader: &mut Reader<'a>, index: usize) -> Result<Record<'a>, Refusal> {
+pub(super) fn record<'a>(
+    reader: &mut Reader<'a>,
+    layouts: &mut Layouts<'a>,
+    index: usize,
+) -> Result<Record<'a>, Refusal> {
     let (mut id, mut body) = (Field::default(), Field::default());
     let mut group = Field::default();
-    read_object(reader, |reader, name| {
+    read_object(reader, &mut layouts.record, |reader, name| {
         if name.is("messageId") {
             id.read(reader, "messageId")?;
         } else if name.is("body") {
             body.read(reader, "body")?;
         } else if name.is("attributes") {
-            read_object(reader, |reader, name| {
+            read_object(reader, &mut layouts.within, |reader, name| {
                 if name.is("MessageGroupId") {
                     group.read(reader, "MessageGroupId")?;
                 }
