@@ -13,6 +13,7 @@ use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
 use crate::response::Response;
+use crate::rule::Description;
 use crate::telemetry;
 
 /// The subject of messages, as the pipelines that Weir replaces wrote it.
@@ -131,7 +132,7 @@ impl<P: Publisher> Pipeline<P> {
             Ok(isolated) => self.outcome(isolated, started),
             Err(error) => {
                 let reason = format!("classification ended early: {error}");
-                let rule = self.filter.description().name.as_str();
+                let rule = self.rule().name.as_str();
                 tracing::error!(records = batch.len(), rule, reason, "batch failed");
                 Outcome::unclassified(batch.len(), &reason)
             }
@@ -150,10 +151,16 @@ impl<P: Publisher> Pipeline<P> {
     /// # Panics
     ///
     /// Outside a tokio runtime, and on a thread that runs tasks of one: call it within
-    /// [`spawn_blocking`](tokio::task::spawn_blocking).
+    /// [`spawn_blocking`](tokio::task::spawn_blocking), or on a thread that has
+    /// [entered](tokio::runtime::Handle::enter) the runtime.
     pub fn process_blocking(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
         let classified = self.classify(request)?;
         Ok(self.deliver_blocking(classified))
+    }
+
+    /// What the rule says of itself.
+    pub(crate) fn rule(&self) -> &Description {
+        self.filter.description()
     }
 
     /// The first half of [`process_blocking`](Self::process_blocking): nothing is published yet.
@@ -186,7 +193,7 @@ impl<P: Publisher> Pipeline<P> {
             let failed = |cause| outcome.failed.iter().filter(|f| f.cause == cause).count();
             tracing::error!(
                 records = outcome.verdicts.len(),
-                rule = self.filter.description().name,
+                rule = self.rule().name,
                 fault = fault.as_ref().map(tracing::field::display),
                 stop = stop.as_ref().map(tracing::field::display),
                 extra_runs,
@@ -201,7 +208,7 @@ impl<P: Publisher> Pipeline<P> {
     async fn deliver(&self, classified: Classified<'_>) -> Response {
         let Classified { event, batch, outcome, deadline } = classified;
         let deadline = self.publishing_ends(deadline);
-        let rule = self.filter.description();
+        let rule = self.rule();
         delivery::deliver(&self.delivery, rule, &event, &batch, outcome, deadline).await
     }
 

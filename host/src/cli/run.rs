@@ -138,6 +138,9 @@ async fn answer_all<P: Publisher + 'static>(
     dry_run: bool,
 ) -> Result<ExitCode, Failure> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
+    // While an event waits for its turn, or for those before it to be answered, others go on. A rule
+    // that keeps state is to see them in order.
+    let at_once = if pipeline.rule().keeps_state { 1 } else { 2 * cores };
     let pipeline = Arc::new(pipeline);
     let mut turns = dry_run.then(Turns::default);
     let ended_by = Cell::new(None);
@@ -156,8 +159,7 @@ async fn answer_all<P: Publisher + 'static>(
                 let turn = turns.as_mut().filter(|_| event.is_ok()).map(Turns::next);
                 spawn_blocking(move || event.map(|event| process(&pipeline, event, turn)))
             })
-            // While one waits for its turn, or for those before it to be answered, others go on.
-            .buffered(2 * cores)
+            .buffered(at_once)
     );
 
     let mut counts = Counts::default();

@@ -6,6 +6,7 @@
 //! are no records.
 
 use std::borrow::Cow;
+use std::io::Write;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -64,25 +65,23 @@ pub(super) fn respond(
             Answer::Dropped => "drop",
             Answer::Disposed { .. } | Answer::Failed { .. } => "fail",
         };
-        for part in [&opening, &number.to_string(), r#"","verdict":""#, verdict, "\""] {
-            response.extend_from_slice(part.as_bytes());
-        }
-        let mut write = Members(&mut response);
+        write!(response, r#"{opening}{number}","verdict":"{verdict}""#).expect("memory");
+        let mut members = Members(&mut response);
         match answer {
-            Answer::Done => write.payload(onward.rewritten, index),
+            Answer::Done => members.write_payload(onward.rewritten, index),
             Answer::Published { score, crossed } => {
-                write.member("score", score);
-                write.member("crossed", crossed);
-                write.payload(onward.rewritten, index);
+                members.write("score", score);
+                members.write("crossed", crossed);
+                members.write_payload(onward.rewritten, index);
             }
-            Answer::Failed { reason, .. } => write.member("reason", &Some(reason)),
+            Answer::Failed { reason, .. } => members.write("reason", &Some(reason)),
             Answer::Disposed { reason, disposal } => {
                 let disposal = match disposal {
                     Disposal::DeadLetter => "dead-letter",
                     Disposal::Drop => "drop",
                 };
-                write.member("reason", &Some(reason));
-                write.member("disposal", &Some(disposal));
+                members.write("reason", &Some(reason));
+                members.write("disposal", &Some(disposal));
             }
             Answer::Dropped => {}
         }
@@ -100,7 +99,7 @@ struct Members<'a>(&'a mut Vec<u8>);
 
 impl Members<'_> {
     /// Writes a member, if it has a value.
-    fn member(&mut self, name: &str, value: &Option<impl Serialize>) {
+    fn write(&mut self, name: &str, value: &Option<impl Serialize>) {
         let Some(value) = value else { return };
         for part in [",\"", name, "\":"] {
             self.0.extend_from_slice(part.as_bytes());
@@ -109,8 +108,8 @@ impl Members<'_> {
     }
 
     /// Writes the payload, where the rule rewrote it.
-    fn payload(&mut self, rewritten: Option<&Payloads>, index: usize) {
-        self.member("payload", &document(rewritten, index));
+    fn write_payload(&mut self, rewritten: Option<&Payloads>, index: usize) {
+        self.write("payload", &document(rewritten, index));
     }
 }
 

@@ -9,6 +9,8 @@ mod limits;
 
 mod answers;
 
+mod pipeline;
+
 mod state;
 
 #[cfg(feature = "default-rule")]
