@@ -82,6 +82,9 @@ pub struct Layout<'a> {
     depth: u32,
 }
 
+/// How many members of an object are kept in mind.
+const MAX_MEMBERS: usize = 32;
+
 /// A member as the last object had it.
 #[derive(Clone, Copy, Debug)]
 struct Member<'a> {
@@ -141,7 +144,7 @@ impl<'a> Reader<'a> {
             return Ok(false);
         }
         let mut more = self.open(b'}')?;
-        if layout.depth != self.depth {
+        if more && layout.depth != self.depth {
             // What was valid there may be too deep here.
             *layout = Layout { members: Vec::new(), depth: self.depth };
         }
@@ -154,8 +157,8 @@ impl<'a> Reader<'a> {
             self.skip_whitespace();
             let value = self.at;
             member(self, key)?;
-            if self.at == value && !self.pass(layout.members[number].skipped) {
-                self.learn_value(&mut layout.members[number])?;
+            if self.at == value {
+                self.skip_like(layout.members.get_mut(number))?;
             }
             number += 1;
             more = self.more(b'}', Cause::ExpectedCommaOrBrace)?;
@@ -297,16 +300,24 @@ impl<'a> Reader<'a> {
         let colon_follows = self.text.as_bytes().get(colon) == Some(&b':');
         let written = colon_follows.then(|| &self.text[start..=colon]);
         layout.members.truncate(number);
-        layout.members.push(Member { key, written, skipped: None });
+        if number < MAX_MEMBERS {
+            layout.members.push(Member { key, written, skipped: None });
+        }
         Ok(key)
     }
 
-    /// Skips a value that the last object did not have at this place.
-    fn learn_value(&mut self, member: &mut Member<'a>) -> Result<(), SyntaxError> {
+    /// Skips a value, which may be that of the last object.
+    #[inline(always)]
+    fn skip_like(&mut self, last: Option<&mut Member<'a>>) -> Result<(), SyntaxError> {
+        if self.pass(last.as_ref().and_then(|last| last.skipped)) {
+            return Ok(());
+        }
         let start = self.at;
         let kind = self.skip()?;
-        let has_end = matches!(kind, Kind::Object | Kind::Array | Kind::String);
-        member.skipped = has_end.then(|| &self.text[start..self.at]);
+        if let Some(last) = last {
+            let has_end = matches!(kind, Kind::Object | Kind::Array | Kind::String);
+            last.skipped = has_end.then(|| &self.text[start..self.at]);
+        }
         Ok(())
     }
 
@@ -416,6 +427,15 @@ mod tests {
         {
             assert!(keys(document).is_err(), "{document}");
         }
+    }
+
+    #[test]
+    fn objects_may_have_more_members_than_are_kept_in_mind() {
+        let members: Vec<_> = (0..MAX_MEMBERS + 8).map(|n| format!(r#""{n}":["x"]"#)).collect();
+        let object = format!("{{{}}}", members.join(","));
+        let names: String = (0..MAX_MEMBERS + 8).map(|n| n.to_string()).collect();
+        let document = format!("[{object},{object}]");
+        assert_eq!(keys(&document).map(|keys| keys.concat()), Ok(names.repeat(2)));
     }
 
     #[test]
