@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -99,7 +100,7 @@ impl Disposer<'_> {
     }
 
     fn letter(&self, place: Place, answer: &Answer) -> DeadLetter {
-        let as_it_came = |data: &str| (data.to_owned(), self.event.contract.encoding());
+        let as_it_came = |data: Cow<'_, str>| (data.into_owned(), self.event.contract.encoding());
         let (id, (data, encoding)) = match place {
             Place::Entry(entry) => {
                 let data = self.event.data(entry).map(as_it_came);
@@ -109,7 +110,7 @@ impl Disposer<'_> {
                 )
             }
             Place::Record(record) => {
-                (self.event.id(record).to_owned(), as_it_came(self.event.record_data(record)))
+                (self.event.id(record).into_owned(), as_it_came(self.event.record_data(record)))
             }
         };
         DeadLetter {

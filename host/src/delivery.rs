@@ -111,10 +111,7 @@ pub(crate) async fn deliver<P: Publisher>(
     let mut answers = event.answers(entries, unreadable);
     let onward = Onward { rewritten: rewritten.as_ref(), partition_keys: &partition_keys };
     for index in event.fit(&mut answers, &onward) {
-        let Answer::Failed { reason, kind, cause } = &answers[index] else { continue };
-        let (id, reason) = (event.id(index).to_owned(), reason.clone());
-        let (kind, cause) = (*kind, *cause);
-        failures.push(FailedRecord { index, id, reason, kind, cause });
+        failures.extend(failure(&answers[index], index, || event.id(index)));
         counts.failed += 1;
     }
     failures.sort_by_key(|failure| failure.index);
@@ -206,9 +203,9 @@ fn plan<P: Publisher>(
     let mut held_back_by = |place: (usize, usize), key: Option<Cow<'_, str>>| {
         steps.push((place, chain(place, key.map(Cow::into_owned)), Step::Failed));
     };
-    let mut flags = flagged.iter().map(|flag| flag.index).peekable();
-    for (entry, answer) in entries.iter().enumerate() {
-        if flags.next_if_eq(&entry).is_none() && holds_back(answer) {
+    let is_flagged = |entry| flagged.binary_search_by_key(&entry, |flag| flag.index).is_ok();
+    for (entry, _) in entries.iter().enumerate().filter(|(_, answer)| holds_back(answer)) {
+        if !is_flagged(entry) {
             held_back_by((event.record_of(entry), entry), event.key(entry));
         }
     }
@@ -272,39 +269,45 @@ fn places<'a>(
 }
 
 fn count(verdicts: &[Verdict], entries: &[Answer], unreadable: &[Answer]) -> Counts {
-    let verdict = |kind| verdicts.iter().filter(|verdict| **verdict == kind).count() as u64;
-    let answered = |is: fn(&Answer) -> bool| {
-        entries.iter().chain(unreadable).filter(|answer| is(answer)).count() as u64
-    };
-    Counts {
-        records: (entries.len() + unreadable.len()) as u64,
-        passed: verdict(Verdict::Pass),
-        flagged: verdict(Verdict::Flag),
-        dropped: verdict(Verdict::Drop),
-        failed: answered(|answer| matches!(answer, Answer::Failed { .. })),
-        published: answered(|answer| matches!(answer, Answer::Published { .. })),
-        dead_lettered: answered(|answer| {
-            matches!(answer, Answer::Disposed { disposal: Disposal::DeadLetter, .. })
-        }),
-        discarded: answered(|answer| {
-            matches!(answer, Answer::Disposed { disposal: Disposal::Drop, .. })
-        }),
+    let records = (entries.len() + unreadable.len()) as u64;
+    let mut counts = Counts { records, ..Counts::default() };
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Pass => counts.passed += 1,
+            Verdict::Flag => counts.flagged += 1,
+            Verdict::Drop => counts.dropped += 1,
+            Verdict::Fail => {}
+        }
     }
+    for answer in entries.iter().chain(unreadable) {
+        match answer {
+            Answer::Done | Answer::Dropped => {}
+            Answer::Published { .. } => counts.published += 1,
+            Answer::Disposed { disposal: Disposal::DeadLetter, .. } => counts.dead_lettered += 1,
+            Answer::Disposed { disposal: Disposal::Drop, .. } => counts.discarded += 1,
+            Answer::Failed { .. } => counts.failed += 1,
+        }
+    }
+    counts
 }
 
 fn failures(event: &Event<'_>, entries: &[Answer], unreadable: &[Answer]) -> Vec<FailedRecord> {
-    let failed = |index: usize, id: String, answer: &Answer| match answer {
-        Answer::Failed { reason, kind, cause } => {
-            Some(FailedRecord { index, id, reason: reason.clone(), kind: *kind, cause: *cause })
-        }
-        _ => None,
-    };
     let of_entries = entries.iter().enumerate().filter_map(|(entry, answer)| {
-        failed(event.record_of(entry), event.entry_id(entry).into_owned(), answer)
+        failure(answer, event.record_of(entry), || event.entry_id(entry))
     });
-    let of_others =
-        event.unreadable().iter().zip(unreadable).filter_map(|((record, _), answer)| {
-            failed(*record, event.id(*record).to_owned(), answer)
-        });
+    let of_others = event.unreadable().iter().zip(unreadable);
+    let of_others = of_others
+        .filter_map(|((record, _), answer)| failure(answer, *record, || event.id(*record)));
     of_entries.chain(of_others).collect()
+}
+
+/// What is said of a record, or a part of it, if it failed.
+fn failure<'a>(
+    answer: &Answer,
+    index: usize,
+    id: impl FnOnce() -> Cow<'a, str>,
+) -> Option<FailedRecord> {
+    let Answer::Failed { reason, kind, cause } = answer else { return None };
+    let (id, reason) = (id().into_owned(), reason.clone());
+    Some(FailedRecord { index, id, reason, kind: *kind, cause: *cause })
 }

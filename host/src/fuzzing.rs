@@ -16,8 +16,9 @@ use crate::contract::{Answer, Contract, Event, FailureCause, Onward, Origin, unp
 pub fn envelope(bytes: &[u8]) {
     let _ = Contract::detect(bytes);
     for contract in Contract::ALL {
-        let Ok((event, batch)) = Event::read(contract, bytes, &Origin::default()) else { continue };
-        let ids: Vec<String> = (0..event.len()).map(|record| event.id(record).to_owned()).collect();
+        let read = Event::read(Some(contract), bytes, &Origin::default());
+        let Ok((event, batch)) = read else { continue };
+        let ids: Vec<String> = (0..event.len()).map(|record| event.id(record).into()).collect();
         let entries: Vec<usize> = (0..batch.len()).map(|entry| event.record_of(entry)).collect();
         assert!(entries.is_sorted() && entries.iter().all(|&record| record < event.len()));
         let entry_ids: HashSet<_> = (0..batch.len()).map(|entry| event.entry_id(entry)).collect();

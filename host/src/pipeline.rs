@@ -1,6 +1,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
+
 use crate::bad_record::OnBadRecord;
 use crate::batch::Batch;
 use crate::contract::{Contract, EnvelopeError, Event, Origin};
@@ -11,6 +13,7 @@ use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
 use crate::response::Response;
+use crate::rule::Description;
 use crate::telemetry;
 
 /// The subject of messages, as the pipelines that Weir replaces wrote it.
@@ -109,6 +112,9 @@ impl<P: Publisher> Pipeline<P> {
     /// flagged, and answers each one. A record is answered as done only when all it required is
     /// confirmed.
     ///
+    /// The rule runs on a thread that tokio has for what blocks. Everything else is done by the task
+    /// that waits for it.
+    ///
     /// # Errors
     ///
     /// If the event cannot be read. Then nothing was published.
@@ -117,58 +123,93 @@ impl<P: Publisher> Pipeline<P> {
     ///
     /// Outside a tokio runtime.
     pub async fn process(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
-        let (event, batch) = self.read(&request).inspect_err(|_| telemetry::unreadable())?;
+        let (event, batch) = self.read(&request)?;
         let batch = Arc::new(batch);
-        let outcome = self.classify(&batch, request.deadline).await;
-        let deadline = self.publishing_ends(request.deadline);
-        let rule = self.filter.description();
-        Ok(delivery::deliver(&self.delivery, rule, &event, &batch, outcome, deadline).await)
+        let (filter, shared) = (Arc::clone(&self.filter), Arc::clone(&batch));
+        let classify = move || filter.classify_isolating(&shared, request.deadline);
+        let started = Instant::now();
+        let outcome = match tokio::task::spawn_blocking(classify).await {
+            Ok(isolated) => self.outcome(isolated, started),
+            Err(error) => {
+                let reason = format!("classification ended early: {error}");
+                let rule = self.rule().name.as_str();
+                tracing::error!(records = batch.len(), rule, reason, "batch failed");
+                Outcome::unclassified(batch.len(), &reason)
+            }
+        };
+        let classified = Classified { event, batch, outcome, deadline: request.deadline };
+        Ok(self.deliver(classified).await)
+    }
+
+    /// Does what [`process`](Self::process) does, all of it on this thread: events that each have a
+    /// thread are processed on as many cores as there are.
+    ///
+    /// # Errors
+    ///
+    /// If the event cannot be read. Then nothing was published.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, and on a thread that runs tasks of one: call it within
+    /// [`spawn_blocking`](tokio::task::spawn_blocking), or on a thread that has
+    /// [entered](tokio::runtime::Handle::enter) the runtime.
+    pub fn process_blocking(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
+        let classified = self.classify(request)?;
+        Ok(self.deliver_blocking(classified))
+    }
+
+    /// What the rule says of itself.
+    pub(crate) fn rule(&self) -> &Description {
+        self.filter.description()
+    }
+
+    /// The first half of [`process_blocking`](Self::process_blocking): nothing is published yet.
+    pub(crate) fn classify<'a>(
+        &self,
+        request: Request<'a>,
+    ) -> Result<Classified<'a>, EnvelopeError> {
+        let (event, batch) = self.read(&request)?;
+        let started = Instant::now();
+        let isolated = self.filter.classify_isolating(&batch, request.deadline);
+        let outcome = self.outcome(isolated, started);
+        Ok(Classified { event, batch: Arc::new(batch), outcome, deadline: request.deadline })
+    }
+
+    /// The other half.
+    pub(crate) fn deliver_blocking(&self, classified: Classified<'_>) -> Response {
+        Handle::current().block_on(self.deliver(classified))
     }
 
     fn read<'a>(&self, request: &Request<'a>) -> Result<(Event<'a>, Batch), EnvelopeError> {
-        let contract = match request.contract.or(self.contract) {
-            Some(contract) => contract,
-            None => Contract::detect(request.body)?,
-        };
-        Event::read(contract, request.body, &request.origin)
+        Event::read(request.contract.or(self.contract), request.body, &request.origin)
+            .inspect_err(|_| telemetry::unreadable())
     }
 
-    /// Classifies a batch away from the threads that wait for the network.
-    async fn classify(&self, batch: &Arc<Batch>, deadline: Option<Instant>) -> Outcome {
-        let (filter, records) = (Arc::clone(&self.filter), batch.len());
-        let rule = self.filter.description().name.as_str();
-        let batch = Arc::clone(batch);
-        let started = Instant::now();
-        let classified =
-            tokio::task::spawn_blocking(move || filter.classify_isolating(&batch, deadline)).await;
-        if let Ok(isolated) = &classified {
-            telemetry::classified(started.elapsed(), isolated);
+    /// The outcome of a classification. What the rule did wrong is logged.
+    fn outcome(&self, isolated: Isolated, started: Instant) -> Outcome {
+        telemetry::classified(started.elapsed(), &isolated);
+        let Isolated { outcome, extra_runs, fault, stop, .. } = isolated;
+        if fault.is_some() || stop.is_some() {
+            let failed = |cause| outcome.failed.iter().filter(|f| f.cause == cause).count();
+            tracing::error!(
+                records = outcome.verdicts.len(),
+                rule = self.rule().name,
+                fault = fault.as_ref().map(tracing::field::display),
+                stop = stop.as_ref().map(tracing::field::display),
+                extra_runs,
+                poison = failed(Cause::Poison),
+                unclassified = failed(Cause::Unclassified),
+                "rule failed"
+            );
         }
-        match classified {
-            Ok(Isolated { outcome, fault: None, stop: None, .. }) => outcome,
-            Ok(Isolated { outcome, extra_runs, fault, stop, .. }) => {
-                let fault = fault.as_ref().map(tracing::field::display);
-                let stop = stop.as_ref().map(tracing::field::display);
-                let failed = |cause| outcome.failed.iter().filter(|f| f.cause == cause).count();
-                let (poison, unclassified) = (failed(Cause::Poison), failed(Cause::Unclassified));
-                tracing::error!(
-                    records,
-                    rule,
-                    fault,
-                    stop,
-                    extra_runs,
-                    poison,
-                    unclassified,
-                    "rule failed"
-                );
-                outcome
-            }
-            Err(error) => {
-                let reason = format!("classification ended early: {error}");
-                tracing::error!(records, rule, reason, "batch failed");
-                Outcome::unclassified(records, &reason)
-            }
-        }
+        outcome
+    }
+
+    async fn deliver(&self, classified: Classified<'_>) -> Response {
+        let Classified { event, batch, outcome, deadline } = classified;
+        let deadline = self.publishing_ends(deadline);
+        let rule = self.rule();
+        delivery::deliver(&self.delivery, rule, &event, &batch, outcome, deadline).await
     }
 
     fn publishing_ends(&self, deadline: Option<Instant>) -> Option<Instant> {
@@ -178,4 +219,12 @@ impl<P: Publisher> Pipeline<P> {
             (deadline, timeout) => deadline.or(timeout),
         }
     }
+}
+
+/// An event whose records are classified, and not yet delivered.
+pub(crate) struct Classified<'a> {
+    event: Event<'a>,
+    batch: Arc<Batch>,
+    outcome: Outcome,
+    deadline: Option<Instant>,
 }

@@ -4,12 +4,15 @@
 //! [`scan`] walks a document once, checks every byte of it as a conforming parser would (RFC 8259)
 //! and hands out the root and the value that a [`Pointer`] names, as slices of the document.
 //! Nothing else is built, nothing is allocated, and nesting costs no stack.
+//!
+//! A [`Reader`] goes the same way value by value, for who wants more of a document than one field.
 
 mod error;
 mod lanes;
 mod number;
 mod path;
 mod pointer;
+mod reader;
 mod run;
 mod scan;
 mod string;
@@ -19,6 +22,7 @@ mod agreement;
 
 pub use error::{Cause, SyntaxError};
 pub use pointer::{Pointer, PointerError};
+pub use reader::{Layout, Reader, Str};
 pub use scan::{MAX_DEPTH, PADDING, scan, scan_within};
 
 use std::fmt;

@@ -3,6 +3,8 @@
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
 
+use memchr::memchr2;
+
 use crate::contract::Contract;
 
 /// The largest document that is read, in bytes. The services send at most 6 MB.
@@ -161,20 +163,31 @@ impl Nesting {
     /// Takes the next line. True if the document ends with it: all brackets are closed, or a
     /// string is not, which no later line can mend.
     fn ends_within(&mut self, line: &[u8]) -> bool {
-        let mut in_string = false;
         let mut bytes = line.iter();
         while let Some(byte) = bytes.next() {
             match byte {
-                b'"' => in_string = !in_string,
-                b'\\' if in_string => {
-                    bytes.next();
-                }
-                b'{' | b'[' if !in_string => self.depth += 1,
-                b'}' | b']' if !in_string => self.depth = self.depth.saturating_sub(1),
+                b'"' => match behind_string(bytes.as_slice()) {
+                    Some(rest) => bytes = rest.iter(),
+                    None => return true,
+                },
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
                 _ => {}
             }
         }
-        self.depth == 0 || in_string
+        self.depth == 0
+    }
+}
+
+/// What follows the string whose opening quote is before `bytes`. None if it does not end.
+fn behind_string(mut bytes: &[u8]) -> Option<&[u8]> {
+    // Most of an event is long strings.
+    loop {
+        let at = memchr2(b'"', b'\\', bytes)?;
+        match bytes[at] {
+            b'"' => return bytes.get(at + 1..),
+            _ => bytes = bytes.get(at + 2..)?,
+        }
     }
 }
 

@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
 use futures_util::{FutureExt, StreamExt, stream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -97,7 +99,8 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
     let filter = open_filter(&config)?;
     let topic = config.topic.as_deref().filter(|_| !dry_run);
     let events = files::read(files, config.contract);
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         metrics.map_or(Ok(()), super::metrics::serve)?;
         match (topic, alerts) {
             (Some(arn), None) => {
@@ -118,19 +121,28 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
                 answer_all(pipeline(&config, filter, writer).await?, events, &screen, true).await
             }
         }
-    })
+    });
+    if ended.is_err() {
+        // What is under way ends with the process: nobody is left to take its answers.
+        std::mem::forget(runtime);
+    }
+    ended
 }
 
-/// Processes as many events at once as there are cores; answers come out in order. In a dry run it
-/// is one event at a time, so that the alerts come out in order as well.
-async fn answer_all<P: Publisher>(
+/// Processes events on all cores; answers come out in order. In a dry run so do the alerts: those of
+/// an event are written once all before it are answered.
+async fn answer_all<P: Publisher + 'static>(
     pipeline: Pipeline<P>,
     events: mpsc::Receiver<anyhow::Result<InputEvent>>,
     screen: &Screen,
     dry_run: bool,
 ) -> Result<ExitCode, Failure> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let at_once = if dry_run { 1 } else { cores };
+    // While an event waits for its turn, or for those before it to be answered, others go on. A rule
+    // that keeps state is to see them in order.
+    let at_once = if pipeline.rule().keeps_state { 1 } else { 2 * cores };
+    let pipeline = Arc::new(pipeline);
+    let mut turns = dry_run.then(Turns::default);
     let ended_by = Cell::new(None);
     let events =
         stream::unfold(events, async |mut events| events.recv().await.map(|event| (event, events)));
@@ -142,9 +154,10 @@ async fn answer_all<P: Publisher>(
     let mut processed = pin!(
         events
             .take_until(shutdown)
-            .map(async |event| match event {
-                Ok(event) => Ok(process(&pipeline, event).await),
-                Err(error) => Err(error),
+            .map(|event| {
+                let pipeline = Arc::clone(&pipeline);
+                let turn = turns.as_mut().filter(|_| event.is_ok()).map(Turns::next);
+                spawn_blocking(move || event.map(|event| process(&pipeline, event, turn)))
             })
             .buffered(at_once)
     );
@@ -154,15 +167,16 @@ async fn answer_all<P: Publisher>(
     // Whether something could not even be answered.
     let mut unanswered = false;
     while let Some(next) = processed.next().await {
+        let next = next.context("an event was not processed").map_err(Failure::Runtime)?;
         match next {
-            Ok((event, Ok(response))) => {
+            Ok(Processed { event, result: Ok(response), .. }) => {
                 answer(&response).map_err(Failure::Runtime)?;
                 report_failures(screen, &event, &response);
                 blocks_its_shard.warn_once(screen, &response);
                 counts += response.counts;
                 screen.progress(&counts);
             }
-            Ok((event, Err(error))) => {
+            Ok(Processed { event, result: Err(error), .. }) => {
                 screen.line(&format!("error: {}:{}: {error}", event.name, event.line));
                 unanswered = true;
             }
@@ -180,18 +194,61 @@ async fn answer_all<P: Publisher>(
     Ok(if incomplete { ExitCode::from(INCOMPLETE) } else { ExitCode::SUCCESS })
 }
 
-async fn process<P: Publisher>(
+/// What became of an event.
+struct Processed {
+    event: InputEvent,
+    result: Result<Response, EnvelopeError>,
+    /// Held until it is answered.
+    _turn: Option<oneshot::Sender<()>>,
+}
+
+/// Processes an event. With a turn, nothing is delivered before it comes.
+fn process<P: Publisher>(
     pipeline: &Pipeline<P>,
     event: InputEvent,
-) -> (InputEvent, Result<Response, EnvelopeError>) {
+    turn: Option<Turn>,
+) -> Processed {
     let request = Request {
         body: &event.body,
         contract: event.contract,
         origin: Origin { name: &event.name, line: event.line },
         deadline: None,
     };
-    let response = pipeline.process(request).await;
-    (event, response)
+    let classified = pipeline.classify(request);
+    let turn = turn.map(Turn::wait);
+    let result = classified.map(|classified| pipeline.deliver_blocking(classified));
+    Processed { event, result, _turn: turn }
+}
+
+/// Hands out turns, one after the other.
+#[derive(Debug, Default)]
+struct Turns {
+    last: Option<oneshot::Receiver<()>>,
+}
+
+/// A turn: it comes when what was made of the one before is dropped.
+#[derive(Debug)]
+struct Turn {
+    before: Option<oneshot::Receiver<()>>,
+    ended: oneshot::Sender<()>,
+}
+
+impl Turns {
+    fn next(&mut self) -> Turn {
+        let (ended, end) = oneshot::channel();
+        Turn { before: self.last.replace(end), ended }
+    }
+}
+
+impl Turn {
+    /// Waits until it comes. It ends when what is returned is dropped.
+    fn wait(self) -> oneshot::Sender<()> {
+        if let Some(before) = self.before {
+            // It ends by being dropped: nothing is ever sent.
+            let _ = before.blocking_recv();
+        }
+        self.ended
+    }
 }
 
 fn answer(response: &Response) -> anyhow::Result<()> {

@@ -7,9 +7,10 @@
 //! Source: Amazon Kinesis Data Analytics for SQL Applications Developer Guide, "Preprocessing Data
 //! Using a Lambda Function".
 
-use super::{Contract, EnvelopeError, Event, envelope};
+use super::envelope::Envelope;
+use super::{Contract, EnvelopeError, Event};
 use crate::batch::Batch;
 
-pub(super) fn read(body: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    envelope::read(Contract::AnalyticsInput, body)
+pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
+    envelope.into_event(Contract::AnalyticsInput)
 }

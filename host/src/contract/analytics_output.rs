@@ -7,26 +7,34 @@
 //! Source: Amazon Kinesis Data Analytics for SQL Applications Developer Guide, "Using a Lambda
 //! Function as Output".
 
-use super::{Answer, Contract, EnvelopeError, Event, envelope};
+use super::envelope::{AROUND_ANSWERS_BYTES, Envelope};
+use super::record::Record;
+use super::{Answer, Contract, EnvelopeError, Event};
 use crate::batch::Batch;
 
-pub(super) fn read(body: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    envelope::read(Contract::AnalyticsOutput, body)
+/// What a record's answer takes beside its id, at the most, in bytes.
+const MAX_ANSWER_BYTES: usize = r#"{"recordId":,"result":"DeliveryFailed"},"#.len();
+
+pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
+    envelope.into_event(Contract::AnalyticsOutput)
 }
 
 /// The contract has no word for a dropped record: it has been dealt with, so it is `Ok`.
-pub(super) fn respond(event: &Event<'_>, answers: &[Answer]) -> Vec<u8> {
-    let mut response = br#"{"records":["#.to_vec();
-    for (index, (record, answer)) in event.records.iter().zip(answers).enumerate() {
-        let result = match answer {
-            Answer::Failed { .. } => "DeliveryFailed",
-            _ => "Ok",
-        };
-        let comma = if index == 0 { "" } else { "," };
-        let id = record.id.json();
-        for part in [comma, r#"{"recordId":"#, id, r#","result":""#, result, r#""}"#] {
-            response.extend_from_slice(part.as_bytes());
+pub(super) fn respond(records: &[Record<'_>], answers: &[Answer]) -> Vec<u8> {
+    let ids: usize = records.iter().map(|record| record.id.json().len()).sum();
+    let bytes = AROUND_ANSWERS_BYTES + ids + records.len() * MAX_ANSWER_BYTES;
+    let mut response = Vec::with_capacity(bytes);
+    response.extend_from_slice(br#"{"records":["#);
+    for (index, (record, answer)) in records.iter().zip(answers).enumerate() {
+        if index > 0 {
+            response.push(b',');
         }
+        response.extend_from_slice(br#"{"recordId":"#);
+        response.extend_from_slice(record.id.json().as_bytes());
+        response.extend_from_slice(match answer {
+            Answer::Failed { .. } => br#","result":"DeliveryFailed"}"#,
+            _ => br#","result":"Ok"}"#,
+        });
     }
     response.extend_from_slice(b"]}");
     response
@@ -34,9 +42,12 @@ pub(super) fn respond(event: &Event<'_>, answers: &[Answer]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::FailureCause;
-    use super::super::Onward;
+    use super::super::{FailureCause, Onward, Origin};
     use super::*;
+
+    fn read(event: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
+        Event::read(Some(Contract::AnalyticsOutput), event, &Origin::default())
+    }
 
     #[test]
     fn ids_come_back_byte_for_byte_in_order() {

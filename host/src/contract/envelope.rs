@@ -1,5 +1,8 @@
-//! The envelope that the record contracts of Firehose and Kinesis Data Analytics share:
-//! `{"records": [{"recordId", "data", …}], …}`.
+//! The envelope of an event, read in one pass, whatever its contract is.
+//!
+//! Firehose and Kinesis Data Analytics send `{"records": [{"recordId", "data", …}], …}`, event source
+//! mappings `{"Records": [{…}]}`. The fields that tell the contract may come behind the records, so a
+//! list is read before it is known whether it counts: what is wrong with it is told only then.
 //!
 //! Only what is needed is read; fields that are not known are ignored, and so are those that other
 //! readers insist on and AWS fills in now one way and now another.
@@ -7,13 +10,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use simdutf8::compat::from_utf8;
+use weir_json::{Kind, Layout, Reader, Str, SyntaxError};
 
-use super::event::Record;
-use super::record_id::RecordId;
-use super::{Contract, Event, json_string};
+use super::error::Refusal;
+use super::record::{Field, Layouts, Record, read_list, read_object};
+use super::{Contract, EnvelopeError, Event, json_string, kinesis, sqs};
 use crate::batch::Batch;
 
 /// The most that AWS Lambda takes as an answer, in bytes.
@@ -28,95 +30,237 @@ pub(super) const MIN_ANSWER_BYTES: usize = r#"{"recordId":,"result":"ProcessingF
 /// What the response has around its records, in bytes.
 pub(super) const AROUND_ANSWERS_BYTES: usize = r#"{"records":[]}"#.len();
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    records: Option<Vec<RecordIn<'a>>>,
-    #[serde(borrow)]
-    delivery_stream_arn: Option<&'a RawValue>,
-    #[serde(borrow)]
-    stream_arn: Option<&'a RawValue>,
-    #[serde(borrow)]
-    application_arn: Option<&'a RawValue>,
+/// What an event holds that matters to any contract.
+#[derive(Debug, Default)]
+pub(super) struct Envelope<'a> {
+    text: &'a str,
+    /// `records`, if it is there: as Firehose and Kinesis Data Analytics send them.
+    records: Option<List<'a>>,
+    /// `Records`, if it is there.
+    event_source: Option<EventSource<'a>>,
+    invocation_id: Field<'a>,
+    application_arn: Field<'a>,
+    stream_arn: Field<'a>,
+    delivery_stream_arn: Field<'a>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RecordIn<'a> {
-    #[serde(borrow)]
-    record_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    kinesis_record_metadata: Option<&'a RawValue>,
-    #[serde(borrow)]
-    kinesis_stream_record_metadata: Option<&'a RawValue>,
+/// A list of records, or what is wrong with it.
+type List<'a> = Result<Vec<Record<'a>>, Refusal>;
+
+/// The records of an event source mapping.
+#[derive(Debug)]
+struct EventSource<'a> {
+    /// The contract, as the first record tells it.
+    contract: Option<Contract>,
+    /// The ARN that the first record names.
+    arn: Field<'a>,
+    records: List<'a>,
 }
 
-/// What a record knows of the Kinesis stream that it was in.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StreamMetadata<'a> {
-    #[serde(borrow)]
-    partition_key: Option<&'a RawValue>,
-}
+impl<'a> Envelope<'a> {
+    /// Reads an event, all of it. Its contract may be known.
+    pub(super) fn read(body: &'a [u8], contract: Option<Contract>) -> Result<Self, EnvelopeError> {
+        let text = from_utf8(body).map_err(EnvelopeError::NotUtf8)?;
+        let mut envelope = Self { text, ..Self::default() };
+        envelope.read_text(contract).map_err(|refusal| refusal.of(text))?;
+        Ok(envelope)
+    }
 
-/// Reads the envelope of an event whose data is base64.
-pub(super) fn read(contract: Contract, body: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    let body = from_utf8(body).map_err(EnvelopeError::NotUtf8)?;
-    let envelope: Envelope<'_> = serde_json::from_str(body).map_err(EnvelopeError::of)?;
-    let records = envelope.records.ok_or(EnvelopeError::NoRecords)?;
-    let read = records.iter().enumerate();
-    let records = read.map(|(index, record)| record.read(index)).collect::<Result<Vec<_>, _>>()?;
-    refuse_duplicates(&records)?;
-    refuse_too_many(&records)?;
-    let arns = [envelope.delivery_stream_arn, envelope.stream_arn, envelope.application_arn];
-    let source = arns.into_iter().flatten().find_map(|arn| json_string::text(arn.get()));
-    Ok(Event::of_base64(contract, source.unwrap_or(Cow::Borrowed("")), records))
-}
+    fn read_text(&mut self, contract: Option<Contract>) -> Result<(), Refusal> {
+        let mut reader = Reader::new(self.text);
+        let start = reader.offset();
+        let is_object = reader.object(|reader, key| {
+            if key.is("records") {
+                once(self.records.is_some(), "records", reader)?;
+                self.records = attempt(reader, |reader| read_list(reader, record))?;
+            } else if key.is("Records") {
+                once(self.event_source.is_some(), "Records", reader)?;
+                self.event_source = EventSource::read(reader, contract)?;
+            } else if key.is("invocationId") {
+                self.invocation_id.read(reader, "invocationId")?;
+            } else if key.is("applicationArn") {
+                self.application_arn.read(reader, "applicationArn")?;
+            } else if key.is("streamArn") {
+                self.stream_arn.read(reader, "streamArn")?;
+            } else if key.is("deliveryStreamArn") {
+                self.delivery_stream_arn.read(reader, "deliveryStreamArn")?;
+            }
+            Ok::<_, Refusal>(())
+        })?;
+        if !is_object {
+            reader.skip()?;
+        }
+        reader.finish()?;
+        match contract {
+            Some(_) if !is_object => Err(Refusal::expected("an object", start)),
+            _ => Ok(()),
+        }
+    }
 
-impl<'a> RecordIn<'a> {
-    fn read(&self, index: usize) -> Result<Record<'a>, EnvelopeError> {
-        let id = present(self.record_id).ok_or(EnvelopeError::NoRecordId { index })?;
-        let id = RecordId::from_json(id).ok_or(EnvelopeError::RecordIdNotAString { index })?;
-        let data = text_of(present(self.data), "data", index, &id)?;
-        let metadata = self.kinesis_record_metadata.or(self.kinesis_stream_record_metadata);
-        // Metadata of another form says nothing; it is not what the record is answered for.
-        let key = metadata
-            .and_then(|json| serde_json::from_str::<StreamMetadata<'_>>(json.get()).ok())
-            .and_then(|metadata| present(metadata.partition_key));
-        Ok(Record { id, data, key })
+    /// The contract, as the fields of the envelope tell it.
+    pub(super) fn contract(&self) -> Result<Contract, EnvelopeError> {
+        let told = if self.delivery_stream_arn.is_present() {
+            Some(Contract::Firehose)
+        } else if self.application_arn.is_present() {
+            Some(match self.stream_arn.is_present() {
+                true => Contract::AnalyticsInput,
+                false => Contract::AnalyticsOutput,
+            })
+        } else if let Some(event_source) = &self.event_source {
+            event_source.contract
+        } else {
+            // These are fields that only events have.
+            let is_event = self.records.is_some() || self.invocation_id.is_present();
+            (!is_event).then_some(Contract::Ndjson)
+        };
+        told.ok_or(EnvelopeError::UnknownShape)
+    }
+
+    /// The event of its `records`, whose data is base64.
+    pub(super) fn into_event(
+        self,
+        contract: Contract,
+    ) -> Result<(Event<'a>, Batch), EnvelopeError> {
+        let records = self.records.ok_or(EnvelopeError::NoRecords)?;
+        let records = records.map_err(|refusal| refusal.of(self.text))?;
+        refuse_duplicates(&records)?;
+        refuse_too_many(&records)?;
+        let arns = [self.delivery_stream_arn, self.stream_arn, self.application_arn];
+        let source = text(arns.into_iter().find_map(Field::string));
+        Ok(Event::of_base64(contract, source, records))
+    }
+
+    /// The records of an event source mapping, and the ARN of the stream or queue that they came
+    /// from.
+    pub(super) fn event_source(self) -> Result<(Cow<'a, str>, Vec<Record<'a>>), EnvelopeError> {
+        let EventSource { arn, records, .. } = self.event_source.ok_or(EnvelopeError::NoRecords)?;
+        let records = records.map_err(|refusal| refusal.of(self.text))?;
+        Ok((text(arn.string()), records))
     }
 }
 
-/// The JSON of a field, unless it is `null`.
-pub(super) fn present(field: Option<&RawValue>) -> Option<&str> {
-    field.map(RawValue::get).filter(|json| *json != "null")
+impl<'a> EventSource<'a> {
+    /// Reads the list: by the first record, unless the contract is known. None for `null`.
+    fn read(reader: &mut Reader<'a>, known: Option<Contract>) -> Result<Option<Self>, SyntaxError> {
+        let (contract, arn) = first_source(reader.clone());
+        let records = match known.or(contract) {
+            Some(Contract::Kinesis) => attempt(reader, |reader| read_list(reader, kinesis::record)),
+            Some(Contract::Sqs) => attempt(reader, |reader| read_list(reader, sqs::record)),
+            // Nobody will ask for them.
+            _ => attempt(reader, |reader| Ok((reader.skip()? != Kind::Null).then(Vec::new))),
+        };
+        Ok(records?.map(|records| Self { contract, arn, records }))
+    }
 }
 
-/// The text of a record's field that has to be there.
-pub(super) fn text_of<'a>(
-    json: Option<&'a str>,
-    field: &'static str,
+/// What the first of some records says of where they came from: the contract and the ARN.
+fn first_source(mut reader: Reader<'_>) -> (Option<Contract>, Field<'_>) {
+    struct Seen;
+    impl From<SyntaxError> for Seen {
+        // Whatever is wrong is found when the list is read.
+        fn from(_: SyntaxError) -> Self {
+            Self
+        }
+    }
+    let (mut source, mut arn) = (Field::default(), Field::default());
+    let first = reader.array(|reader| {
+        reader.object(|reader, key| {
+            if key.is("eventSource") {
+                source = reader.string()?.map_or(Field::Other, Field::String);
+            } else if key.is("eventSourceARN") {
+                arn = reader.string()?.map_or(Field::Other, Field::String);
+            }
+            Ok::<_, Seen>(())
+        })?;
+        Err(Seen)
+    });
+    let contract = match (first, source) {
+        // Without a record nothing tells, and nothing has to: the answer is the same.
+        (Ok(true), _) => Some(Contract::Kinesis),
+        (_, Field::String(source)) if source.is("aws:kinesis") => Some(Contract::Kinesis),
+        (_, Field::String(source)) if source.is("aws:sqs") => Some(Contract::Sqs),
+        _ => None,
+    };
+    (contract, arn)
+}
+
+/// Reads a list that may not count: what is wrong with it is no error yet, unless it is no JSON.
+/// None for `null`.
+#[inline(always)]
+fn attempt<'a>(
+    reader: &mut Reader<'a>,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<Option<Vec<Record<'a>>>, Refusal>,
+) -> Result<Option<List<'a>>, SyntaxError> {
+    let start = reader.clone();
+    match read(reader) {
+        Ok(list) => Ok(list.map(Ok)),
+        Err(Refusal::Syntax(error)) => Err(error),
+        Err(refusal) => {
+            *reader = start;
+            reader.skip()?;
+            Ok(Some(Err(refusal)))
+        }
+    }
+}
+
+/// Refuses a list that is there a second time.
+fn once(again: bool, name: &str, reader: &Reader<'_>) -> Result<(), Refusal> {
+    if again { Err(Refusal::repeated(name, reader.offset())) } else { Ok(()) }
+}
+
+/// Reads one of the `records`.
+#[inline(always)]
+fn record<'a>(
+    reader: &mut Reader<'a>,
+    layouts: &mut Layouts<'a>,
     index: usize,
-    id: &RecordId<'_>,
-) -> Result<Cow<'a, str>, EnvelopeError> {
-    let id = || id.text().to_owned();
-    let json = json.ok_or_else(|| EnvelopeError::NoData { field, index, id: id() })?;
-    json_string::text(json).ok_or_else(|| EnvelopeError::DataNotAString { field, index, id: id() })
+) -> Result<Record<'a>, Refusal> {
+    let (mut id, mut data, mut key) = (Field::default(), Field::default(), None);
+    read_object(reader, &mut layouts.record, |reader, name| {
+        if name.is("recordId") {
+            id.read(reader, "recordId")?;
+        } else if name.is("data") {
+            data.read(reader, "data")?;
+        } else if name.is("kinesisRecordMetadata") || name.is("kinesisStreamRecordMetadata") {
+            key = key.or(partition_key(reader, &mut layouts.within)?);
+        }
+        Ok(())
+    })?;
+    let id = id.id(index)?;
+    Ok(Record { id, data: data.data("data", index, id)?, key })
+}
+
+/// What a record's metadata of the Kinesis stream that it was in says of its partition key.
+/// Metadata of another form says nothing; it is not what the record is answered for.
+fn partition_key<'a>(
+    reader: &mut Reader<'a>,
+    layout: &mut Layout<'a>,
+) -> Result<Option<Str<'a>>, SyntaxError> {
+    let mut key = None;
+    reader.object_like(layout, |reader, name| {
+        if name.is("partitionKey") {
+            key = reader.string()?;
+        }
+        Ok::<_, SyntaxError>(())
+    })?;
+    Ok(key)
+}
+
+/// The text of a field; empty where there is none.
+fn text(string: Option<Str<'_>>) -> Cow<'_, str> {
+    string.map_or(Cow::Borrowed(""), json_string::text)
 }
 
 /// Refuses two records of the same id: an answer could not tell them apart.
 pub(super) fn refuse_duplicates(records: &[Record<'_>]) -> Result<(), EnvelopeError> {
     // Services number their records, so ids mostly ascend: then no two are the same.
-    if records.is_sorted_by(|a, b| a.id.text() < b.id.text()) {
+    if records.is_sorted_by(|a, b| a.id() < b.id()) {
         return Ok(());
     }
     let mut seen = HashMap::with_capacity(records.len());
     for (index, record) in records.iter().enumerate() {
-        if let Some(first) = seen.insert(record.id.text(), index) {
-            let id = record.id.text().to_owned();
+        if let Some(first) = seen.insert(record.id(), index) {
+            let id = record.id().into_owned();
             return Err(EnvelopeError::DuplicateRecordId { index, first, id });
         }
     }
@@ -133,78 +277,38 @@ fn refuse_too_many(records: &[Record<'_>]) -> Result<(), EnvelopeError> {
     }
 }
 
-/// Why an event cannot be read. None of its records was looked at.
-#[derive(Debug, thiserror::Error)]
-pub enum EnvelopeError {
-    /// It is not text.
-    #[error("the event is not UTF-8: {0}")]
-    NotUtf8(simdutf8::compat::Utf8Error),
-    /// It is not a JSON document. With the line and the column of the mistake.
-    #[error("the event is not JSON: {0}")]
-    NotJson(serde_json::Error),
-    /// It is JSON, but not of the envelope's shape.
-    #[error("the event is not an envelope of records: {0}")]
-    NotAnEnvelope(serde_json::Error),
-    /// It looks like an event, but of no contract known here.
-    #[error(
-        "the event has an envelope, but of none of the known contracts: it has neither \
-         deliveryStreamArn (firehose) nor applicationArn (analytics-output; analytics-input with \
-         streamArn) nor Records with the eventSource aws:kinesis or aws:sqs; name the contract if \
-         it is one of them nevertheless"
-    )]
-    UnknownShape,
-    /// It has no `records` or `Records`.
-    #[error("the event has no `records`")]
-    NoRecords,
-    /// It is larger than a batch can be.
-    #[error("the event has {bytes} bytes, more than the {maximum} that a batch can hold")]
-    #[expect(missing_docs, reason = "named for what they are")]
-    TooLarge { bytes: usize, maximum: usize },
-    /// It has so many records that not even their ids fit in an answer.
-    #[error("the answer would have {bytes} bytes at the least, of {maximum} that it may have")]
-    #[expect(missing_docs, reason = "named for what they are")]
-    AnswerTooLarge { bytes: usize, maximum: usize },
-    /// A record has no id.
-    #[error("record {index} of the event has no recordId")]
-    #[expect(missing_docs, reason = "the record's index")]
-    NoRecordId { index: usize },
-    /// A record's id is not a string.
-    #[error("the recordId of record {index} is not a string")]
-    #[expect(missing_docs, reason = "the record's index")]
-    RecordIdNotAString { index: usize },
-    /// A record's sequence number is not a number.
-    #[error("the sequenceNumber of record {index} is not a decimal number")]
-    #[expect(missing_docs, reason = "the record's index")]
-    NotASequenceNumber { index: usize },
-    /// A record has no data.
-    #[error("record {index} of the event (recordId {id:?}) has no {field}")]
-    #[expect(missing_docs, reason = "the record's index and id")]
-    NoData { field: &'static str, index: usize, id: String },
-    /// A record's data is not a string.
-    #[error("the {field} of record {index} of the event (recordId {id:?}) is not a string")]
-    #[expect(missing_docs, reason = "the record's index and id")]
-    DataNotAString { field: &'static str, index: usize, id: String },
-    /// Two records have the same id, so an answer could not tell them apart.
-    #[error("records {first} and {index} of the event have the same recordId {id:?}")]
-    #[expect(missing_docs, reason = "both records' indices and their id")]
-    DuplicateRecordId { index: usize, first: usize, id: String },
-}
-
-impl EnvelopeError {
-    pub(super) fn of(error: serde_json::Error) -> Self {
-        match error.classify() {
-            serde_json::error::Category::Data => Self::NotAnEnvelope(error),
-            _ => Self::NotJson(error),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Origin;
     use super::*;
+
+    fn read(contract: Contract, event: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
+        Event::read(Some(contract), event, &Origin::default())
+    }
 
     fn error(event: &str) -> String {
         read(Contract::AnalyticsOutput, event.as_bytes()).expect_err(event).to_string()
+    }
+
+    #[test]
+    fn contracts_are_told_by_their_shape() {
+        let contract = |event: &str| Contract::detect(event.as_bytes()).ok();
+        assert_eq!(contract(r#"{"applicationArn":"a"}"#), Some(Contract::AnalyticsOutput));
+        assert_eq!(
+            contract(r#"{"applicationArn":"a","streamArn":"b"}"#),
+            Some(Contract::AnalyticsInput)
+        );
+        assert_eq!(contract(r#"{"deliveryStreamArn":"a"}"#), Some(Contract::Firehose));
+        let records = |source| format!(r#"{{"Records":[{{"eventSource":"{source}"}},7]}}"#);
+        assert_eq!(contract(&records("aws:kinesis")), Some(Contract::Kinesis));
+        assert_eq!(contract(&records("aws:sqs")), Some(Contract::Sqs));
+        assert_eq!(contract(&records("aws:dynamodb")), None);
+        assert_eq!(contract(r#"{"Records":[]}"#), Some(Contract::Kinesis));
+        assert_eq!(contract(r#"{"Records":[{}]}"#), None);
+        assert_eq!(contract(r#"{"records":[]}"#), None);
+        assert_eq!(contract(r#"{"ANOMALY_SCORE":1}"#), Some(Contract::Ndjson));
+        assert_eq!(contract("[1]"), Some(Contract::Ndjson));
+        assert_eq!(contract("{"), None);
     }
 
     #[test]
@@ -234,14 +338,14 @@ mod tests {
     fn ids_in_any_order_are_no_duplicates() {
         let event = r#"{"records":[{"recordId":"b","data":""},{"recordId":"a","data":""}]}"#;
         let (event, batch) = read(Contract::Firehose, event.as_bytes()).expect("an event");
-        assert_eq!((event.id(0), event.id(1), batch.len()), ("b", "a", 2));
+        assert_eq!((&*event.id(0), &*event.id(1), batch.len()), ("b", "a", 2));
     }
 
     #[test]
     fn escaped_data_is_the_same_data() {
         let event = r#"{"records":[{"recordId":"a","data":"\/w=="}]}"#;
         let (event, _) = read(Contract::Firehose, event.as_bytes()).expect("an event");
-        assert_eq!(event.records[0].data, "/w==");
+        assert_eq!(event.record_data(0), "/w==");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 use std::borrow::Cow;
 
-use super::record_id::RecordId;
+use super::envelope::Envelope;
+use super::record::Record;
 use super::transformation::Onward;
 use super::unpack::{self, Unpacked, unpack};
 use super::{
     Answer, Contract, EnvelopeError, FailureCause, Origin, analytics_input, analytics_output,
-    firehose, json_string, kinesis, ndjson, sqs, transformation,
+    event_source, firehose, json_string, kinesis, ndjson, sqs, transformation,
 };
 use crate::batch::{Batch, Encoding};
 
@@ -21,22 +22,20 @@ pub(crate) struct Event<'a> {
     /// The ARN of the stream or queue that it came from, or the name of the file. Empty if the
     /// event does not say.
     pub(crate) source: Cow<'a, str>,
-    pub(super) records: Vec<Record<'a>>,
+    records: Records<'a>,
     /// Which record each entry of the batch is of, unless it is one for each.
     parts: Option<Vec<Part>>,
     /// The records without an entry, ascending, with the reason.
     unreadable: Vec<(usize, Answer)>,
 }
 
-/// A record of an event.
+/// The records of an event.
 #[derive(Debug)]
-pub(super) struct Record<'a> {
-    pub(super) id: RecordId<'a>,
-    /// As it came, without the quotes and escapes of JSON. Empty for `ndjson`, whose data is in
-    /// the batch as it came.
-    pub(super) data: Cow<'a, str>,
-    /// The partition key or message group, as a JSON string.
-    pub(super) key: Option<&'a str>,
+pub(super) enum Records<'a> {
+    /// With an id and data each.
+    Enveloped(Vec<Record<'a>>),
+    /// Without: the numbers of their lines. Their data is in the batch alone.
+    Lines(Vec<u64>),
 }
 
 /// An entry of the batch.
@@ -58,27 +57,32 @@ fn push_base64(batch: &mut Batch, payload: &[u8]) {
 }
 
 impl<'a> Event<'a> {
-    /// Reads an event of a contract. `origin` names an event that has no ids of its own.
+    /// Reads an event, of a contract that is known or told by its shape. `origin` names an event that
+    /// has no ids of its own.
     pub(crate) fn read(
-        contract: Contract,
+        contract: Option<Contract>,
         body: &'a [u8],
         origin: &Origin<'_>,
     ) -> Result<(Self, Batch), EnvelopeError> {
         if body.len() > MAX_BYTES {
             return Err(EnvelopeError::TooLarge { bytes: body.len(), maximum: MAX_BYTES });
         }
-        match contract {
-            Contract::AnalyticsOutput => analytics_output::read(body),
-            Contract::AnalyticsInput => analytics_input::read(body),
-            Contract::Firehose => firehose::read(body),
-            Contract::Kinesis => kinesis::read(body),
-            Contract::Sqs => sqs::read(body),
+        if contract == Some(Contract::Ndjson) {
+            return Ok(ndjson::read(body, origin));
+        }
+        let envelope = Envelope::read(body, contract)?;
+        match contract.map_or_else(|| envelope.contract(), Ok)? {
+            Contract::AnalyticsOutput => analytics_output::read(envelope),
+            Contract::AnalyticsInput => analytics_input::read(envelope),
+            Contract::Firehose => firehose::read(envelope),
+            Contract::Kinesis => kinesis::read(envelope),
+            Contract::Sqs => sqs::read(envelope),
             Contract::Ndjson => Ok(ndjson::read(body, origin)),
         }
     }
 
     /// An event of records that each are an entry of the batch.
-    pub(super) fn new(contract: Contract, source: Cow<'a, str>, records: Vec<Record<'a>>) -> Self {
+    pub(super) fn new(contract: Contract, source: Cow<'a, str>, records: Records<'a>) -> Self {
         Self { contract, source, records, parts: None, unreadable: Vec::new() }
     }
 
@@ -88,15 +92,14 @@ impl<'a> Event<'a> {
         source: Cow<'a, str>,
         records: Vec<Record<'a>>,
     ) -> (Self, Batch) {
-        let bytes = records.iter().map(|record| record.data.len()).sum();
+        let bytes = records.iter().map(|record| record.data.inner().len()).sum();
         let mut batch = Batch::with_capacity(Encoding::Base64, records.len(), bytes);
-        let mut event = Self::new(contract, source, records);
+        let mut event = Self::new(contract, source, Records::Enveloped(Vec::new()));
         let mut left = unpack::MAX_EVENT_BYTES;
         // Only these streams are written to by the library that aggregates.
         let may_be_aggregate = contract == Contract::Kinesis;
-        for record in 0..event.len() {
-            let data = &*event.records[record].data;
-            match unpack(data, may_be_aggregate, &mut left) {
+        for (record, data) in records.iter().map(Record::data).enumerate() {
+            match unpack(&data, may_be_aggregate, &mut left) {
                 Ok(Unpacked::AsItCame) => {
                     batch.push(data.as_bytes());
                     event.parts.iter_mut().for_each(|parts| parts.push(Part::whole(record)));
@@ -123,6 +126,7 @@ impl<'a> Event<'a> {
                 }
             }
         }
+        event.records = Records::Enveloped(records);
         (event, batch)
     }
 
@@ -138,12 +142,26 @@ impl<'a> Event<'a> {
 
     /// How many records it has.
     pub(crate) fn len(&self) -> usize {
-        self.records.len()
+        match &self.records {
+            Records::Enveloped(records) => records.len(),
+            Records::Lines(lines) => lines.len(),
+        }
+    }
+
+    /// The records, where they have an envelope.
+    pub(super) fn enveloped(&self) -> &[Record<'a>] {
+        match &self.records {
+            Records::Enveloped(records) => records,
+            Records::Lines(_) => &[],
+        }
     }
 
     /// A record's id, as text.
-    pub(crate) fn id(&self, record: usize) -> &str {
-        self.records[record].id.text()
+    pub(crate) fn id(&self, record: usize) -> Cow<'a, str> {
+        match &self.records {
+            Records::Enveloped(records) => records[record].id(),
+            Records::Lines(lines) => Cow::Owned(format!("{}:{}", self.source, lines[record])),
+        }
     }
 
     /// The record that an entry of the batch is of.
@@ -158,7 +176,7 @@ impl<'a> Event<'a> {
     pub(crate) fn entry_id(&self, entry: usize) -> Cow<'_, str> {
         let id = self.id(self.record_of(entry));
         match self.part_of_aggregate(entry) {
-            None => Cow::Borrowed(id),
+            None => id,
             Some((number, _)) => Cow::Owned(format!("{id}:{number}")),
         }
     }
@@ -173,19 +191,21 @@ impl<'a> Event<'a> {
 
     /// The data of an entry as it came, encoded as the contract says. None for what came within an
     /// aggregate or without an envelope: then it is in the batch alone.
-    pub(crate) fn data(&self, entry: usize) -> Option<&str> {
-        let alone = self.part_of_aggregate(entry).is_none() && self.contract != Contract::Ndjson;
-        alone.then(|| self.record_data(self.record_of(entry)))
+    pub(crate) fn data(&self, entry: usize) -> Option<Cow<'a, str>> {
+        match self.part_of_aggregate(entry) {
+            None => self.enveloped().get(self.record_of(entry)).map(Record::data),
+            Some(_) => None,
+        }
     }
 
     /// The data of a record as it came.
-    pub(crate) fn record_data(&self, record: usize) -> &str {
-        &self.records[record].data
+    pub(crate) fn record_data(&self, record: usize) -> Cow<'a, str> {
+        self.enveloped()[record].data()
     }
 
     /// The partition key or message group of a record.
-    pub(crate) fn record_key(&self, record: usize) -> Option<Cow<'_, str>> {
-        self.records[record].key.and_then(json_string::text)
+    pub(crate) fn record_key(&self, record: usize) -> Option<Cow<'a, str>> {
+        self.enveloped().get(record)?.key.map(json_string::text)
     }
 
     fn part_of_aggregate(&self, entry: usize) -> Option<(usize, &str)> {
@@ -233,14 +253,15 @@ impl<'a> Event<'a> {
     /// If there is not exactly one answer a record.
     pub(crate) fn respond(&self, answers: &[Answer], onward: &Onward<'_>) -> Vec<u8> {
         assert_eq!(answers.len(), self.len(), "one answer a record");
-        match self.contract {
-            Contract::AnalyticsOutput => analytics_output::respond(self, answers),
-            Contract::Firehose | Contract::AnalyticsInput => {
+        match (&self.records, self.contract) {
+            (Records::Lines(lines), _) => ndjson::respond(&self.source, lines, answers, onward),
+            (Records::Enveloped(records), Contract::AnalyticsOutput) => {
+                analytics_output::respond(records, answers)
+            }
+            (Records::Enveloped(_), Contract::Firehose | Contract::AnalyticsInput) => {
                 transformation::respond(self, answers, onward)
             }
-            Contract::Kinesis => kinesis::respond(self, answers),
-            Contract::Sqs => sqs::respond(self, answers),
-            Contract::Ndjson => ndjson::respond(self, answers, onward),
+            (Records::Enveloped(records), _) => event_source::respond(records, answers),
         }
     }
 
@@ -255,9 +276,12 @@ impl<'a> Event<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kinesis;
     use super::super::unpack::tests::{AGGREGATE, GZIP};
     use super::*;
+
+    fn read(body: &str) -> (Event<'_>, Batch) {
+        Event::read(Some(Contract::Kinesis), body.as_bytes(), &Origin::default()).expect("an event")
+    }
 
     fn kinesis_event(data: &[&str]) -> String {
         let record = |(index, data): (usize, &&str)| {
@@ -272,7 +296,7 @@ mod tests {
     #[test]
     fn the_records_of_an_aggregate_are_entries_and_it_fails_if_one_does() {
         let body = kinesis_event(&["e30=", AGGREGATE, "H4sI", GZIP]);
-        let (event, batch) = kinesis::read(body.as_bytes()).expect("an event");
+        let (event, batch) = read(&body);
         assert_eq!((event.len(), batch.len()), (4, 5));
         let ids: Vec<_> = (0..5).map(|entry| event.entry_id(entry)).collect();
         assert_eq!(ids, ["0", "1:0", "1:1", "1:2", "3"]);
@@ -299,7 +323,7 @@ mod tests {
     #[test]
     fn ordinary_events_have_an_entry_for_each_record() {
         let body = kinesis_event(&["e30=", "", "*"]);
-        let (event, batch) = kinesis::read(body.as_bytes()).expect("an event");
+        let (event, batch) = read(&body);
         assert_eq!(batch.len(), 3);
         assert!(event.parts.is_none());
         let entries =

@@ -4,13 +4,14 @@
 //! Source: AWS Lambda Developer Guide, "Configuring partial batch response with Kinesis Data
 //! Streams and Lambda", "Handling errors for an SQS event source in Lambda".
 
-use super::{Answer, Event};
+use super::Answer;
+use super::record::Record;
 
-/// The failed records, in order.
-pub(super) fn respond(event: &Event<'_>, answers: &[Answer]) -> Vec<u8> {
+/// The failed records, in order. On `kinesis` the lowest sequence number so comes first: it is the
+/// one that the mapping goes back to.
+pub(super) fn respond(records: &[Record<'_>], answers: &[Answer]) -> Vec<u8> {
     let mut response = br#"{"batchItemFailures":["#.to_vec();
-    let failed =
-        event.records.iter().zip(answers).filter(|(_, a)| matches!(a, Answer::Failed { .. }));
+    let failed = records.iter().zip(answers).filter(|(_, a)| matches!(a, Answer::Failed { .. }));
     for (number, (record, _)) in failed.enumerate() {
         let comma = if number == 0 { "" } else { "," };
         for part in [comma, r#"{"itemIdentifier":"#, record.id.json(), "}"] {

@@ -6,9 +6,10 @@
 //!
 //! Source: Amazon Data Firehose Developer Guide, "Required parameters for data transformation".
 
-use super::{Contract, EnvelopeError, Event, envelope};
+use super::envelope::Envelope;
+use super::{Contract, EnvelopeError, Event};
 use crate::batch::Batch;
 
-pub(super) fn read(body: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    envelope::read(Contract::Firehose, body)
+pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
+    envelope.into_event(Contract::Firehose)
 }

@@ -8,55 +8,20 @@
 //! Source: AWS Lambda Developer Guide, "Process Amazon Kinesis Data Streams records with Lambda",
 //! "Configuring partial batch response with Kinesis Data Streams and Lambda".
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use simdutf8::compat::from_utf8;
+use weir_json::Reader;
 
-use super::envelope::{present, refuse_duplicates, text_of};
-use super::event::Record;
-use super::record_id::RecordId;
-use super::{Answer, Contract, EnvelopeError, Event, event_source, json_string};
+use super::envelope::{Envelope, refuse_duplicates};
+use super::error::Refusal;
+use super::record::{Field, Layouts, Record, read_object};
+use super::{Contract, EnvelopeError, Event, json_string};
 use crate::batch::Batch;
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, rename = "Records")]
-    records: Option<Vec<RecordIn<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct RecordIn<'a> {
-    #[serde(borrow)]
-    kinesis: Option<Kinesis<'a>>,
-    #[serde(borrow, rename = "eventSourceARN")]
-    source: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Kinesis<'a> {
-    #[serde(borrow)]
-    sequence_number: Option<&'a RawValue>,
-    #[serde(borrow)]
-    partition_key: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-}
-
 /// The records are in the order of their sequence numbers, even if the event's are not.
-pub(super) fn read(body: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    let body = from_utf8(body).map_err(EnvelopeError::NotUtf8)?;
-    let envelope: Envelope<'_> = serde_json::from_str(body).map_err(EnvelopeError::of)?;
-    let records = envelope.records.ok_or(EnvelopeError::NoRecords)?;
-    let source = records.first().and_then(|record| json_string::text(record.source?.get()));
-    let source = source.unwrap_or(Cow::Borrowed(""));
-    let read = records.iter().enumerate();
-    let mut records =
-        read.map(|(index, record)| record.read(index)).collect::<Result<Vec<_>, _>>()?;
-    let in_order = |a: &Record<'_>, b: &Record<'_>| compare(a.id.text(), b.id.text());
+pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
+    let (source, mut records) = envelope.event_source()?;
+    let in_order = |a: &Record<'_>, b: &Record<'_>| compare(&a.id(), &b.id());
     if !records.is_sorted_by(|a, b| in_order(a, b).is_le()) {
         records.sort_by(in_order);
     }
@@ -64,17 +29,38 @@ pub(super) fn read(body: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
     Ok(Event::of_base64(Contract::Kinesis, source, records))
 }
 
-impl<'a> RecordIn<'a> {
-    fn read(&self, index: usize) -> Result<Record<'a>, EnvelopeError> {
-        let kinesis = self.kinesis.as_ref().ok_or(EnvelopeError::NoRecordId { index })?;
-        let id = present(kinesis.sequence_number).ok_or(EnvelopeError::NoRecordId { index })?;
-        let id = RecordId::from_json(id).ok_or(EnvelopeError::RecordIdNotAString { index })?;
-        if id.text().is_empty() || !id.text().bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(EnvelopeError::NotASequenceNumber { index });
+/// Reads a record of the event.
+#[inline(always)]
+pub(super) fn record<'a>(
+    reader: &mut Reader<'a>,
+    layouts: &mut Layouts<'a>,
+    index: usize,
+) -> Result<Record<'a>, Refusal> {
+    let (mut id, mut data) = (Field::default(), Field::default());
+    let mut key = Field::default();
+    read_object(reader, &mut layouts.record, |reader, name| {
+        if name.is("kinesis") {
+            read_object(reader, &mut layouts.within, |reader, name| {
+                if name.is("sequenceNumber") {
+                    id.read(reader, "sequenceNumber")?;
+                } else if name.is("partitionKey") {
+                    key.read(reader, "partitionKey")?;
+                } else if name.is("data") {
+                    data.read(reader, "data")?;
+                }
+                Ok(())
+            })?;
         }
-        let data = text_of(present(kinesis.data), "data", index, &id)?;
-        Ok(Record { id, data, key: present(kinesis.partition_key) })
+        Ok(())
+    })?;
+    let id = id.id(index)?;
+    let number = json_string::text(id);
+    // No early end: so the compiler makes vectors of it.
+    let digits = number.bytes().fold(true, |all, byte| all & byte.is_ascii_digit());
+    if number.is_empty() || !digits {
+        return Err(EnvelopeError::NotASequenceNumber { index }.into());
     }
+    Ok(Record { id, data: data.data("data", index, id)?, key: key.string() })
 }
 
 /// Compares sequence numbers, which have more digits than any integer type.
@@ -83,16 +69,14 @@ fn compare(a: &str, b: &str) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
-/// The lowest sequence number comes first: it is the one that the mapping goes back to.
-pub(super) fn respond(event: &Event<'_>, answers: &[Answer]) -> Vec<u8> {
-    event_source::respond(event, answers)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::FailureCause;
-    use super::super::Onward;
+    use super::super::{Answer, FailureCause, Onward, Origin};
     use super::*;
+
+    fn read(event: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
+        Event::read(Some(Contract::Kinesis), event, &Origin::default())
+    }
 
     fn event(sequence_numbers: &[&str]) -> String {
         let record = |number: &&str| {

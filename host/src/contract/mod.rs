@@ -3,8 +3,6 @@
 //! One file a contract. Each reads its event into the same form and writes the answer for it; what
 //! lies between is the same for all.
 
-mod detect;
-
 mod analytics_output;
 
 mod analytics_input;
@@ -19,17 +17,19 @@ mod ndjson;
 
 mod envelope;
 
+mod error;
+
 mod event_source;
 
 mod transformation;
 
 mod event;
 
+mod record;
+
 pub(crate) mod unpack;
 
 mod answer;
-
-mod record_id;
 
 mod json_string;
 
@@ -40,10 +40,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::batch::Encoding;
+use envelope::Envelope;
 
 pub(crate) use answer::{Answer, Disposal};
 pub use answer::{FailureCause, FailureKind};
-pub use envelope::EnvelopeError;
+pub use error::EnvelopeError;
 pub(crate) use event::Event;
 pub use ndjson::Origin;
 pub(crate) use transformation::Onward;
@@ -103,7 +104,7 @@ impl Contract {
     ///
     /// If it is not JSON, or has an envelope of no contract known here.
     pub fn detect(document: &[u8]) -> Result<Self, EnvelopeError> {
-        detect::detect(document)
+        Envelope::read(document, None)?.contract()
     }
 }
 

@@ -6,15 +6,14 @@
 //! are no records.
 
 use std::borrow::Cow;
+use std::io::Write;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::event::Record;
-use super::record_id::RecordId;
+use super::event::Records;
 use super::{Answer, Contract, Disposal, Event, Onward};
 use crate::batch::{Batch, Encoding, Payloads};
-use crate::outcome::Bound;
 
 /// Where an event without ids of its own was read from: its records are named after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,39 +31,31 @@ impl Default for Origin<'_> {
 }
 
 pub(super) fn read(body: &[u8], origin: &Origin<'_>) -> (Event<'static>, Batch) {
-    let mut records = Vec::new();
+    let mut lines = Vec::new();
     let mut batch = Batch::with_capacity(Encoding::Plain, 0, body.len());
     for (number, line) in (origin.line..).zip(body.split(|&byte| byte == b'\n')) {
         let line = line.trim_ascii();
         if !line.is_empty() {
-            let id = RecordId::from_text(format!("{}:{number}", origin.name));
-            records.push(Record { id, data: Cow::Borrowed(""), key: None });
+            lines.push(number);
             batch.push(line);
         }
     }
-    (Event::new(Contract::Ndjson, Cow::Owned(origin.name.to_owned()), records), batch)
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    record: &'a str,
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    score: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    crossed: Option<Bound>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    disposal: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<&'a RawValue>,
+    let source = Cow::Owned(origin.name.to_owned());
+    (Event::new(Contract::Ndjson, source, Records::Lines(lines)), batch)
 }
 
 /// The lines are parted by a newline; the last has none.
-pub(super) fn respond(event: &Event<'_>, answers: &[Answer], onward: &Onward<'_>) -> Vec<u8> {
-    let mut response = Vec::new();
-    for (index, (record, answer)) in event.records.iter().zip(answers).enumerate() {
+pub(super) fn respond(
+    name: &str,
+    lines: &[u64],
+    answers: &[Answer],
+    onward: &Onward<'_>,
+) -> Vec<u8> {
+    let name = serde_json::Value::from(name).to_string();
+    let opening = format!(r#"{{"record":{}:"#, &name[..name.len() - 1]);
+    let bytes = opening.len() + MIN_ANSWER_BYTES;
+    let mut response = Vec::with_capacity(lines.len() * bytes);
+    for (index, (number, answer)) in lines.iter().zip(answers).enumerate() {
         if index > 0 {
             response.push(b'\n');
         }
@@ -74,34 +65,52 @@ pub(super) fn respond(event: &Event<'_>, answers: &[Answer], onward: &Onward<'_>
             Answer::Dropped => "drop",
             Answer::Disposed { .. } | Answer::Failed { .. } => "fail",
         };
-        let mut line = Line {
-            record: record.id.text(),
-            verdict,
-            score: None,
-            crossed: None,
-            reason: None,
-            disposal: None,
-            payload: None,
-        };
+        write!(response, r#"{opening}{number}","verdict":"{verdict}""#).expect("memory");
+        let mut members = Members(&mut response);
         match answer {
-            Answer::Done => line.payload = document(onward.rewritten, index),
+            Answer::Done => members.write_payload(onward.rewritten, index),
             Answer::Published { score, crossed } => {
-                (line.score, line.crossed) = (*score, *crossed);
-                line.payload = document(onward.rewritten, index);
+                members.write("score", score);
+                members.write("crossed", crossed);
+                members.write_payload(onward.rewritten, index);
             }
-            Answer::Failed { reason, .. } => line.reason = Some(reason),
+            Answer::Failed { reason, .. } => members.write("reason", &Some(reason)),
             Answer::Disposed { reason, disposal } => {
-                line.reason = Some(reason);
-                line.disposal = Some(match disposal {
+                let disposal = match disposal {
                     Disposal::DeadLetter => "dead-letter",
                     Disposal::Drop => "drop",
-                });
+                };
+                members.write("reason", &Some(reason));
+                members.write("disposal", &Some(disposal));
             }
             Answer::Dropped => {}
         }
-        serde_json::to_writer(&mut response, &line).expect("a line can be written to memory");
+        response.push(b'}');
     }
     response
+}
+
+/// What an answer has beside what it begins with, at the least, in bytes: the line's number has a
+/// few digits.
+const MIN_ANSWER_BYTES: usize = r#"123456","verdict":"pass"}."#.len();
+
+/// Writes further members of an object.
+struct Members<'a>(&'a mut Vec<u8>);
+
+impl Members<'_> {
+    /// Writes a member, if it has a value.
+    fn write(&mut self, name: &str, value: &Option<impl Serialize>) {
+        let Some(value) = value else { return };
+        for part in [",\"", name, "\":"] {
+            self.0.extend_from_slice(part.as_bytes());
+        }
+        serde_json::to_writer(&mut *self.0, value).expect("text and finite numbers are JSON");
+    }
+
+    /// Writes the payload, where the rule rewrote it.
+    fn write_payload(&mut self, rewritten: Option<&Payloads>, index: usize) {
+        self.write("payload", &document(rewritten, index));
+    }
 }
 
 /// A rewritten payload, if it is a JSON document: anything else has no place in a line of JSON.
@@ -113,12 +122,13 @@ fn document(rewritten: Option<&Payloads>, index: usize) -> Option<&RawValue> {
 mod tests {
     use super::super::FailureCause;
     use super::*;
+    use crate::outcome::Bound;
 
     #[test]
     fn records_are_named_after_their_lines() {
         let origin = Origin { name: "a.ndjson", line: 41 };
         let (event, batch) = read(b"{}\r\n\n[1]\n", &origin);
-        assert_eq!((event.id(0), event.id(1)), ("a.ndjson:41", "a.ndjson:43"));
+        assert_eq!([event.id(0), event.id(1)], ["a.ndjson:41", "a.ndjson:43"]);
         assert_eq!(batch.len(), 2);
         let answers = [
             Answer::Published { score: Some(2.0), crossed: Some(Bound::Upper) },

@@ -61,10 +61,11 @@ proptest! {
         let body = event(contract, &records);
         fuzzing::envelope(body.as_bytes());
 
-        let (event, batch) = Event::read(contract, body.as_bytes(), &Origin::default())
+        let (event, batch) = Event::read(Some(contract), body.as_bytes(), &Origin::default())
             .expect("an event");
         prop_assert_eq!(batch.len(), records.len());
-        let ids: Vec<&str> = (0..event.len()).map(|record| event.id(record)).collect();
+        let ids: Vec<_> = (0..event.len()).map(|record| event.id(record)).collect();
+        let ids: Vec<&str> = ids.iter().map(|id| &**id).collect();
         if contract == Contract::Kinesis {
             let number = |id: &&str| id.trim_start_matches('0').to_owned();
             let numbers: Vec<String> = ids.iter().map(number).collect();

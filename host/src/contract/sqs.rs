@@ -7,80 +7,62 @@
 //! Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS", "Handling errors for an SQS
 //! event source in Lambda".
 
-use std::borrow::Cow;
+use weir_json::Reader;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use simdutf8::compat::from_utf8;
-
-use super::envelope::{present, refuse_duplicates, text_of};
-use super::event::Record;
-use super::record_id::RecordId;
-use super::{Answer, Contract, EnvelopeError, Event, event_source, json_string};
+use super::envelope::{Envelope, refuse_duplicates};
+use super::error::Refusal;
+use super::event::Records;
+use super::record::{Field, Layouts, Record, read_object};
+use super::{Contract, EnvelopeError, Event};
 use crate::batch::{Batch, Encoding};
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, rename = "Records")]
-    records: Option<Vec<Message<'a>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Message<'a> {
-    #[serde(borrow)]
-    message_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    body: Option<&'a RawValue>,
-    #[serde(borrow)]
-    attributes: Option<Attributes<'a>>,
-    #[serde(borrow, rename = "eventSourceARN")]
-    source: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Attributes<'a> {
-    #[serde(borrow)]
-    message_group_id: Option<&'a RawValue>,
-}
-
-pub(super) fn read(body: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    let body = from_utf8(body).map_err(EnvelopeError::NotUtf8)?;
-    let envelope: Envelope<'_> = serde_json::from_str(body).map_err(EnvelopeError::of)?;
-    let messages = envelope.records.ok_or(EnvelopeError::NoRecords)?;
-    let source = messages.first().and_then(|message| json_string::text(message.source?.get()));
-    let source = source.unwrap_or(Cow::Borrowed(""));
-    let read = messages.iter().enumerate();
-    let records =
-        read.map(|(index, message)| message.read(index)).collect::<Result<Vec<_>, _>>()?;
+pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
+    let (source, records) = envelope.event_source()?;
     refuse_duplicates(&records)?;
-    let mut batch = Batch::with_capacity(Encoding::Plain, records.len(), body.len());
+    let bytes = records.iter().map(|record| record.data.inner().len()).sum();
+    let mut batch = Batch::with_capacity(Encoding::Plain, records.len(), bytes);
     for record in &records {
-        batch.push(record.data.as_bytes());
+        batch.push(record.data().as_bytes());
     }
-    Ok((Event::new(Contract::Sqs, source, records), batch))
+    Ok((Event::new(Contract::Sqs, source, Records::Enveloped(records)), batch))
 }
 
-impl<'a> Message<'a> {
-    fn read(&self, index: usize) -> Result<Record<'a>, EnvelopeError> {
-        let id = present(self.message_id).ok_or(EnvelopeError::NoRecordId { index })?;
-        let id = RecordId::from_json(id).ok_or(EnvelopeError::RecordIdNotAString { index })?;
-        let data = text_of(present(self.body), "body", index, &id)?;
-        let group = self.attributes.as_ref().and_then(|a| present(a.message_group_id));
-        Ok(Record { id, data, key: group })
-    }
-}
-
-pub(super) fn respond(event: &Event<'_>, answers: &[Answer]) -> Vec<u8> {
-    event_source::respond(event, answers)
+/// Reads a message of the event.
+#[inline(always)]
+pub(super) fn record<'a>(
+    reader: &mut Reader<'a>,
+    layouts: &mut Layouts<'a>,
+    index: usize,
+) -> Result<Record<'a>, Refusal> {
+    let (mut id, mut body) = (Field::default(), Field::default());
+    let mut group = Field::default();
+    read_object(reader, &mut layouts.record, |reader, name| {
+        if name.is("messageId") {
+            id.read(reader, "messageId")?;
+        } else if name.is("body") {
+            body.read(reader, "body")?;
+        } else if name.is("attributes") {
+            read_object(reader, &mut layouts.within, |reader, name| {
+                if name.is("MessageGroupId") {
+                    group.read(reader, "MessageGroupId")?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    })?;
+    let id = id.id(index)?;
+    Ok(Record { id, data: body.data("body", index, id)?, key: group.string() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::FailureCause;
-    use super::super::Onward;
+    use super::super::{Answer, FailureCause, Onward, Origin};
     use super::*;
+
+    fn read(event: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
+        Event::read(Some(Contract::Sqs), event, &Origin::default())
+    }
 
     #[test]
     fn messages_are_answered_by_their_ids() {
@@ -90,7 +72,7 @@ mod tests {
         let (event, batch) = read(event).expect("an event");
         assert_eq!((batch.len(), &*event.source), (2, "arn:q"));
         assert_eq!((event.key(0).as_deref(), event.key(1)), (Some("g"), None));
-        assert_eq!(event.data(0), Some("{\"a\":1}"));
+        assert_eq!(event.data(0).as_deref(), Some("{\"a\":1}"));
         let answers = [Answer::transient(FailureCause::Record, "no"), Answer::Done];
         assert_eq!(
             String::from_utf8(event.respond(&answers, &Onward::default())).expect("UTF-8"),

@@ -5,8 +5,10 @@
 //! Source: Amazon Data Firehose Developer Guide, "Required parameters for data transformation" and
 //! "Dynamic partitioning".
 
+use weir_json::Str;
+
 use super::envelope::{AROUND_ANSWERS_BYTES, MAX_RESPONSE_BYTES, MIN_ANSWER_BYTES};
-use super::{Answer, Event, FailureCause};
+use super::{Answer, Event, FailureCause, json_string};
 use crate::batch::Payloads;
 
 /// What records go on with, where it is not as they came.
@@ -20,9 +22,9 @@ pub(crate) struct Onward<'a> {
 
 /// A record goes on with the payload the rule rewrote, or else with its data as it came.
 pub(super) fn respond(event: &Event<'_>, answers: &[Answer], onward: &Onward<'_>) -> Vec<u8> {
-    let whole = total(event, answers, onward) <= MAX_RESPONSE_BYTES;
-    let size: usize = event.records.iter().map(|record| record.data.len() + 128).sum();
-    let mut response = Vec::with_capacity(size);
+    let total = total(event, answers, onward);
+    let whole = total <= MAX_RESPONSE_BYTES;
+    let mut response = Vec::with_capacity(total.min(MAX_RESPONSE_BYTES));
     response.extend_from_slice(br#"{"records":["#);
     for (index, answer) in answers.iter().enumerate() {
         if index > 0 {
@@ -46,7 +48,7 @@ fn write(
     with_data: bool,
     response: &mut Vec<u8>,
 ) {
-    let record = &event.records[index];
+    let record = &event.enveloped()[index];
     let result = match answer {
         Answer::Done | Answer::Published { .. } => "Ok",
         Answer::Dropped | Answer::Disposed { .. } => "Dropped",
@@ -63,8 +65,9 @@ fn write(
                 base64_simd::STANDARD.encode_append(payload, response);
                 response.push(b'"');
             }
-            None => serde_json::to_writer(&mut *response, &*record.data)
+            None if record.data.escaped() => serde_json::to_writer(&mut *response, &record.data())
                 .expect("a string can be written to memory"),
+            None => response.extend_from_slice(record.data.json().as_bytes()),
         }
         if let Some(keys) = partition_keys(index, answer, onward) {
             for part in [r#","metadata":{"partitionKeys":"#, keys, "}"] {
@@ -94,7 +97,7 @@ fn total(event: &Event<'_>, answers: &[Answer], onward: &Onward<'_>) -> usize {
     let records = answers.iter().enumerate();
     let bytes = records.map(|(index, answer)| {
         MIN_ANSWER_BYTES
-            + event.records[index].id.json().len()
+            + event.enveloped()[index].id.json().len()
             + data_bytes(event, index, answer, onward)
     });
     AROUND_ANSWERS_BYTES + bytes.sum::<usize>()
@@ -104,15 +107,19 @@ fn total(event: &Event<'_>, answers: &[Answer], onward: &Onward<'_>) -> usize {
 fn data_bytes(event: &Event<'_>, index: usize, answer: &Answer, onward: &Onward<'_>) -> usize {
     let data = match rewritten(event, index, answer, onward) {
         Some(payload) => base64_simd::STANDARD.encoded_length(payload.len()) + 2,
-        None => json_length(&event.records[index].data),
+        None => json_length(event.enveloped()[index].data),
     };
     let keys = partition_keys(index, answer, onward)
         .map_or(0, |keys| r#","metadata":{"partitionKeys":}"#.len() + keys.len());
     r#","data":"#.len() + data + keys
 }
 
-/// How long a text is as a JSON string, in bytes.
-fn json_length(text: &str) -> usize {
+/// How long a string is as it is written in an answer, in bytes.
+fn json_length(string: Str<'_>) -> usize {
+    if !string.escaped() {
+        return string.json().len();
+    }
+    let text = json_string::text(string);
     let escapes = text.bytes().map(|byte| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
         0x00..=0x1f => "\\u0000".len() - 1,
@@ -129,7 +136,7 @@ pub(super) fn fit(event: &Event<'_>, answers: &mut [Answer], onward: &Onward<'_>
     if total(event, answers, onward) <= MAX_RESPONSE_BYTES {
         return Vec::new();
     }
-    let ids = event.records.iter().map(|record| record.id.json().len() + MIN_ANSWER_BYTES);
+    let ids = event.enveloped().iter().map(|record| record.id.json().len() + MIN_ANSWER_BYTES);
     let mut room = MAX_RESPONSE_BYTES - AROUND_ANSWERS_BYTES - ids.sum::<usize>();
     let mut failed = Vec::new();
     for (index, answer) in answers.iter_mut().enumerate().filter(|(_, answer)| goes_on(answer)) {
@@ -152,11 +159,16 @@ pub(super) fn fit(event: &Event<'_>, answers: &mut [Answer], onward: &Onward<'_>
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Contract, envelope};
+    use super::super::{Contract, EnvelopeError, Origin};
     use super::*;
+    use crate::batch::Batch;
+
+    fn read(event: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
+        Event::read(Some(Contract::Firehose), event, &Origin::default())
+    }
 
     fn respond_to(event: &[u8], answers: &[Answer], onward: &Onward<'_>) -> String {
-        let (event, _) = envelope::read(Contract::Firehose, event).expect("an event");
+        let (event, _) = read(event).expect("an event");
         String::from_utf8(respond(&event, answers, onward)).expect("UTF-8")
     }
 
@@ -205,12 +217,11 @@ mod tests {
     fn lengths_are_counted_as_they_are_written() {
         let nasty: String = (0..=0x7f_u8).map(char::from).chain("é\u{2028}😀".chars()).collect();
         let written = serde_json::to_string(&nasty).expect("a string");
-        assert_eq!(json_length(&nasty), written.len());
-
         let event = format!(
             r#"{{"records":[{{"recordId":"a","data":{written}}},{{"recordId":"bc","data":"YQ=="}}]}}"#
         );
-        let (event, _) = envelope::read(Contract::Firehose, event.as_bytes()).expect("an event");
+        let (event, _) = read(event.as_bytes()).expect("an event");
+        assert_eq!(json_length(event.enveloped()[0].data), written.len());
         let keys = vec!["{}".to_owned(), r#"{"a":"b"}"#.to_owned()];
         let rewritten =
             Payloads { bytes: b"12345".to_vec(), ends: vec![1, 5], ..Payloads::default() };
@@ -236,7 +247,7 @@ mod tests {
         let ids = ["a", "b", "c", "d", "e", "f", "g", "h"];
         let records = ids.map(|id| format!(r#"{{"recordId":"{id}","data":"YQ=="}}"#)).join(",");
         let event = format!(r#"{{"records":[{records}]}}"#);
-        let (event, _) = envelope::read(Contract::Firehose, event.as_bytes()).expect("an event");
+        let (event, _) = read(event.as_bytes()).expect("an event");
         let mebibyte = (1 << 20) / 4 * 3;
         let rewritten = Payloads {
             bytes: vec![b'x'; 8 * mebibyte],

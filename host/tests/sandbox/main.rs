@@ -12,6 +12,8 @@ mod limits;
 
 mod answers;
 
+mod pipeline;
+
 mod state;
 
 #[cfg(feature = "default-rule")]

@@ -1,0 +1,140 @@
+use std::borrow::Cow;
+
+use weir_json::{Kind, Layout, Reader, Str};
+
+use super::error::Refusal;
+use super::{EnvelopeError, json_string};
+
+/// A record of an event. What is known of it stands in the event, as JSON strings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record<'a> {
+    /// It goes back byte for byte.
+    pub(super) id: Str<'a>,
+    pub(super) data: Str<'a>,
+    /// The partition key or message group.
+    pub(super) key: Option<Str<'a>>,
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn id(&self) -> Cow<'a, str> {
+        json_string::text(self.id)
+    }
+
+    pub(super) fn data(&self) -> Cow<'a, str> {
+        json_string::text(self.data)
+    }
+}
+
+/// A field that is to hold a string.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Field<'a> {
+    /// It is not there, or is `null`.
+    #[default]
+    Absent,
+    String(Str<'a>),
+    /// It holds something else.
+    Other,
+}
+
+impl<'a> Field<'a> {
+    /// Reads the field, which is `name`.
+    #[inline(always)]
+    pub(super) fn read(&mut self, reader: &mut Reader<'a>, name: &str) -> Result<(), Refusal> {
+        if self.is_present() {
+            return Err(Refusal::repeated(name, reader.offset()));
+        }
+        *self = match reader.string()? {
+            Some(string) => Self::String(string),
+            None => Self::without_string(reader.skip()?),
+        };
+        Ok(())
+    }
+
+    fn without_string(kind: Kind) -> Self {
+        if kind == Kind::Null { Self::Absent } else { Self::Other }
+    }
+
+    pub(super) fn is_present(self) -> bool {
+        !matches!(self, Self::Absent)
+    }
+
+    pub(super) fn string(self) -> Option<Str<'a>> {
+        match self {
+            Self::String(string) => Some(string),
+            Self::Absent | Self::Other => None,
+        }
+    }
+
+    /// The id of a record, which has to be there.
+    #[inline(always)]
+    pub(super) fn id(self, index: usize) -> Result<Str<'a>, EnvelopeError> {
+        match self {
+            Self::String(id) => Ok(id),
+            Self::Absent => Err(EnvelopeError::NoRecordId { index }),
+            Self::Other => Err(EnvelopeError::RecordIdNotAString { index }),
+        }
+    }
+
+    /// The data of a record in the field `name`, which has to be there.
+    #[inline(always)]
+    pub(super) fn data(
+        self,
+        name: &'static str,
+        index: usize,
+        id: Str<'_>,
+    ) -> Result<Str<'a>, EnvelopeError> {
+        let id = || json_string::text(id).into_owned();
+        match self {
+            Self::String(data) => Ok(data),
+            Self::Absent => Err(EnvelopeError::NoData { field: name, index, id: id() }),
+            Self::Other => Err(EnvelopeError::DataNotAString { field: name, index, id: id() }),
+        }
+    }
+}
+
+/// What the records of a list have in common.
+#[derive(Default)]
+pub(super) struct Layouts<'a> {
+    pub(super) record: Layout<'a>,
+    /// Of the object within a record that is looked into.
+    pub(super) within: Layout<'a>,
+}
+
+/// Reads a list of records, each with `record`, which is given its index. None for `null`.
+#[inline(always)]
+pub(super) fn read_list<'a>(
+    reader: &mut Reader<'a>,
+    record: impl Fn(&mut Reader<'a>, &mut Layouts<'a>, usize) -> Result<Record<'a>, Refusal>,
+) -> Result<Option<Vec<Record<'a>>>, Refusal> {
+    let mut records = Vec::new();
+    let mut layouts = Layouts::default();
+    let is_list = reader.array(|reader| {
+        records.push(record(reader, &mut layouts, records.len())?);
+        Ok::<_, Refusal>(())
+    })?;
+    if is_list {
+        return Ok(Some(records));
+    }
+    let offset = reader.offset();
+    match reader.skip()? {
+        Kind::Null => Ok(None),
+        _ => Err(Refusal::expected("an array of records", offset)),
+    }
+}
+
+/// Reads an object with `member`. `null` is as one that is empty; anything else is refused.
+#[inline(always)]
+pub(super) fn read_object<'a>(
+    reader: &mut Reader<'a>,
+    layout: &mut Layout<'a>,
+    member: impl FnMut(&mut Reader<'a>, Str<'a>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    if reader.object_like(layout, member)? {
+        return Ok(());
+    }
+    let offset = reader.offset();
+    match reader.skip()? {
+        Kind::Null => Ok(()),
+        _ => Err(Refusal::expected("an object", offset)),
+    }
+}

@@ -1,0 +1,453 @@
+use crate::lanes::{self, Lanes, WIDTH};
+use crate::string::{Scanned, Utf8};
+use crate::{Cause, Kind, MAX_DEPTH, SyntaxError, number, string};
+
+/// Reads a document in one pass, value by value, as the caller asks for them.
+///
+/// It accepts and refuses what [`scan`](crate::scan) does, once all of the document has been read
+/// and [`finish`](Self::finish) says that nothing follows. Nothing is allocated; what is handed out
+/// are slices of the document. A clone goes on from the same place.
+///
+/// ```
+/// use weir_json::{Reader, SyntaxError};
+///
+/// let mut reader = Reader::new(r#"{"id": "a", "tags": ["b", 7]}"#);
+/// let mut strings = Vec::new();
+/// reader.object(|reader, key| {
+///     if key.is("id") {
+///         strings.extend(reader.string()?);
+///     } else if key.is("tags") {
+///         reader.array(|reader| Ok::<_, SyntaxError>(strings.extend(reader.string()?)))?;
+///     }
+///     Ok::<_, SyntaxError>(())
+/// })?;
+/// reader.finish()?;
+/// let strings: Vec<_> = strings.iter().map(|string| string.inner()).collect();
+/// assert_eq!(strings, ["a", "b"]);
+/// # Ok::<_, SyntaxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    text: &'a str,
+    /// Where the next value begins, or what follows the last one.
+    at: usize,
+    /// How many objects and arrays are open.
+    depth: u32,
+}
+
+/// A string as it is written in a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Str<'a> {
+    json: &'a str,
+    escaped: bool,
+}
+
+impl<'a> Str<'a> {
+    /// The string as JSON: with its quotes and its escapes.
+    #[inline]
+    pub fn json(self) -> &'a str {
+        self.json
+    }
+
+    /// What stands between the quotes, with its escapes.
+    #[inline]
+    pub fn inner(self) -> &'a str {
+        &self.json[1..self.json.len() - 1]
+    }
+
+    /// Whether there are escapes in it. If not, its text is what stands between the quotes.
+    #[inline]
+    pub fn escaped(self) -> bool {
+        self.escaped
+    }
+
+    /// Whether its text is `plain`, however it is written.
+    #[inline(always)]
+    pub fn is(self, plain: &str) -> bool {
+        let inner = self.inner().as_bytes();
+        if self.escaped {
+            string::unescapes_to(inner, plain.as_bytes())
+        } else {
+            string::equal(inner, plain.as_bytes())
+        }
+    }
+}
+
+/// What objects that mostly look alike have in common: their keys, in order, and the values that
+/// nobody asks for. Where one looks as the last did, reading it is comparing.
+#[derive(Clone, Debug, Default)]
+pub struct Layout<'a> {
+    members: Vec<Member<'a>>,
+    /// How deep the objects are nested.
+    depth: u32,
+}
+
+/// How many members of an object are kept in mind.
+const MAX_MEMBERS: usize = 32;
+
+/// A member as the last object had it.
+#[derive(Clone, Copy, Debug)]
+struct Member<'a> {
+    key: Str<'a>,
+    /// The key as it is written, and its colon, if that follows at once.
+    written: Option<&'a str>,
+    /// The value, if it was skipped and its end is its own: behind a number more digits could follow.
+    skipped: Option<&'a str>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader at the start of a document.
+    pub fn new(document: &'a str) -> Self {
+        let mut reader = Self { text: document, at: 0, depth: 0 };
+        reader.skip_whitespace();
+        reader
+    }
+
+    /// Where it stands, in bytes from the document's start: between two reads, where the next value
+    /// begins.
+    pub fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// Reads an object. For each member, `member` is given the key and reads the value; what it
+    /// leaves unread is skipped. If something else comes next, nothing is read, and false returned.
+    #[inline(always)]
+    pub fn object<E: From<SyntaxError>>(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Str<'a>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        if self.byte() != b'{' {
+            return Ok(false);
+        }
+        let mut more = self.open(b'}')?;
+        while more {
+            let key = self.key()?;
+            let value = self.at;
+            member(self, key)?;
+            if self.at == value {
+                self.skip()?;
+            }
+            more = self.more(b'}', Cause::ExpectedCommaOrBrace)?;
+        }
+        Ok(true)
+    }
+
+    /// Does what [`object`](Self::object) does, for objects that mostly look alike. `layout` is kept
+    /// from one to the next.
+    #[inline(always)]
+    pub fn object_like<E: From<SyntaxError>>(
+        &mut self,
+        layout: &mut Layout<'a>,
+        mut member: impl FnMut(&mut Self, Str<'a>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        if self.byte() != b'{' {
+            return Ok(false);
+        }
+        let mut more = self.open(b'}')?;
+        if more && layout.depth != self.depth {
+            // What was valid there may be too deep here.
+            *layout = Layout { members: Vec::new(), depth: self.depth };
+        }
+        let mut number = 0;
+        while more {
+            let key = match layout.members.get(number) {
+                Some(last) if self.pass(last.written) => last.key,
+                _ => self.learn_key(layout, number)?,
+            };
+            self.skip_whitespace();
+            let value = self.at;
+            member(self, key)?;
+            if self.at == value {
+                self.skip_like(layout.members.get_mut(number))?;
+            }
+            number += 1;
+            more = self.more(b'}', Cause::ExpectedCommaOrBrace)?;
+        }
+        Ok(true)
+    }
+
+    /// Reads an array. `element` reads each element; what it leaves unread is skipped. If something
+    /// else comes next, nothing is read, and false returned.
+    #[inline(always)]
+    pub fn array<E: From<SyntaxError>>(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        if self.byte() != b'[' {
+            return Ok(false);
+        }
+        let mut more = self.open(b']')?;
+        while more {
+            let value = self.at;
+            element(self)?;
+            if self.at == value {
+                self.skip()?;
+            }
+            more = self.more(b']', Cause::ExpectedCommaOrBracket)?;
+        }
+        Ok(true)
+    }
+
+    /// Reads a string. If something else comes next, nothing is read.
+    #[inline(always)]
+    pub fn string(&mut self) -> Result<Option<Str<'a>>, SyntaxError> {
+        if self.byte() == b'"' { self.quoted().map(Some) } else { Ok(None) }
+    }
+
+    /// Passes the next value, whatever it is: its kind.
+    pub fn skip(&mut self) -> Result<Kind, SyntaxError> {
+        match self.byte() {
+            b'"' => self.quoted().map(|_| Kind::String),
+            b'-' | b'0'..=b'9' => {
+                self.at = number::scan(self.text.as_bytes(), self.at)?;
+                Ok(Kind::Number)
+            }
+            // Recursion ends where nesting does.
+            b'{' => self.object(|_, _| Ok::<_, SyntaxError>(())).map(|_| Kind::Object),
+            b'[' => self.array(|_| Ok::<_, SyntaxError>(())).map(|_| Kind::Array),
+            b't' => self.literal("true", Kind::Bool),
+            b'f' => self.literal("false", Kind::Bool),
+            b'n' => self.literal("null", Kind::Null),
+            _ => Err(self.unexpected(Cause::ExpectedValue)),
+        }
+    }
+
+    /// Checks that nothing follows the document's value.
+    pub fn finish(mut self) -> Result<(), SyntaxError> {
+        self.skip_whitespace();
+        match self.at < self.text.len() {
+            true => Err(SyntaxError::new(Cause::TrailingBytes, self.at)),
+            false => Ok(()),
+        }
+    }
+
+    /// Reads an object's or array's opening bracket: whether there is something in it.
+    #[inline(always)]
+    fn open(&mut self, closing: u8) -> Result<bool, SyntaxError> {
+        if self.depth == MAX_DEPTH {
+            return Err(SyntaxError::new(Cause::TooDeep, self.at));
+        }
+        self.depth += 1;
+        self.at += 1;
+        if self.skip_whitespace() != closing {
+            return Ok(true);
+        }
+        self.close();
+        Ok(false)
+    }
+
+    /// Reads what stands behind a member or element: whether another one follows.
+    #[inline(always)]
+    fn more(&mut self, closing: u8, expected: Cause) -> Result<bool, SyntaxError> {
+        let byte = self.skip_whitespace();
+        if byte == b',' {
+            self.at += 1;
+            self.skip_whitespace();
+            Ok(true)
+        } else if byte == closing {
+            self.close();
+            Ok(false)
+        } else {
+            Err(self.unexpected(expected))
+        }
+    }
+
+    #[inline(always)]
+    fn close(&mut self) {
+        self.at += 1;
+        self.depth -= 1;
+    }
+
+    /// Reads a key and its colon.
+    #[inline(always)]
+    fn key(&mut self) -> Result<Str<'a>, SyntaxError> {
+        if self.byte() != b'"' {
+            return Err(self.unexpected(Cause::ExpectedKey));
+        }
+        let key = self.quoted()?;
+        if self.skip_whitespace() != b':' {
+            return Err(self.unexpected(Cause::ExpectedColon));
+        }
+        self.at += 1;
+        self.skip_whitespace();
+        Ok(key)
+    }
+
+    /// Passes what is written in the same way as something before it.
+    #[inline(always)]
+    fn pass(&mut self, before: Option<&str>) -> bool {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        match before {
+            Some(before) if rest.starts_with(before.as_bytes()) => {
+                self.at += before.len();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Reads a key that the last object did not have at this place.
+    #[cold]
+    #[inline(never)]
+    fn learn_key(
+        &mut self,
+        layout: &mut Layout<'a>,
+        number: usize,
+    ) -> Result<Str<'a>, SyntaxError> {
+        let start = self.at;
+        let key = self.key()?;
+        let colon = start + key.json.len();
+        let colon_follows = self.text.as_bytes().get(colon) == Some(&b':');
+        let written = colon_follows.then(|| &self.text[start..=colon]);
+        layout.members.truncate(number);
+        if number < MAX_MEMBERS {
+            layout.members.push(Member { key, written, skipped: None });
+        }
+        Ok(key)
+    }
+
+    /// Skips a value, which may be that of the last object.
+    #[inline(always)]
+    fn skip_like(&mut self, last: Option<&mut Member<'a>>) -> Result<(), SyntaxError> {
+        if self.pass(last.as_ref().and_then(|last| last.skipped)) {
+            return Ok(());
+        }
+        let start = self.at;
+        let kind = self.skip()?;
+        if let Some(last) = last {
+            let has_end = matches!(kind, Kind::Object | Kind::Array | Kind::String);
+            last.skipped = has_end.then(|| &self.text[start..self.at]);
+        }
+        Ok(())
+    }
+
+    /// Reads the string whose opening quote is next.
+    #[inline(always)]
+    fn quoted(&mut self) -> Result<Str<'a>, SyntaxError> {
+        let start = self.at;
+        let bytes = self.text.as_bytes();
+        let mut string = Scanned { close: plain_run(bytes, start + 1), escaped: false };
+        if bytes.get(string.close) != Some(&b'"') {
+            string = string::scan(bytes, string.close, &mut Utf8::Checked)?;
+        }
+        let Scanned { close, escaped } = string;
+        self.at = close + 1;
+        Ok(Str { json: &self.text[start..self.at], escaped })
+    }
+
+    #[inline(always)]
+    fn literal(&mut self, literal: &str, kind: Kind) -> Result<Kind, SyntaxError> {
+        if !self.text.as_bytes()[self.at..].starts_with(literal.as_bytes()) {
+            return Err(self.unexpected(Cause::ExpectedValue));
+        }
+        self.at += literal.len();
+        Ok(kind)
+    }
+
+    /// The byte at this place; 0, which is good nowhere, at the document's end.
+    #[inline(always)]
+    fn byte(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+    }
+
+    /// Goes on to the next byte that is not whitespace: that byte.
+    #[inline(always)]
+    fn skip_whitespace(&mut self) -> u8 {
+        let byte = self.byte();
+        if byte <= b' ' { self.skip_some_whitespace() } else { byte }
+    }
+
+    fn skip_some_whitespace(&mut self) -> u8 {
+        while let b' ' | b'\t' | b'\n' | b'\r' = self.byte() {
+            self.at += 1;
+        }
+        self.byte()
+    }
+
+    /// What is wrong at this place: `cause`, unless the document ends here.
+    #[cold]
+    fn unexpected(&self, cause: Cause) -> SyntaxError {
+        let at_end = self.at >= self.text.len();
+        SyntaxError::new(if at_end { Cause::UnexpectedEnd } else { cause }, self.at)
+    }
+}
+
+/// The offset of the first byte at `at` or behind it that is no plain ASCII of a string; the length
+/// if there is none. The first vector is looked at alone, as most keys end in it; what follows is
+/// data, and passed in blocks of four.
+#[inline(always)]
+fn plain_run(bytes: &[u8], mut at: usize) -> usize {
+    let stops = lanes::mask(bytes, at, Lanes::string_stops);
+    if stops != 0 {
+        return at + stops.trailing_zeros() as usize;
+    }
+    at += WIDTH;
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<{ 4 * WIDTH }>()) {
+        let (vectors, _) = block.as_chunks();
+        let stops = vectors.iter().rev().fold(0, |stops, vector| {
+            stops << WIDTH | u64::from(Lanes::load(vector).string_stops())
+        });
+        if stops != 0 {
+            return at + stops.trailing_zeros() as usize;
+        }
+        at += block.len();
+    }
+    at.min(bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys of all objects of an array, whose values are skipped.
+    fn keys(document: &str) -> Result<Vec<&str>, SyntaxError> {
+        let (mut keys, mut layout) = (Vec::new(), Layout::default());
+        let mut reader = Reader::new(document);
+        reader.array(|reader| {
+            reader.object_like(&mut layout, |_, key| {
+                keys.push(key.inner());
+                Ok::<_, SyntaxError>(())
+            })?;
+            Ok::<_, SyntaxError>(())
+        })?;
+        reader.finish().map(|()| keys)
+    }
+
+    #[test]
+    fn objects_need_not_look_alike() {
+        for (document, expected) in [
+            (r#"[{"a":1,"b":2},{"a":12,"b":[]},{"b":{},"a":[]}]"#, "ababba"),
+            (r#"[{"a" :"x"},{"a" :"x" },{"a":"x"},{"a":"xy"}]"#, "aaaa"),
+            (r#"[{"a":"x"},{},{"a":"x","b":"y"},7,{"c":"x"},{"a":"x","b":"y"}]"#, "aabcab"),
+        ] {
+            assert_eq!(keys(document).map(|keys| keys.concat()).as_deref(), Ok(expected));
+        }
+        for document in
+            [r#"[{"a":1},{"a":1x}]"#, r#"[{"a":"x"},{"a":"x}]"#, r#"[{"a":0},{"a":01}]"#]
+        {
+            assert!(keys(document).is_err(), "{document}");
+        }
+    }
+
+    #[test]
+    fn objects_may_have_more_members_than_are_kept_in_mind() {
+        let members: Vec<_> = (0..MAX_MEMBERS + 8).map(|n| format!(r#""{n}":["x"]"#)).collect();
+        let object = format!("{{{}}}", members.join(","));
+        let names: String = (0..MAX_MEMBERS + 8).map(|n| n.to_string()).collect();
+        let document = format!("[{object},{object}]");
+        assert_eq!(keys(&document).map(|keys| keys.concat()), Ok(names.repeat(2)));
+    }
+
+    #[test]
+    fn what_was_valid_may_be_too_deep_elsewhere() {
+        let deep = "[".repeat(126) + &"]".repeat(126);
+        let object = format!(r#"{{"a":{deep}}}"#);
+        let array = format!("[{object}]");
+        let mut layout = Layout::default();
+        let ignored = |_: &mut Reader<'_>, _: Str<'_>| Ok::<_, SyntaxError>(());
+        assert_eq!(Reader::new(&object).object_like(&mut layout, ignored), Ok(true));
+        let deeper = Reader::new(&array)
+            .array(|reader| reader.object_like(&mut layout, ignored).map(|_| ()));
+        assert_eq!(deeper.map_err(|error| error.cause), Err(Cause::TooDeep));
+    }
+}
