@@ -1,0 +1,73 @@
+//! The rule in its sandbox beside the same work done natively, and by Python.
+
+use crate::contestants::{UPPER, component, native_mark, native_rule};
+use crate::cpython::CPython;
+use crate::table::{Figure, Line, Mark, Quantity};
+use crate::turns::{self, Contestant, per_record};
+use crate::workload::{self, ALERTING, RECORDS};
+
+/// What a record costs each way, in nanoseconds, at one size of records.
+#[derive(Clone, Debug)]
+pub(crate) struct Costs {
+    /// The JSON of a record.
+    pub(crate) bytes: usize,
+    /// What does the work, and what a record costs it.
+    pub(crate) costs: Vec<(String, f64)>,
+}
+
+/// The contestants, in order.
+const NAMES: [&str; 3] =
+    ["base64-simd and typed serde_json, natively", "the rule, natively", "the rule in its sandbox"];
+const NATIVE_MARK: usize = 0;
+const NATIVE_RULE: usize = 1;
+const COMPONENT: usize = 2;
+
+/// At so many bytes a record, the component is to cost at most so much of a contestant.
+const MARKS: [(usize, &[(usize, f64)]); 2] =
+    [(200, &[(NATIVE_MARK, 0.70), (NATIVE_RULE, 1.15)]), (2000, &[(NATIVE_MARK, 0.80)])];
+
+/// Measures each size.
+pub(crate) fn measure(turns: usize, lines: &mut Vec<Line>) -> Vec<Costs> {
+    MARKS.map(|(bytes, marks)| measure_size(bytes, marks, turns, lines)).into()
+}
+
+fn measure_size(
+    bytes: usize,
+    marks: &[(usize, f64)],
+    turns: usize,
+    lines: &mut Vec<Line>,
+) -> Costs {
+    eprintln!("classify: {RECORDS} records of {bytes} bytes");
+    let records = workload::records(RECORDS, bytes);
+    let filter = workload::filter(&workload::rule(), ALERTING);
+    let mut works: [Box<dyn FnMut() -> usize>; 3] = [
+        Box::new(native_mark(&records)),
+        Box::new(native_rule(&records)),
+        Box::new(component(&filter, &records)),
+    ];
+    let flagged = works.each_mut().map(|work| work());
+    assert_eq!(flagged, [flagged[NATIVE_MARK]; 3], "all flag the same records");
+
+    let python = CPython::start(UPPER, &workload::event(&records));
+    let mut python = python.inspect_err(|why| eprintln!("python3 cannot be run: {why}")).ok();
+    let mut names = NAMES.map(str::to_owned).to_vec();
+    let mut contestants: Vec<Contestant<'_>> =
+        works.into_iter().map(|work| per_record(RECORDS, work)).collect();
+    if let Some(python) = &mut python {
+        names.push(python.name.clone());
+        contestants.push(python.handler());
+    }
+
+    let figures = turns::take(turns, &mut contestants);
+    for &(beside, mark) in marks {
+        lines.push(Line {
+            what: format!("classify {bytes} bytes × {RECORDS} : {}", NAMES[beside]),
+            measured: Quantity::Nanoseconds(figures.of(COMPONENT)),
+            beside: Some(Quantity::Nanoseconds(figures.of(beside))),
+            figure: Figure::Ratio(figures.ratio(COMPONENT, beside)),
+            mark: Some(Mark::AtMost(mark)),
+        });
+    }
+    let costs = names.into_iter().enumerate().map(|(index, name)| (name, figures.of(index)));
+    Costs { bytes, costs: costs.collect() }
+}

@@ -1,0 +1,54 @@
+//! The same work, done in three ways: decode base64, validate the JSON, compare the score. Each
+//! says how many records it flags.
+
+use serde::Deserialize;
+use weir_guest::{Payloads, Rule as _, Settings};
+use weir_threshold::Threshold;
+
+use crate::workload::ALERTING;
+
+/// The bound of [`ALERTING`].
+pub(crate) const UPPER: f64 = 1.5;
+
+/// The mark: the best ready parts, compiled natively.
+pub(crate) fn native_mark(records: &[String]) -> impl FnMut() -> usize {
+    #[derive(Deserialize)]
+    struct Scored {
+        #[serde(rename = "ANOMALY_SCORE")]
+        score: f64,
+    }
+    let mut decoded = Vec::new();
+    let mut is_flagged = move |record: &String| {
+        decoded.clear();
+        base64_simd::STANDARD
+            .decode_append(record.as_bytes(), &mut decoded)
+            .expect("the records are base64");
+        let text = simdutf8::basic::from_utf8(&decoded).expect("the records are UTF-8");
+        let scored: Scored = serde_json::from_str(text).expect("the records are JSON");
+        scored.score >= UPPER
+    };
+    move || records.iter().filter(|record| is_flagged(record)).count()
+}
+
+/// The rule's own source, compiled natively.
+pub(crate) fn native_rule(records: &[String]) -> impl FnMut() -> usize {
+    let settings = Settings::parse(ALERTING).expect("settings");
+    let mut rule = Threshold::open(settings).expect("an opened rule");
+    let mut bytes = Vec::new();
+    let mut ends = Vec::new();
+    for record in records {
+        bytes.extend_from_slice(record.as_bytes());
+        ends.push(bytes.len() as u32);
+    }
+    move || {
+        let payloads = Payloads { bytes: &bytes, ends: &ends };
+        let batch = weir_guest::Batch { payloads, encoding: weir_guest::Encoding::Base64 };
+        weir_guest::classify(&mut rule, batch).flagged.len()
+    }
+}
+
+/// The rule in its sandbox.
+pub(crate) fn component(filter: &weir::Filter, records: &[String]) -> impl FnMut() -> usize {
+    let batch = crate::workload::batch(records);
+    move || filter.classify(&batch).expect("an outcome").flagged.len()
+}
