@@ -18,7 +18,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let theirs = serde_json::from_slice::<serde_json::Value>(bytes);
     match (scan(bytes, &pointer), theirs) {
         (Ok(ours), Ok(theirs)) => {
-            let ours = ours.field.map(|field| serde_json::from_str(field.text).expect("JSON"));
+            let ours = ours.field.map(|field| serde_json::from_str(field.text()).expect("JSON"));
             assert_eq!(ours.as_ref(), theirs.pointer("/ANOMALY_SCORE"));
         }
         (Err(_), Err(_)) => {}

@@ -17,7 +17,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 
 /// What every host's engine has; and a small stack, so that all the memory of a rule lies together
 /// at its start, where the host keeps it from one instance to the next.
-const RUSTFLAGS: &str = "-C target-feature=+simd128,+bulk-memory -C link-arg=-zstack-size=131072";
+const RUSTFLAGS: &str = "-C target-feature=+simd128,+bulk-memory -C link-arg=-zstack-size=131072 -C link-arg=--initial-memory=2097152";
 
 /// How a rule is compiled, whatever its crate's own profile says.
 const PROFILE: [&str; 4] = [

@@ -72,6 +72,7 @@ fn config(limits: &Limits) -> Config {
         .max_memory_size(limits.memory_bytes)
         .table_elements(limits.table_entries)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(4096)
         .pagemap_scan(Enabled::Auto);
 
     let mut config = Config::new();

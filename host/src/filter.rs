@@ -14,14 +14,30 @@ use crate::rule::{Description, Rule};
 
 /// A rule, opened with settings: it classifies batches.
 ///
-/// Every batch of a stateless rule runs in a fresh instance, so any number of threads can classify
-/// at once. A rule that keeps state has one instance, and its batches wait for each other.
+/// Any number of threads can classify at once with a stateless rule. A rule that keeps state has one
+/// instance, and its batches wait for each other.
 pub struct Filter {
     rule: Rule,
     settings: String,
-    /// The one session of a rule that keeps state. Empty after a fault: the next batch opens a new
-    /// one, and what the rule remembered is gone.
-    kept: Mutex<Option<Session>>,
+    instances: Instances,
+    /// The sessions that classify the next batches: of a rule that keeps state there is one. It is
+    /// empty after a fault: then the next batch opens a new one, and what the rule remembered is
+    /// gone.
+    idle: Mutex<Vec<Session>>,
+}
+
+/// Which instance of a stateless rule classifies a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Instances {
+    /// A fresh one for each batch: nothing that a rule does outlives the batch.
+    #[default]
+    Fresh,
+    /// One that went well on batches before, where one is idle. It is worth it where batches hold a
+    /// few records only, and the rule is trusted not to carry anything from one batch to the next.
+    ///
+    /// An instance that faults, or has come to use half of the memory that it may, is given up; a
+    /// batch on which it faulted runs in a fresh one.
+    Kept,
 }
 
 impl Rule {
@@ -33,7 +49,12 @@ impl Rule {
     pub fn open(&self, settings: &str) -> Result<Filter, OpenError> {
         let session = Session::open(self, settings, None)?;
         let kept = self.description().keeps_state.then_some(session);
-        Ok(Filter { rule: self.clone(), settings: settings.to_owned(), kept: Mutex::new(kept) })
+        Ok(Filter {
+            rule: self.clone(),
+            settings: settings.to_owned(),
+            instances: Instances::default(),
+            idle: Mutex::new(kept.into_iter().collect()),
+        })
     }
 }
 
@@ -41,6 +62,12 @@ impl Filter {
     /// What the opened rule says of itself.
     pub fn description(&self) -> &Description {
         self.rule.description()
+    }
+
+    /// Sets which instances classify. It says nothing to a rule that keeps state.
+    pub fn instances(mut self, instances: Instances) -> Self {
+        self.instances = instances;
+        self
     }
 
     /// Classifies a batch.
@@ -65,19 +92,51 @@ impl Filter {
         batch: &Batch,
         deadline: Option<Instant>,
     ) -> Result<(Outcome, Use), Interrupted> {
-        if !self.description().keeps_state {
-            check_time_is_left(deadline)?;
-            return self.session(deadline)?.classify(&self.rule, batch, deadline);
+        if self.description().keeps_state {
+            return self.run_in_order(batch, deadline);
         }
-        let mut kept = self.kept();
         check_time_is_left(deadline)?;
-        let mut session = match kept.take() {
+        let classify = |session: &mut Session| session.classify(&self.rule, batch, deadline);
+        if self.instances == Instances::Fresh {
+            return classify(&mut self.session(deadline)?);
+        }
+        let kept = self.idle().pop();
+        if let Some(mut session) = kept {
+            match classify(&mut session) {
+                Ok(classified) => return Ok(self.keep(session, classified)),
+                // It may be for what earlier batches left behind.
+                Err(Interrupted { stage: Stage::Classifying, .. }) => drop(session),
+                Err(interrupted) => return Err(interrupted),
+            }
+        }
+        let mut session = self.session(deadline)?;
+        let classified = classify(&mut session)?;
+        Ok(self.keep(session, classified))
+    }
+
+    fn run_in_order(
+        &self,
+        batch: &Batch,
+        deadline: Option<Instant>,
+    ) -> Result<(Outcome, Use), Interrupted> {
+        let mut idle = self.idle();
+        check_time_is_left(deadline)?;
+        let mut session = match idle.pop() {
             Some(session) => session,
             None => self.session(None)?,
         };
         let classified = session.classify(&self.rule, batch, None)?;
-        *kept = Some(session);
+        idle.push(session);
         Ok(classified)
+    }
+
+    /// Keeps a session for the next batch, unless it holds so much that it would soon exceed its
+    /// memory.
+    fn keep<T>(&self, session: Session, classified: T) -> T {
+        if session.store.data().memory_bytes <= self.limits().memory_bytes / 2 {
+            self.idle().push(session);
+        }
+        classified
     }
 
     fn session(&self, deadline: Option<Instant>) -> Result<Session, Interrupted> {
@@ -93,8 +152,8 @@ impl Filter {
     }
 
     /// A session is taken out of the lock while it is used, so a panic leaves nothing half done.
-    fn kept(&self) -> MutexGuard<'_, Option<Session>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn idle(&self) -> MutexGuard<'_, Vec<Session>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

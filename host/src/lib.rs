@@ -108,7 +108,7 @@ pub use crate::bad_record::OnBadRecord;
 pub use crate::batch::{Batch, Encoding, Payloads};
 pub use crate::engine::{Engine, EngineError};
 pub use crate::fault::Fault;
-pub use crate::filter::{Filter, OpenError, SettingsError};
+pub use crate::filter::{Filter, Instances, OpenError, SettingsError};
 pub use crate::isolate::{Isolated, Stop};
 pub use crate::limits::{LimitExceeded, Limits};
 pub use crate::outcome::{Bound, Cause, Failure, Flag, Outcome, Verdict};

@@ -17,8 +17,8 @@ fn assert_agreement(document: &[u8], pointer: &str) {
     let field = Pointer::parse(pointer).expect("a pointer");
     match (scan(document, &field), serde_json::from_slice::<Json>(document)) {
         (Ok(ours), Ok(theirs)) => {
-            let field = ours.field.map(|value| parsed(value.text));
-            assert_eq!(parsed(ours.root.text), theirs, "the root of {shown}");
+            let field = ours.field.map(|value| parsed(value.text()));
+            assert_eq!(parsed(ours.root.text()), theirs, "the root of {shown}");
             assert_eq!(field.as_ref(), theirs.pointer(pointer), "{pointer} of {shown}");
             assert_places(document, &ours);
         }
@@ -34,10 +34,10 @@ fn parsed(text: &str) -> Json {
 /// The values are what they say they are, where they say.
 fn assert_places(document: &[u8], scanned: &Document<'_>) {
     for value in scanned.field.iter().chain([&scanned.root]) {
-        let place = value.offset..value.offset + value.text.len();
-        assert_eq!(&document[place], value.text.as_bytes());
-        assert_eq!(value.text.trim(), value.text);
-        let kind = match parsed(value.text) {
+        let place = value.offset..value.offset + value.text().len();
+        assert_eq!(&document[place], value.text().as_bytes());
+        assert_eq!(value.text().trim(), value.text());
+        let kind = match parsed(value.text()) {
             Json::Object(_) => Kind::Object,
             Json::Array(_) => Kind::Array,
             Json::String(_) => Kind::String,
@@ -48,9 +48,9 @@ fn assert_places(document: &[u8], scanned: &Document<'_>) {
         assert_eq!(value.kind, kind);
         assert_eq!(
             value.as_f64().map(f64::to_bits),
-            (kind == Kind::Number).then(|| value.text.parse().map_or(0, f64::to_bits)),
+            (kind == Kind::Number).then(|| value.text().parse().map_or(0, f64::to_bits)),
             "{}",
-            value.text
+            value.text()
         );
     }
 }

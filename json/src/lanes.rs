@@ -1,12 +1,11 @@
 //! Sixteen bytes at a time: which of them are of a class, as the bits of a mask.
 //!
-//! The lowest bit stands for the first byte. Rules run as WebAssembly and use its
-//! vectors; elsewhere, as in native tests, the same is done in plain Rust.
+//! The lowest bit stands for the first byte.
+
+use wide::{i8x16, u8x16};
 
 /// How many bytes are looked at together.
 pub(crate) const WIDTH: usize = 16;
-
-pub(crate) use vector::Lanes;
 
 /// The mask of the bytes from `at` on that are of `class`; none behind the end is.
 #[inline(always)]
@@ -32,84 +31,45 @@ fn mask_at_end(bytes: &[u8], at: usize, class: impl Fn(Lanes) -> u32) -> u32 {
     class(Lanes::load(&padded)) & !(u32::MAX << left)
 }
 
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-mod vector {
-    use super::WIDTH;
-    use core::arch::wasm32::{
-        i8x16_bitmask, i8x16_eq, u8x16_min, u8x16_splat, u8x16_sub, v128, v128_load, v128_or,
-    };
+/// A vector of bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Lanes(u8x16);
 
-    #[derive(Clone, Copy)]
-    pub(crate) struct Lanes(v128);
-
-    impl Lanes {
-        #[inline(always)]
-        pub(crate) fn load(bytes: &[u8; WIDTH]) -> Self {
-            // SAFETY: the reference is to 16 readable bytes; the load needs no alignment.
-            Self(unsafe { v128_load(bytes.as_ptr().cast()) })
-        }
-
-        /// Bytes that end a run of plain characters in a string: `"`, `\` and controls.
-        #[inline(always)]
-        pub(crate) fn string_stops(self) -> u32 {
-            let quote = i8x16_eq(self.0, u8x16_splat(b'"'));
-            let backslash = i8x16_eq(self.0, u8x16_splat(b'\\'));
-            let control = i8x16_eq(u8x16_min(self.0, u8x16_splat(0x1f)), self.0);
-            u32::from(i8x16_bitmask(v128_or(v128_or(quote, backslash), control)))
-        }
-
-        /// Space, tab, line feed and carriage return.
-        #[inline(always)]
-        pub(crate) fn whitespace(self) -> u32 {
-            let equal = |byte| i8x16_eq(self.0, u8x16_splat(byte));
-            let blank = v128_or(equal(b' '), equal(b'\t'));
-            u32::from(i8x16_bitmask(v128_or(blank, v128_or(equal(b'\n'), equal(b'\r')))))
-        }
-
-        /// Decimal digits.
-        #[inline(always)]
-        pub(crate) fn digits(self) -> u32 {
-            let value = u8x16_sub(self.0, u8x16_splat(b'0'));
-            u32::from(i8x16_bitmask(i8x16_eq(u8x16_min(value, u8x16_splat(9)), value)))
-        }
+impl Lanes {
+    #[inline(always)]
+    fn load(bytes: &[u8; WIDTH]) -> Self {
+        Self(u8x16::new(*bytes))
     }
-}
 
-#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-mod vector {
-    use super::WIDTH;
+    /// Bytes that end a run of plain ASCII in a string: `"`, `\`, controls and what is not ASCII.
+    #[inline(always)]
+    pub(crate) fn string_stops(self) -> u32 {
+        // As a signed number, what is not ASCII is negative.
+        let other = self.0.cast_signed().simd_lt(i8x16::splat(0x20)).cast_unsigned();
+        (self.equal(b'"') | self.equal(b'\\') | other).to_bitmask()
+    }
 
-    #[derive(Clone, Copy)]
-    pub(crate) struct Lanes([u8; WIDTH]);
+    /// Bytes that are not ASCII.
+    #[inline(always)]
+    pub(crate) fn beyond_ascii(self) -> u32 {
+        self.0.to_bitmask()
+    }
 
-    impl Lanes {
-        #[inline(always)]
-        pub(crate) fn load(bytes: &[u8; WIDTH]) -> Self {
-            Self(*bytes)
-        }
+    /// Space, tab, line feed and carriage return.
+    #[inline(always)]
+    pub(crate) fn whitespace(self) -> u32 {
+        let blank = self.equal(b' ') | self.equal(b'\t');
+        (blank | self.equal(b'\n') | self.equal(b'\r')).to_bitmask()
+    }
 
-        /// Bytes that end a run of plain characters in a string: `"`, `\` and controls.
-        #[inline(always)]
-        pub(crate) fn string_stops(self) -> u32 {
-            self.mask(|byte| byte == b'"' || byte == b'\\' || byte < 0x20)
-        }
+    /// Decimal digits.
+    #[inline(always)]
+    pub(crate) fn digits(self) -> u32 {
+        (self.0 - u8x16::splat(b'0')).simd_le(u8x16::splat(9)).to_bitmask()
+    }
 
-        /// Space, tab, line feed and carriage return.
-        #[inline(always)]
-        pub(crate) fn whitespace(self) -> u32 {
-            self.mask(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
-        }
-
-        /// Decimal digits.
-        #[inline(always)]
-        pub(crate) fn digits(self) -> u32 {
-            self.mask(|byte| byte.is_ascii_digit())
-        }
-
-        #[inline(always)]
-        fn mask(self, class: impl Fn(u8) -> bool) -> u32 {
-            let bits = self.0.iter().enumerate();
-            bits.fold(0, |mask, (at, &byte)| mask | u32::from(class(byte)) << at)
-        }
+    #[inline(always)]
+    fn equal(self, byte: u8) -> u8x16 {
+        self.0.simd_eq(u8x16::splat(byte))
     }
 }

@@ -36,18 +36,22 @@ pub struct Document<'a> {
 pub struct Value<'a> {
     /// What the value is.
     pub kind: Kind,
-    /// The value as it is written in the document: a string has its quotes and its escapes.
-    pub text: &'a str,
     /// Where the value begins, in bytes from the document's start.
     pub offset: usize,
+    bytes: &'a [u8],
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
+    /// The value as it is written in the document: a string has its quotes and its escapes.
+    pub fn text(&self) -> &'a str {
+        str::from_utf8(self.bytes).expect("a valid document is UTF-8")
+    }
+
     /// The number nearest to the one that is written; none if the value is not a number.
     #[inline]
     pub fn as_f64(&self) -> Option<f64> {
         match self.kind {
-            Kind::Number => Some(number::to_f64(self.text)),
+            Kind::Number => Some(number::to_f64(self.bytes)),
             _ => None,
         }
     }

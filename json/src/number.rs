@@ -79,14 +79,19 @@ fn malformed(bytes: &[u8], at: usize) -> SyntaxError {
 
 #[cold]
 fn is_finite(number: &[u8]) -> bool {
-    str::from_utf8(number).is_ok_and(|text| to_f64(text).is_finite())
+    to_f64(number).is_finite()
 }
 
 /// The 64-bit float nearest to a number in JSON's grammar.
 #[inline]
-pub(crate) fn to_f64(text: &str) -> f64 {
+pub(crate) fn to_f64(number: &[u8]) -> f64 {
+    short_decimal(number).unwrap_or_else(|| parse(number))
+}
+
+#[cold]
+fn parse(number: &[u8]) -> f64 {
     // JSON's numbers are a subset of what Rust reads.
-    short_decimal(text.as_bytes()).unwrap_or_else(|| text.parse().unwrap_or(f64::NAN))
+    str::from_utf8(number).ok().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
 }
 
 /// The value of a number of up to 15 digits without an exponent.
@@ -148,7 +153,7 @@ mod tests {
             "1.7976931348623157e308",
         ] {
             let nearest: f64 = text.parse().expect("a number");
-            assert_eq!(to_f64(text).to_bits(), nearest.to_bits(), "{text}");
+            assert_eq!(to_f64(text.as_bytes()).to_bits(), nearest.to_bits(), "{text}");
         }
     }
 

@@ -1,5 +1,6 @@
 use crate::lanes::{self, Lanes, WIDTH};
 use crate::path::{Path, Span};
+use crate::string::Utf8;
 use crate::{Cause, Document, Kind, Pointer, SyntaxError, Value, number, string};
 
 /// How many objects and arrays may be open within each other.
@@ -11,30 +12,28 @@ pub const MAX_DEPTH: u32 = 127;
 /// byte order mark, strings hold no half surrogate pairs, numbers fit a 64-bit float, and nesting
 /// ends at [`MAX_DEPTH`]. Of members with the same key the last one counts.
 pub fn scan<'a>(document: &'a [u8], field: &Pointer) -> Result<Document<'a>, SyntaxError> {
-    let text = simdutf8::basic::from_utf8(document).map_err(|_| invalid_utf8(document))?;
     let mut path = Path::new(field);
-    let root = Scanner { bytes: document, at: 0 }.document(&mut path)?;
+    let root = Scanner::new(document, Utf8::Unchecked).document(&mut path)?;
     let value = |span: Span| Value {
         kind: span.kind,
-        text: &text[span.start..span.end],
+        bytes: &document[span.start..span.end],
         offset: span.start,
     };
     Ok(Document { root: value(root), field: path.found().map(value) })
-}
-
-#[cold]
-fn invalid_utf8(document: &[u8]) -> SyntaxError {
-    let offset = str::from_utf8(document).map_or_else(|error| error.valid_up_to(), str::len);
-    SyntaxError::new(Cause::InvalidUtf8, offset)
 }
 
 /// A document and how far it has been walked.
 struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
+    utf8: Utf8,
 }
 
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
+    fn new(bytes: &'a [u8], utf8: Utf8) -> Self {
+        Self { bytes, at: 0, utf8 }
+    }
+
     /// Walks the whole document: the root's extent.
     #[inline(always)]
     fn document(mut self, path: &mut Path<'_>) -> Result<Span, SyntaxError> {
@@ -61,7 +60,7 @@ impl Scanner<'_> {
             let first = self.byte();
             // Told apart in the order of how often they come.
             let mut kind = if first == b'"' {
-                self.at = string::scan(self.bytes, start + 1)?.close + 1;
+                self.at = string::scan(self.bytes, start + 1, &mut self.utf8)?.close + 1;
                 Kind::String
             } else if first == b'-' || first.is_ascii_digit() {
                 self.at = number::scan(self.bytes, start)?;
@@ -118,7 +117,7 @@ impl Scanner<'_> {
             return Err(self.unexpected(Cause::ExpectedKey));
         }
         let start = self.at + 1;
-        let key = string::scan(self.bytes, start)?;
+        let key = string::scan(self.bytes, start, &mut self.utf8)?;
         path.key(open.depth, &self.bytes[start..key.close], key.escaped);
         self.at = key.close + 1;
         if self.skip_whitespace() != b':' {

@@ -9,31 +9,70 @@ pub(crate) struct Scanned {
     pub(crate) escaped: bool,
 }
 
+/// What is known of a document's encoding. Strings are the only place for what is not ASCII, so
+/// most documents need no look at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Utf8 {
+    /// The document may be anything. It is checked, as a whole, once a string is not ASCII.
+    Unchecked,
+    /// The document is UTF-8.
+    Checked,
+}
+
 /// Walks the string whose first byte behind the opening quote is at `at`.
 #[inline(always)]
-pub(crate) fn scan(bytes: &[u8], mut at: usize) -> Result<Scanned, SyntaxError> {
+pub(crate) fn scan(bytes: &[u8], at: usize, utf8: &mut Utf8) -> Result<Scanned, SyntaxError> {
+    let close = plain_run(bytes, at, Lanes::string_stops);
+    match bytes.get(close) {
+        Some(b'"') => Ok(Scanned { close, escaped: false }),
+        _ => scan_rest(bytes, close, utf8),
+    }
+}
+
+/// Walks the rest of a string that is not all plain ASCII.
+#[cold]
+#[inline(never)]
+fn scan_rest(bytes: &[u8], mut at: usize, utf8: &mut Utf8) -> Result<Scanned, SyntaxError> {
     let mut escaped = false;
     loop {
-        at = plain_run(bytes, at);
         match bytes.get(at) {
             Some(b'"') => return Ok(Scanned { close: at, escaped }),
             Some(b'\\') => {
                 at = escape(bytes, at)?.1;
                 escaped = true;
             }
+            Some(0x80..) => {
+                if *utf8 == Utf8::Unchecked {
+                    simdutf8::basic::from_utf8(bytes).map_err(|_| invalid_utf8(bytes))?;
+                    *utf8 = Utf8::Checked;
+                }
+            }
             Some(_) => return Err(SyntaxError::new(Cause::ControlCharacter, at)),
             None => return Err(SyntaxError::new(Cause::UnexpectedEnd, bytes.len())),
         }
+        at = match *utf8 {
+            Utf8::Unchecked => plain_run(bytes, at, Lanes::string_stops),
+            Utf8::Checked => {
+                plain_run(bytes, at, |lanes| lanes.string_stops() & !lanes.beyond_ascii())
+            }
+        };
     }
 }
 
-/// The offset of the first `"`, `\` or control at `at` or behind it; the length if there is none.
+#[cold]
+fn invalid_utf8(document: &[u8]) -> SyntaxError {
+    let offset = str::from_utf8(document).map_or_else(|error| error.valid_up_to(), str::len);
+    SyntaxError::new(Cause::InvalidUtf8, offset)
+}
+
+/// The offset of the first byte at `at` or behind it that is of the class `stops`; the length if
+/// there is none.
 #[inline(always)]
-fn plain_run(bytes: &[u8], mut at: usize) -> usize {
+fn plain_run(bytes: &[u8], mut at: usize, stops: impl Fn(Lanes) -> u32) -> usize {
     loop {
-        let stops = lanes::mask(bytes, at, Lanes::string_stops);
-        if stops != 0 {
-            return at + stops.trailing_zeros() as usize;
+        let found = lanes::mask(bytes, at, &stops);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
         }
         at += WIDTH;
         if at >= bytes.len() {

@@ -21,6 +21,11 @@ pub mod bindings {
     });
 }
 
+/// The standard library's allocator, in a version that begins with the memory that a rule starts
+/// with: the one of the standard library asks for more at once.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// The exported component: the interface `rule`, implemented by `R`.
 pub struct Component<R>(PhantomData<R>);
 
