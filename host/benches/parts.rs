@@ -9,10 +9,8 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use weir::{Batch, Encoding};
 use weir_guest::json::{self, Pointer};
-use weir_guest::{Record, Rule as _, Settings};
-use weir_threshold::Threshold;
 
-use workload::{ALERTING, QUIET, RECORDS};
+use workload::{ALERTING, RECORDS};
 
 /// Bytes of the JSON of a record.
 const SIZES: [usize; 2] = [200, 2000];
@@ -31,30 +29,22 @@ fn decode(bencher: Bencher<'_, '_>, bytes: usize) {
     });
 }
 
-fn decoded(bytes: usize) -> Vec<u8> {
-    let encoded = workload::records(1, bytes).remove(0);
-    base64_simd::STANDARD.decode_to_vec(encoded).expect("base64")
-}
-
 /// One decoded record: validated whole, its score found.
 #[divan::bench(args = SIZES)]
 fn scan(bencher: Bencher<'_, '_>, bytes: usize) {
-    let document = decoded(bytes);
+    let encoded = workload::records(1, bytes).remove(0);
+    let document = base64_simd::STANDARD.decode_to_vec(encoded).expect("base64");
     let field = Pointer::parse("/ANOMALY_SCORE").expect("a pointer");
     bencher
         .counter(BytesCount::new(document.len()))
         .bench(|| json::scan(black_box(&document), &field).is_ok());
 }
 
-/// One decoded record, by the rule compiled natively.
+/// A batch, by the rule compiled natively.
 #[divan::bench(args = SIZES)]
-fn classify(bencher: Bencher<'_, '_>, bytes: usize) {
-    let document = decoded(bytes);
-    let settings = Settings::parse(QUIET).expect("settings");
-    let mut rule = Threshold::open(settings).expect("an opened rule");
-    bencher
-        .counter(BytesCount::new(document.len()))
-        .bench_local(|| rule.classify(&Record::new(black_box(&document))));
+fn native_batch(bencher: Bencher<'_, '_>, bytes: usize) {
+    let classify = workload::native_rule(&workload::records(RECORDS, bytes));
+    bencher.counter(ItemsCount::new(RECORDS)).bench_local(classify);
 }
 
 /// A call into the sandbox that has nothing to do there: a fresh instance, opened, and the way in

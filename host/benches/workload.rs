@@ -6,6 +6,8 @@ use std::io;
 
 use weir::publish::{AlertFormat, AlertWriter};
 use weir::{Batch, DEFAULT_RULE, Encoding, Engine, Filter, Limits, Pipeline, Rule};
+use weir_guest::{Payloads, Rule as _, Settings};
+use weir_threshold::Threshold;
 
 /// Records in a batch, unless a line says otherwise.
 pub(crate) const RECORDS: usize = 500;
@@ -75,13 +77,30 @@ pub(crate) fn batch(records: &[String]) -> Batch {
     batch
 }
 
+/// The rule's own source, compiled natively: classifies the records.
+pub(crate) fn native_rule(records: &[String]) -> impl FnMut() -> weir_guest::Outcome + use<> {
+    let settings = Settings::parse(ALERTING).expect("settings");
+    let mut rule = Threshold::open(settings).expect("an opened rule");
+    let mut bytes = Vec::new();
+    let mut ends = Vec::new();
+    for record in records {
+        bytes.extend_from_slice(record.as_bytes());
+        ends.push(bytes.len() as u32);
+    }
+    move || {
+        let payloads = Payloads { bytes: &bytes, ends: &ends };
+        let batch = weir_guest::Batch { payloads, encoding: weir_guest::Encoding::Base64 };
+        weir_guest::classify(&mut rule, batch)
+    }
+}
+
 /// The default rule, loaded with the default limits.
 pub(crate) fn rule() -> Rule {
     let engine = Engine::new(Limits::default()).expect("an engine");
     Rule::load(&engine, DEFAULT_RULE).expect("the default rule")
 }
 
-/// The rule opened as users run it.
+/// The rule, opened.
 pub(crate) fn filter(rule: &Rule, settings: &str) -> Filter {
     rule.open(settings).expect("an opened rule")
 }

@@ -34,7 +34,7 @@ pub(crate) fn measure(turns: usize, lines: &mut Vec<Line>) {
     let mut contestants: [Contestant<'_>; 2] = [Box::new(weir), Box::new(python)];
     let figures = turns::take(turns, &mut contestants);
     lines.push(Line {
-        what: "cold start : python3 -c \"import boto3, json, base64\"".to_owned(),
+        what: "cold start: weir run / python3, import boto3, json, base64".to_owned(),
         measured: Quantity::Milliseconds(figures.of(0)),
         beside: Some(Quantity::Milliseconds(figures.of(1))),
         figure: Figure::Ratio(figures.ratio(0, 1)),

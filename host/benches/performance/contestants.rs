@@ -2,12 +2,10 @@
 //! says how many records it flags.
 
 use serde::Deserialize;
-use weir_guest::{Payloads, Rule as _, Settings};
-use weir_threshold::Threshold;
 
-use crate::workload::ALERTING;
+use crate::workload;
 
-/// The bound of [`ALERTING`].
+/// The bound of [`ALERTING`](workload::ALERTING).
 pub(crate) const UPPER: f64 = 1.5;
 
 /// The mark: the best ready parts, compiled natively.
@@ -32,23 +30,12 @@ pub(crate) fn native_mark(records: &[String]) -> impl FnMut() -> usize {
 
 /// The rule's own source, compiled natively.
 pub(crate) fn native_rule(records: &[String]) -> impl FnMut() -> usize {
-    let settings = Settings::parse(ALERTING).expect("settings");
-    let mut rule = Threshold::open(settings).expect("an opened rule");
-    let mut bytes = Vec::new();
-    let mut ends = Vec::new();
-    for record in records {
-        bytes.extend_from_slice(record.as_bytes());
-        ends.push(bytes.len() as u32);
-    }
-    move || {
-        let payloads = Payloads { bytes: &bytes, ends: &ends };
-        let batch = weir_guest::Batch { payloads, encoding: weir_guest::Encoding::Base64 };
-        weir_guest::classify(&mut rule, batch).flagged.len()
-    }
+    let mut classify = workload::native_rule(records);
+    move || classify().flagged.len()
 }
 
 /// The rule in its sandbox.
 pub(crate) fn component(filter: &weir::Filter, records: &[String]) -> impl FnMut() -> usize {
-    let batch = crate::workload::batch(records);
+    let batch = workload::batch(records);
     move || filter.classify(&batch).expect("an outcome").flagged.len()
 }

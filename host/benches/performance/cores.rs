@@ -29,7 +29,7 @@ pub(crate) fn measure(turns: usize, lines: &mut Vec<Line>) {
     }
     let figures = turns::take(turns, &mut [throughput(1), throughput(2)]);
     lines.push(Line {
-        what: "two cores : one".to_owned(),
+        what: "the whole pipeline: two cores / one".to_owned(),
         measured: Quantity::RecordsPerSecond(figures.of(1)),
         beside: Some(Quantity::RecordsPerSecond(figures.of(0))),
         figure: Figure::Ratio(figures.ratio(1, 0)),

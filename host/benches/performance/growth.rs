@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use weir::Instances;
+
 use crate::affinity;
 use crate::contestants::{component, native_mark, native_rule};
 use crate::cores::throughput;
@@ -55,7 +57,7 @@ fn with_record_bytes(turns: usize) -> Growth {
         name: "record-bytes",
         with: "bytes of a record",
         unit: NANOSECONDS,
-        contestants: vec!["base64-simd and serde_json", "the rule, natively", "in its sandbox"],
+        contestants: vec!["native serde_json", "same source natively", "component"],
         points: points.into(),
     }
 }
@@ -63,12 +65,14 @@ fn with_record_bytes(turns: usize) -> Growth {
 fn with_batch_records(turns: usize) -> Growth {
     eprintln!("growth: with the records in a batch");
     let rule = workload::rule();
-    let filter = workload::filter(&rule, ALERTING);
+    let fresh = workload::filter(&rule, ALERTING);
+    let kept = workload::filter(&rule, ALERTING).instances(Instances::Kept);
     let points = BATCH_RECORDS.map(|size| {
         let records = workload::records(size, 200);
         let mut contestants = [
             per_record(size, native_rule(&records)),
-            per_record(size, component(&filter, &records)),
+            per_record(size, component(&fresh, &records)),
+            per_record(size, component(&kept, &records)),
         ];
         (size, medians(turns, &mut contestants))
     });
@@ -76,7 +80,7 @@ fn with_batch_records(turns: usize) -> Growth {
         name: "batch-records",
         with: "records in a batch",
         unit: NANOSECONDS,
-        contestants: vec!["the rule, natively", "in its sandbox, fresh for each batch"],
+        contestants: vec!["same source natively", "fresh instances", "a kept instance"],
         points: points.into(),
     }
 }

@@ -19,7 +19,7 @@ mod cpython;
 
 mod classify;
 
-mod batches;
+mod instances;
 
 mod pipeline;
 
@@ -75,7 +75,7 @@ impl Report {
         let (turns, long_turns, lines) = (options.turns(), options.long_turns(), &mut self.lines);
         match section {
             Section::Classify => self.costs = classify::measure(turns, lines),
-            Section::Batches => batches::measure(turns, lines),
+            Section::Instances => instances::measure(turns, lines),
             Section::Pipeline => pipeline::measure(turns, lines),
             Section::Cores => cores::measure(long_turns, lines),
             Section::ColdStart => cold_start::measure(long_turns, lines),

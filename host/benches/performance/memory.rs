@@ -22,7 +22,7 @@ pub(crate) fn measure(lines: &mut Vec<Line>) {
     let resident = resident_after(EVENTS, &mut weir, &event);
     let [after_few, after_many] = resident.map(|resident| resident.peak_kib as f64 / 1024.0);
     lines.push(Line {
-        what: format!("resident after {many} events, at its peak : after {few}"),
+        what: format!("resident, at its peak: after {many} events / after {few}"),
         measured: Quantity::Mebibytes(after_many),
         beside: Some(Quantity::Mebibytes(after_few)),
         figure: Figure::Mebibytes(after_many),

@@ -42,8 +42,8 @@ pub(crate) struct Options {
 pub(crate) enum Section {
     /// The rule in its sandbox beside the same work done natively
     Classify,
-    /// Batches of few records beside batches of many
-    Batches,
+    /// Fresh instances beside kept ones, batches of few records beside batches of many
+    Instances,
     /// The whole pipeline, its envelopes alone, and CPython beside it
     Pipeline,
     /// Two cores beside one

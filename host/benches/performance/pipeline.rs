@@ -52,14 +52,14 @@ fn on_this_core(turns: usize) -> Vec<Line> {
 
     let classification = Quantity::Nanoseconds(figures.of(1));
     let mut lines = vec![Line {
-        what: "envelope in, response out : classification".to_owned(),
+        what: "one core: envelope in, response out / classification".to_owned(),
         measured: Quantity::Nanoseconds(figures.median(|turn| turn[0] - turn[1])),
         beside: Some(classification),
         figure: Figure::Ratio(figures.median(|turn| (turn[0] - turn[1]) / turn[1])),
         mark: Some(Mark::AtMost(ENVELOPES)),
     }];
     lines.extend(name.map(|name| Line {
-        what: format!("{name}'s handler : the whole pipeline, on one core"),
+        what: format!("one core: {name}'s handler / the whole pipeline"),
         measured: Quantity::Nanoseconds(figures.of(2)),
         beside: Some(Quantity::Nanoseconds(figures.of(0))),
         figure: Figure::Ratio(figures.ratio(2, 0)),
