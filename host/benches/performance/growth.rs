@@ -5,7 +5,9 @@ use std::fmt::Write;
 use weir::Instances;
 
 use crate::affinity;
-use crate::contestants::{component, native_mark, native_rule};
+use crate::contestants::{
+    COMPONENT, KEPT, NATIVE_PARTS, NATIVE_RULE, component, native_parts, native_rule,
+};
 use crate::cores::throughput;
 use crate::turns::{self, Contestant, per_record};
 use crate::workload::{self, ALERTING, RECORDS};
@@ -47,7 +49,7 @@ fn with_record_bytes(turns: usize) -> Growth {
     let points = RECORD_BYTES.map(|bytes| {
         let records = workload::records(RECORDS.min(BATCH_BYTES / bytes), bytes);
         let mut contestants = [
-            per_record(records.len(), native_mark(&records)),
+            per_record(records.len(), native_parts(&records)),
             per_record(records.len(), native_rule(&records)),
             per_record(records.len(), component(&filter, &records)),
         ];
@@ -57,7 +59,7 @@ fn with_record_bytes(turns: usize) -> Growth {
         name: "record-bytes",
         with: "bytes of a record",
         unit: NANOSECONDS,
-        contestants: vec!["native serde_json", "same source natively", "component"],
+        contestants: vec![NATIVE_PARTS, NATIVE_RULE, COMPONENT],
         points: points.into(),
     }
 }
@@ -80,7 +82,7 @@ fn with_batch_records(turns: usize) -> Growth {
         name: "batch-records",
         with: "records in a batch",
         unit: NANOSECONDS,
-        contestants: vec!["same source natively", "fresh instances", "a kept instance"],
+        contestants: vec![NATIVE_RULE, COMPONENT, KEPT],
         points: points.into(),
     }
 }

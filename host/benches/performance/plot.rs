@@ -9,19 +9,24 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::classify::Costs;
+use crate::contestants::{COMPONENT, KEPT, NATIVE_PARTS, NATIVE_RULE};
 use crate::growth::Growth;
+use crate::workload::RECORDS;
 
 const BACKGROUND: RGBColor = RGBColor(0xff, 0xff, 0xff);
 const INK: RGBColor = RGBColor(0x1f, 0x23, 0x28);
 const FAINT: RGBColor = RGBColor(0xd1, 0xd9, 0xe0);
 
-/// One for each contestant, in the order of the contestants.
-const COLOURS: [RGBColor; 4] = [
-    RGBColor(0x57, 0x8f, 0xd9),
-    RGBColor(0x6c, 0xab, 0x78),
-    RGBColor(0xd9, 0x5f, 0x02),
-    RGBColor(0x9a, 0xa4, 0xaf),
-];
+/// The same for a contestant in every picture.
+fn colour(contestant: &str) -> RGBColor {
+    match contestant {
+        NATIVE_PARTS => RGBColor(0x4f, 0x86, 0xd6),
+        NATIVE_RULE => RGBColor(0x5b, 0xa5, 0x6d),
+        COMPONENT => RGBColor(0xd9, 0x5f, 0x02),
+        KEPT => RGBColor(0xe8, 0xae, 0x4a),
+        _ => RGBColor(0x9a, 0xa4, 0xaf),
+    }
+}
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -46,28 +51,30 @@ type Drawn = Result<(), DrawingAreaErrorKind<io::Error>>;
 
 /// What a record costs each contestant, a group of bars for each size.
 fn bars(file: &Path, costs: &[Costs]) -> Drawn {
-    const WIDTH: u32 = 760;
+    const WIDTH: u32 = 800;
     const BAR: i32 = 26;
-    const LEFT: i32 = 310;
+    const LEFT: i32 = 260;
     /// For the longest bar; what remains is for its figure.
-    const LONGEST: f64 = 330.0;
+    const LONGEST: f64 = 380.0;
 
     let bars: usize = costs.iter().map(|costs| costs.costs.len()).sum();
     let height = bars as u32 * BAR as u32 + costs.len() as u32 * 52 + 12;
     let root = canvas(file, (WIDTH, height))?;
     let mut y = 12;
     for Costs { bytes, costs } in costs {
-        let title = format!("A record of {bytes} bytes, 500 in a batch: nanoseconds");
-        text(&root, &title, (16, y + 12), 16, HPos::Left)?;
+        let title = format!("To classify a record of {bytes} bytes, {RECORDS} in a batch");
+        text(&root, &title, (16, y + 12), 18, HPos::Left)?;
         y += 32;
-        let highest = costs.iter().map(|(_, cost)| *cost).fold(0.0, f64::max);
-        let mut order: Vec<_> = costs.iter().zip(COLOURS).collect();
-        order.sort_by(|((_, one), _), ((_, other), _)| other.total_cmp(one));
-        for ((name, cost), colour) in order {
+        let mut costs: Vec<_> = costs.iter().collect();
+        costs.sort_by(|one, other| other.1.total_cmp(&one.1));
+        let highest = costs.first().map_or(0.0, |highest| highest.1);
+        for (name, cost, ratio) in costs {
             let end = LEFT + (cost / highest * LONGEST).round() as i32;
-            root.draw(&Rectangle::new([(LEFT, y + 3), (end, y + BAR - 3)], colour.filled()))?;
-            text(&root, name, (LEFT - 10, y + BAR / 2), 14, HPos::Right)?;
-            text(&root, &thousands(*cost), (end + 8, y + BAR / 2), 14, HPos::Left)?;
+            let bar = Rectangle::new([(LEFT, y + 3), (end, y + BAR - 3)], colour(name).filled());
+            root.draw(&bar)?;
+            let figure = format!("{} ns, {ratio:.2} ×", thousands(*cost));
+            text(&root, name, (LEFT - 10, y + BAR / 2), 16, HPos::Right)?;
+            text(&root, &figure, (end + 8, y + BAR / 2), 16, HPos::Left)?;
             y += BAR;
         }
         y += 20;
@@ -77,7 +84,7 @@ fn bars(file: &Path, costs: &[Costs]) -> Drawn {
 
 /// A panel for each growth.
 fn draw_curves(file: &Path, growths: &[&Growth]) -> Drawn {
-    let root = canvas(file, (440 * growths.len() as u32, 320))?;
+    let root = canvas(file, (420 * growths.len() as u32, 340))?;
     for (area, growth) in root.split_evenly((1, growths.len())).iter().zip(growths) {
         panel(area, growth)?;
     }
@@ -93,38 +100,38 @@ fn panel(area: &Area<'_>, growth: &Growth) -> Drawn {
 
     let mut chart = ChartBuilder::on(area)
         .margin(14)
+        .margin_right(28)
         .x_label_area_size(44)
         .y_label_area_size(70)
         .build_cartesian_2d(
-        (first..last).log_scale(),
-        // Room above the curves for the legend.
-        (lowest / 1.5..highest * 6.0).log_scale(),
-    )?;
+            (first..last).log_scale(),
+            // Room above the curves for the legend.
+            (lowest / 1.5..highest * 6.0).log_scale(),
+        )?;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
         .bold_line_style(FAINT)
         .axis_style(INK)
-        .label_style(("sans-serif", 12).into_font().color(&INK))
-        .axis_desc_style(("sans-serif", 13).into_font().color(&INK))
+        .label_style(("sans-serif", 14).into_font().color(&INK))
+        .axis_desc_style(("sans-serif", 15).into_font().color(&INK))
         .x_desc(*with)
         .y_desc(*unit)
         .x_label_formatter(&|value| thousands(*value))
         .y_label_formatter(&|value| thousands(*value))
         .draw()?;
-    // As in the picture of a record, where these come last.
-    let colours = &COLOURS[3 - contestants.len().min(3)..];
-    for (index, (name, colour)) in contestants.iter().zip(colours).enumerate() {
+    for (index, name) in contestants.iter().enumerate() {
+        let style = colour(name).stroke_width(2);
         let line = points.iter().map(|(value, figures)| (*value as f64, figures[index]));
         chart
-            .draw_series(LineSeries::new(line, colour.stroke_width(2)).point_size(3))?
+            .draw_series(LineSeries::new(line, style).point_size(3))?
             .label(*name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
     }
     chart
         .configure_series_labels()
         .position(SeriesLabelPosition::UpperLeft)
-        .label_font(("sans-serif", 12).into_font().color(&INK))
+        .label_font(("sans-serif", 14).into_font().color(&INK))
         .background_style(BACKGROUND)
         .draw()
 }
