@@ -72,3 +72,15 @@ fn measure_size(
     let cost = |(index, name)| (name, figures.of(index), figures.ratio(index, PARTS));
     Costs { bytes, costs: names.into_iter().enumerate().map(cost).collect() }
 }
+
+/// The costs as a table of Markdown.
+pub(crate) fn markdown(costs: &[Costs]) -> String {
+    let mut table =
+        String::from("| a record of | by | takes | ratio |\n| --- | --- | ---: | ---: |\n");
+    for Costs { bytes, costs } in costs {
+        for (name, cost, ratio) in costs {
+            table += &format!("| {bytes} bytes | {name} | {cost:.0} ns | {ratio:.2} × |\n");
+        }
+    }
+    table
+}

@@ -64,8 +64,11 @@ fn main() -> anyhow::Result<()> {
         report.measure(section, &options);
         report.lines[before..].iter().for_each(|line| println!("{line}"));
     }
+    if !report.costs.is_empty() {
+        print!("\n{}", classify::markdown(&report.costs));
+    }
     for growth in &report.growths {
-        println!("\n{}", growth.markdown());
+        print!("\n{}", growth.markdown());
     }
     Ok(report.write(&options)?)
 }
@@ -95,6 +98,9 @@ impl Report {
         if let Some(page) = &options.page {
             if !self.lines.is_empty() {
                 page::replace(page, "marks", &table::markdown(&self.lines))?;
+            }
+            if !self.costs.is_empty() {
+                page::replace(page, "costs", &classify::markdown(&self.costs))?;
             }
             for growth in &self.growths {
                 page::replace(page, growth.name, &growth.markdown())?;
