@@ -39,6 +39,7 @@ mod page;
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use clap::Parser;
 
@@ -95,15 +96,14 @@ impl Report {
         if let Some(file) = &options.csv {
             fs::write(file, growth::csv(&self.growths))?;
         }
-        if let Some(page) = &options.page {
-            if !self.lines.is_empty() {
-                page::replace(page, "marks", &table::markdown(&self.lines))?;
-            }
-            if !self.costs.is_empty() {
-                page::replace(page, "costs", &classify::markdown(&self.costs))?;
-            }
+        if options.docs {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+            plot::draw(&folder, &self.costs, &self.growths)?;
+            let page = folder.join("performance.md");
+            page::replace(&page, "marks", &table::markdown(&self.lines))?;
+            page::replace(&page, "costs", &classify::markdown(&self.costs))?;
             for growth in &self.growths {
-                page::replace(page, growth.name, &growth.markdown())?;
+                page::replace(&page, growth.name, &growth.markdown())?;
             }
         }
         Ok(())

@@ -20,17 +20,17 @@ pub(crate) struct Options {
     #[arg(long)]
     quick: bool,
 
-    /// Draw the plots into this folder
+    /// Draw the plots into this folder, seen from `host`
     #[arg(long, value_name = "DIR")]
     pub(crate) svg: Option<PathBuf>,
 
-    /// Write how cost grows to this file
+    /// Write how cost grows to this file, seen from `host`
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
 
-    /// Put the tables into this page, between its markers
-    #[arg(long, value_name = "FILE")]
-    pub(crate) page: Option<PathBuf>,
+    /// Put all tables and plots into the documentation
+    #[arg(long, conflicts_with = "sections")]
+    pub(crate) docs: bool,
 
     /// What cargo calls a benchmark with
     #[arg(long = "bench", hide = true)]
