@@ -8,10 +8,11 @@ use std::thread;
 /// The resident memory of a process at some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resident {
-    /// Now, in KiB.
-    pub kib: u64,
-    /// The most there ever was, in KiB.
+    /// The most there ever was of all, in KiB.
     pub peak_kib: u64,
+    /// What the process allocated, in KiB: all there is now but pages of files, which are mostly
+    /// the executable's.
+    pub allocated_kib: u64,
 }
 
 /// Runs `command`, gives it the same event again and again, and looks at its resident memory each
@@ -70,7 +71,7 @@ fn resident(process: u32) -> Resident {
         lines.find_map(|line| line.strip_prefix(name)?.strip_suffix("kB")?.trim().parse().ok())
     };
     Resident {
-        kib: kib("VmRSS:").expect("the resident memory"),
-        peak_kib: kib("VmHWM:").expect("the peak of it"),
+        peak_kib: kib("VmHWM:").expect("the peak of the resident memory"),
+        allocated_kib: kib("RssAnon:").expect("the resident memory of no file"),
     }
 }

@@ -4,7 +4,7 @@ use crate::contestants::{
     COMPONENT, NATIVE_PARTS, NATIVE_RULE, UPPER, component, native_parts, native_rule,
 };
 use crate::cpython::CPython;
-use crate::table::{Figure, Line, Mark, Quantity};
+use crate::table::{Line, Mark, Quantity};
 use crate::turns::{self, Contestant, per_record};
 use crate::workload::{self, ALERTING, RECORDS};
 
@@ -61,13 +61,13 @@ fn measure_size(
 
     let figures = turns::take(turns, &mut contestants);
     for &(beside, mark) in marks {
-        lines.push(Line {
-            what: format!("classify {bytes} bytes: {COMPONENT} / {}", NAMES[beside]),
-            measured: Quantity::Nanoseconds(figures.of(SANDBOXED)),
-            beside: Some(Quantity::Nanoseconds(figures.of(beside))),
-            figure: Figure::Ratio(figures.ratio(SANDBOXED, beside)),
-            mark: Some(Mark::AtMost(mark)),
-        });
+        lines.push(Line::ratio(
+            format!("classify {bytes} bytes: {COMPONENT} / {}", NAMES[beside]),
+            &figures,
+            [SANDBOXED, beside],
+            Quantity::Nanoseconds,
+            Some(Mark::AtMost(mark)),
+        ));
     }
     let cost = |(index, name)| (name, figures.of(index), figures.ratio(index, PARTS));
     Costs { bytes, costs: names.into_iter().enumerate().map(cost).collect() }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use weir_tests::python;
 
-use crate::table::{Figure, Line, Mark, Quantity};
+use crate::table::{Line, Mark, Quantity};
 use crate::turns::{self, Contestant};
 use crate::workload;
 
@@ -33,13 +33,13 @@ pub(crate) fn measure(turns: usize, lines: &mut Vec<Line>) {
     };
     let mut contestants: [Contestant<'_>; 2] = [Box::new(weir), Box::new(python)];
     let figures = turns::take(turns, &mut contestants);
-    lines.push(Line {
-        what: "cold start: weir run / python3, import boto3, json, base64".to_owned(),
-        measured: Quantity::Milliseconds(figures.of(0)),
-        beside: Some(Quantity::Milliseconds(figures.of(1))),
-        figure: Figure::Ratio(figures.ratio(0, 1)),
-        mark: Some(Mark::AtMost(BESIDE_PYTHON)),
-    });
+    lines.push(Line::ratio(
+        "cold start: weir run / python3, import boto3, json, base64",
+        &figures,
+        [0, 1],
+        Quantity::Milliseconds,
+        Some(Mark::AtMost(BESIDE_PYTHON)),
+    ));
 }
 
 /// How long a process takes until it has printed a line, in milliseconds.

@@ -8,8 +8,8 @@ use crate::workload;
 /// What they are called.
 pub(crate) const NATIVE_PARTS: &str = "native base64-simd + serde_json";
 pub(crate) const NATIVE_RULE: &str = "the same source natively";
-pub(crate) const COMPONENT: &str = "component";
-pub(crate) const KEPT: &str = "component, instance kept";
+pub(crate) const COMPONENT: &str = "sandboxed rule";
+pub(crate) const KEPT: &str = "sandboxed rule, instance kept";
 
 /// The bound of [`ALERTING`](workload::ALERTING).
 pub(crate) const UPPER: f64 = 1.5;

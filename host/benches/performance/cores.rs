@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use weir::Request;
 
 use crate::affinity;
-use crate::table::{Figure, Line, Mark, Quantity};
+use crate::table::{Line, Mark, Quantity};
 use crate::turns::{self, Contestant};
 use crate::workload::{self, RECORDS};
 
@@ -28,13 +28,13 @@ pub(crate) fn measure(turns: usize, lines: &mut Vec<Line>) {
         return;
     }
     let figures = turns::take(turns, &mut [throughput(1), throughput(2)]);
-    lines.push(Line {
-        what: "the whole pipeline: two cores / one".to_owned(),
-        measured: Quantity::RecordsPerSecond(figures.of(1)),
-        beside: Some(Quantity::RecordsPerSecond(figures.of(0))),
-        figure: Figure::Ratio(figures.ratio(1, 0)),
-        mark: Some(Mark::AtLeast(TWO_CORES)),
-    });
+    lines.push(Line::ratio(
+        "the whole pipeline: two cores / one",
+        &figures,
+        [1, 0],
+        Quantity::RecordsPerSecond,
+        Some(Mark::AtLeast(TWO_CORES)),
+    ));
 }
 
 /// A contestant that processes events on so many cores. Its figure is records a second.

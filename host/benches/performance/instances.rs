@@ -3,7 +3,7 @@
 use weir::Instances;
 
 use crate::contestants::component;
-use crate::table::{Figure, Line, Mark, Quantity};
+use crate::table::{Line, Mark, Quantity};
 use crate::turns::{self, Contestant, per_record};
 use crate::workload::{self, ALERTING, RECORDS};
 
@@ -29,24 +29,16 @@ pub(crate) fn measure(turns: usize, lines: &mut Vec<Line>) {
     }
     let figures = turns::take(turns, &mut contestants);
 
-    let line = |what: String, index: usize, beside: usize, most: Option<f64>| Line {
-        what,
-        measured: Quantity::Nanoseconds(figures.of(index)),
-        beside: Some(Quantity::Nanoseconds(figures.of(beside))),
-        figure: Figure::Ratio(figures.ratio(index, beside)),
-        mark: most.map(Mark::AtMost),
+    let line = |what: String, of: [usize; 2], most: Option<f64>| {
+        Line::ratio(what, &figures, of, Quantity::Nanoseconds, most.map(Mark::AtMost))
     };
-    lines.push(line(
-        format!("batch of {RECORDS}: a fresh instance / a kept one"),
-        0,
-        1,
-        Some(FRESH),
-    ));
+    let fresh = format!("batch of {RECORDS}: a fresh instance / a kept one");
+    lines.push(line(fresh, [0, 1], Some(FRESH)));
     for (place, (size, most)) in BATCHES.into_iter().enumerate() {
         let index = 2 * (place + 1);
         let kept = format!("a kept instance: batch of {size} / of {RECORDS}");
-        lines.push(line(kept, index + 1, 1, Some(most)));
+        lines.push(line(kept, [index + 1, 1], Some(most)));
         let fresh = format!("fresh instances: batch of {size} / of {RECORDS}");
-        lines.push(line(fresh, index, 0, None));
+        lines.push(line(fresh, [index, 0], None));
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn measure(lines: &mut Vec<Line>) {
     lines.push(Line {
         what: format!("resident, at its peak: after {many} events / after {few}"),
         measured: Quantity::Mebibytes(after_many),
-        beside: Some(Quantity::Mebibytes(after_few)),
+        beside: Quantity::Mebibytes(after_few),
         figure: Figure::Mebibytes(after_many),
         mark: Some(Mark::AtMost(RESIDENT)),
     });

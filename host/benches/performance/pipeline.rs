@@ -50,20 +50,21 @@ fn on_this_core(turns: usize) -> Vec<Line> {
     contestants.extend(python.as_mut().map(CPython::invoke));
     let figures = turns::take(turns, &mut contestants);
 
-    let classification = Quantity::Nanoseconds(figures.of(1));
     let mut lines = vec![Line {
         what: "one core: envelope in, response out / classification".to_owned(),
         measured: Quantity::Nanoseconds(figures.median(|turn| turn[0] - turn[1])),
-        beside: Some(classification),
+        beside: Quantity::Nanoseconds(figures.of(1)),
         figure: Figure::Ratio(figures.median(|turn| (turn[0] - turn[1]) / turn[1])),
         mark: Some(Mark::AtMost(ENVELOPES)),
     }];
-    lines.extend(name.map(|name| Line {
-        what: format!("one core: {name}'s handler / the whole pipeline"),
-        measured: Quantity::Nanoseconds(figures.of(2)),
-        beside: Some(Quantity::Nanoseconds(figures.of(0))),
-        figure: Figure::Ratio(figures.ratio(2, 0)),
-        mark: Some(Mark::AtLeast(BESIDE_PYTHON)),
+    lines.extend(name.map(|name| {
+        Line::ratio(
+            format!("one core: {name}'s handler / the whole pipeline"),
+            &figures,
+            [2, 0],
+            Quantity::Nanoseconds,
+            Some(Mark::AtLeast(BESIDE_PYTHON)),
+        )
     }));
     lines
 }

@@ -46,7 +46,7 @@ pub(crate) fn draw(folder: &Path, costs: &[Costs], growths: &[Growth]) -> io::Re
     Ok(())
 }
 
-/// What the drawing library answers: its error cannot leave this module, it borrows the backend's.
+/// Whether something was drawn.
 type Drawn = Result<(), DrawingAreaErrorKind<io::Error>>;
 
 /// What a record costs each contestant, a group of bars for each size.
@@ -62,6 +62,7 @@ fn bars(file: &Path, costs: &[Costs]) -> Drawn {
     let root = canvas(file, (WIDTH, height))?;
     let mut y = 12;
     for Costs { bytes, costs } in costs {
+        let bytes = thousands(*bytes as f64);
         let title = format!("To classify a record of {bytes} bytes, {RECORDS} in a batch");
         text(&root, &title, (16, y + 12), 18, HPos::Left)?;
         y += 32;

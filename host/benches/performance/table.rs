@@ -2,14 +2,16 @@
 
 use std::fmt;
 
+use crate::turns::Figures;
+
 /// A line.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) what: String,
     pub(crate) measured: Quantity,
-    /// What it was measured beside, in the same turns.
-    pub(crate) beside: Option<Quantity>,
-    /// What the mark is about, where there is one: mostly the ratio of the two.
+    /// What it was measured beside.
+    pub(crate) beside: Quantity,
+    /// What the mark is about, where there is one.
     pub(crate) figure: Figure,
     pub(crate) mark: Option<Mark>,
 }
@@ -39,6 +41,23 @@ pub(crate) enum Mark {
 }
 
 impl Line {
+    /// A line of the ratio of one contestant's figure to another's, by their indices.
+    pub(crate) fn ratio(
+        what: impl Into<String>,
+        figures: &Figures,
+        [one, other]: [usize; 2],
+        unit: fn(f64) -> Quantity,
+        mark: Option<Mark>,
+    ) -> Self {
+        Self {
+            what: what.into(),
+            measured: unit(figures.of(one)),
+            beside: unit(figures.of(other)),
+            figure: Figure::Ratio(figures.ratio(one, other)),
+            mark,
+        }
+    }
+
     /// Whether the mark is reached; `None` where there is no mark.
     fn reached(&self) -> Option<bool> {
         let value = match self.figure {
@@ -52,17 +71,15 @@ impl Line {
 
     /// What stands in the columns of [`COLUMNS`].
     fn cells(&self) -> [String; 6] {
-        let text = |cell: Option<&dyn fmt::Display>| cell.map(ToString::to_string);
         let reached = self.reached().map(|reached| if reached { "reached" } else { "not reached" });
         [
-            Some(self.what.clone()),
-            text(Some(&self.measured)),
-            text(self.beside.as_ref().map(|cell| cell as _)),
-            text(Some(&self.figure)),
-            text(self.mark.as_ref().map(|cell| cell as _)),
-            reached.map(str::to_owned),
+            self.what.clone(),
+            self.measured.to_string(),
+            self.beside.to_string(),
+            self.figure.to_string(),
+            self.mark.map(|mark| mark.to_string()).unwrap_or_default(),
+            reached.unwrap_or_default().to_owned(),
         ]
-        .map(Option::unwrap_or_default)
     }
 }
 
