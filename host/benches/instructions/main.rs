@@ -9,7 +9,7 @@
 //! A count that left its figure by more than [`TOLERANCE`] fails, in either direction: one that
 //! fell much is to be kept, so that it stays there. `BLESS=1` writes the figures as counted.
 
-#[path = "../workload.rs"]
+#[path = "../workload/mod.rs"]
 mod workload;
 
 mod scenarios;

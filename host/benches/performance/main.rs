@@ -4,7 +4,7 @@
 //! from it and where else the figures can go. A line that misses its mark says so, and is no error:
 //! that contestants disagree is.
 
-#[path = "../workload.rs"]
+#[path = "../workload/mod.rs"]
 mod workload;
 
 mod options;
