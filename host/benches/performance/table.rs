@@ -98,7 +98,7 @@ impl fmt::Display for Line {
 }
 
 fn row([what, measured, beside, figure, mark, reached]: &[String; 6]) -> String {
-    format!("{what:<66} {measured:>10} {beside:>10} {figure:>9} {mark:>7}  {reached}")
+    format!("{what:<70} {measured:>10} {beside:>10} {figure:>9} {mark:>7}  {reached}")
         .trim_end()
         .to_owned()
 }
