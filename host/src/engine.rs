@@ -10,8 +10,8 @@ use crate::limits::{Limits, Meter};
 /// How many rule instances can live at once in one engine. Each reserves address space, not memory.
 const MAX_INSTANCES: u32 = 64;
 
-/// As many there must be where address space is scarce: some systems and tools give a process less
-/// than others.
+/// The fewest that an engine starts with where address space is scarce: some systems, and tools such
+/// as valgrind, give a process less than others.
 const MIN_INSTANCES: u32 = 4;
 
 /// Linear memory that stays with a slot of the pool from one instance to the next, so that a fresh

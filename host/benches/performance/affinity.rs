@@ -1,6 +1,5 @@
 //! Which cores a thread may run on.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use core_affinity::CoreId;
@@ -22,8 +21,8 @@ pub(crate) fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// What distributes threads over cores: each that calls it stays on the next.
-pub(crate) fn over(cores: Vec<CoreId>) -> impl Fn() + Clone + Send + Sync + 'static {
-    let next = Arc::new(AtomicUsize::new(0));
+pub(crate) fn over(cores: Vec<CoreId>) -> impl Fn() + Send + Sync + 'static {
+    let next = AtomicUsize::new(0);
     move || {
         let thread = next.fetch_add(1, Ordering::Relaxed);
         pin(cores.get(thread % cores.len().max(1)));

@@ -66,11 +66,10 @@ pub(crate) fn throughput(cores: usize) -> Contestant<'static> {
 
 /// A runtime whose threads stay on so many cores.
 fn runtime(cores: usize) -> Runtime {
-    let cores: Vec<_> = affinity::cores().into_iter().take(cores).collect();
     runtime::Builder::new_multi_thread()
-        .worker_threads(cores.len())
-        .max_blocking_threads(cores.len())
-        .on_thread_start(affinity::over(cores))
+        .worker_threads(cores)
+        .max_blocking_threads(cores)
+        .on_thread_start(affinity::over(affinity::cores().into_iter().take(cores).collect()))
         .build()
         .expect("a runtime")
 }
