@@ -1,5 +1,9 @@
 //! The instructions of the hot path, counted by valgrind's callgrind, beside the figures that are
-//! kept in `figures.json`: `cargo bench --package weir --bench instructions`.
+//! kept in `figures.json`:
+//!
+//! ```console
+//! $ cargo bench --package weir --no-default-features --features default-rule --bench instructions
+//! ```
 //!
 //! Time on a shared machine cannot be checked, instructions can: the toolchain is pinned, valgrind
 //! shows every x86-64 processor with AVX2 as the same one, so what picks its code by the processor
@@ -70,8 +74,8 @@ fn check() -> Result<ExitCode, String> {
     }
     if outside > 0 {
         return Err(format!(
-            "{outside} left their figure by more than {:.0}%; if that is meant, write the new ones \
-             with BLESS=1 cargo bench --package weir --bench instructions",
+            "{outside} left their figure by more than {:.0}%; if that is meant, the same command with \
+             BLESS=1 before it writes the new ones",
             TOLERANCE * 100.0
         ));
     }
