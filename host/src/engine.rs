@@ -11,6 +11,10 @@ use crate::limits::{Limits, Meter};
 /// How many rule instances can live at once in one engine. Each reserves address space, not memory.
 const MAX_INSTANCES: u32 = 64;
 
+/// The fewest that an engine starts with where address space is scarce: some systems, and tools such
+/// as valgrind, give a process less than others.
+const MIN_INSTANCES: u32 = 4;
+
 /// Linear memory that stays with a slot of the pool from one instance to the next, so that a fresh
 /// instance does not fault its pages in again. In bytes.
 const KEEP_RESIDENT_BYTES: usize = 4 << 20;
@@ -34,8 +38,7 @@ impl Engine {
     ///
     /// If the machine cannot give what the engine needs: address space, or a thread.
     pub fn new(limits: Limits) -> Result<Self, EngineError> {
-        let config = config(&limits).map_err(EngineError::Start)?;
-        let wasmtime = wasmtime::Engine::new(&config).map_err(EngineError::Start)?;
+        let wasmtime = start(&limits).map_err(EngineError::Start)?;
         let clock = Clock::start(wasmtime.clone()).map_err(EngineError::Clock)?;
         Ok(Self { wasmtime, limits, _clock: Arc::new(clock) })
     }
@@ -68,12 +71,23 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-fn config(limits: &Limits) -> wasmtime::Result<Config> {
+/// Starts an engine for as many instances as there is address space for.
+fn start(limits: &Limits) -> wasmtime::Result<wasmtime::Engine> {
+    let mut instances = MAX_INSTANCES;
+    loop {
+        match wasmtime::Engine::new(&config(limits, instances)?) {
+            Err(_) if instances > MIN_INSTANCES => instances /= 2,
+            started => return started,
+        }
+    }
+}
+
+fn config(limits: &Limits, instances: u32) -> wasmtime::Result<Config> {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(MAX_INSTANCES)
-        .total_core_instances(MAX_INSTANCES * 4)
-        .total_memories(MAX_INSTANCES)
-        .total_tables(MAX_INSTANCES * 4)
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * 4)
+        .total_memories(instances)
+        .total_tables(instances * 4)
         .max_memory_size(limits.memory_bytes)
         .table_elements(limits.table_entries)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)

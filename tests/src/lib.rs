@@ -2,6 +2,7 @@
 //!
 //! - [`weir`]: the binary, built once and run with a clean environment
 //! - [`event`]: what is inside an event, read independently of Weir
+//! - [`memory`]: what stays resident of a process
 //! - [`Moto`]: a server that speaks the AWS APIs, with [`sns`] topics and [`sqs`] queues
 //! - [`ScriptedSns`]: one that answers `PublishBatch` as a test wants it
 //! - [`FaultProxy`]: one between Weir and a [`Moto`] server, that does what networks do
@@ -19,6 +20,8 @@ mod target;
 pub mod weir;
 
 pub mod event;
+
+pub mod memory;
 
 mod moto;
 

@@ -1,0 +1,69 @@
+//! What is counted.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use weir::{Instances, Request};
+
+use crate::workload::{self, ALERTING, RECORDS};
+
+/// Sets a scenario up. What it makes is run twice: once so that everything that happens only once
+/// has happened, and once to be counted.
+type Scenario = fn() -> Box<dyn FnMut()>;
+
+/// Each with its name: 500 records of so many bytes.
+pub(crate) const SCENARIOS: [(&str, Scenario); 5] = [
+    ("rule, 200 bytes", || rule(200)),
+    ("rule, 2000 bytes", || rule(2000)),
+    ("component, 200 bytes", || component(200)),
+    ("component, 2000 bytes", || component(2000)),
+    ("envelopes, 200 bytes", || envelopes(200)),
+];
+
+/// Runs a scenario by its name, within what callgrind counts.
+pub(crate) fn run(name: &str) -> Result<ExitCode, String> {
+    let (_, scenario) = SCENARIOS
+        .into_iter()
+        .find(|(known, _)| *known == name)
+        .ok_or_else(|| format!("no scenario is named {name:?}"))?;
+    let mut work = scenario();
+    work();
+    counted(&mut *work);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Callgrind counts from the beginning of this function to its end, in this thread. It finds it by
+/// its name.
+#[inline(never)]
+fn counted(work: &mut dyn FnMut()) {
+    work();
+    // The call above must not be the last thing done here: it would become a jump, and the
+    // function be left before it.
+    black_box(());
+}
+
+/// The rule, compiled natively.
+fn rule(bytes: usize) -> Box<dyn FnMut()> {
+    let mut classify = workload::native_rule(&workload::records(RECORDS, bytes));
+    Box::new(move || drop(black_box(classify())))
+}
+
+/// The rule in its sandbox, with the way in and out. The instance is kept: what a fresh one costs
+/// depends on the kernel.
+fn component(bytes: usize) -> Box<dyn FnMut()> {
+    let filter = workload::filter(&workload::rule(), ALERTING).instances(Instances::Kept);
+    let batch = workload::batch(&workload::records(RECORDS, bytes));
+    Box::new(move || drop(black_box(filter.classify(&batch).expect("an outcome"))))
+}
+
+/// The event read and its answer written. The pipeline classifies in another thread, which is not
+/// counted.
+fn envelopes(bytes: usize) -> Box<dyn FnMut()> {
+    let pipeline = workload::pipeline();
+    let event = workload::event(&workload::records(RECORDS, bytes));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    Box::new(move || {
+        let request = Request { body: &event, ..Request::default() };
+        drop(black_box(runtime.block_on(pipeline.process(request)).expect("an event")));
+    })
+}

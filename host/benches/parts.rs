@@ -1,0 +1,86 @@
+//! What each part of the flow costs: `cargo bench --package weir --bench parts`.
+//!
+//! For looking into one part. How parts compare is told by the bench `performance`, which measures
+//! them in turns.
+
+mod workload;
+
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, black_box};
+use weir::{Batch, Encoding};
+use weir_guest::json::{self, Pointer};
+
+use workload::{ALERTING, RECORDS};
+
+/// Bytes of the JSON of a record.
+const SIZES: [usize; 2] = [200, 2000];
+
+fn main() {
+    divan::main();
+}
+
+/// One record, out of its base64.
+#[divan::bench(args = SIZES)]
+fn decode(bencher: Bencher<'_, '_>, bytes: usize) {
+    let encoded = workload::records(1, bytes).remove(0);
+    let mut decoded = Vec::new();
+    bencher.counter(BytesCount::new(encoded.len())).bench_local(|| {
+        weir_guest::base64::decode_into(encoded.as_bytes(), &mut decoded).expect("base64");
+    });
+}
+
+/// One decoded record: validated whole, its score found.
+#[divan::bench(args = SIZES)]
+fn scan(bencher: Bencher<'_, '_>, bytes: usize) {
+    let encoded = workload::records(1, bytes).remove(0);
+    let document = base64_simd::STANDARD.decode_to_vec(encoded).expect("base64");
+    let field = Pointer::parse("/ANOMALY_SCORE").expect("a pointer");
+    bencher
+        .counter(BytesCount::new(document.len()))
+        .bench(|| json::scan(black_box(&document), &field).is_ok());
+}
+
+/// A batch, by the rule compiled natively.
+#[divan::bench(args = SIZES)]
+fn native_batch(bencher: Bencher<'_, '_>, bytes: usize) {
+    let classify = workload::native_rule(&workload::records(RECORDS, bytes));
+    bencher.counter(ItemsCount::new(RECORDS)).bench_local(classify);
+}
+
+/// A call into the sandbox that has nothing to do there: a fresh instance, opened, and the way in
+/// and out.
+#[divan::bench]
+fn empty_batch(bencher: Bencher<'_, '_>) {
+    let filter = workload::filter(&workload::rule(), ALERTING);
+    let batch = Batch::with_capacity(Encoding::Base64, 0, 0);
+    bencher.bench(|| filter.classify(&batch).expect("an outcome"));
+}
+
+/// A batch in its sandbox.
+#[divan::bench(args = SIZES)]
+fn batch(bencher: Bencher<'_, '_>, bytes: usize) {
+    let filter = workload::filter(&workload::rule(), ALERTING);
+    let batch = workload::batch(&workload::records(RECORDS, bytes));
+    bencher
+        .counter(ItemsCount::new(RECORDS))
+        .bench(|| filter.classify(&batch).expect("an outcome"));
+}
+
+/// An instance, opened with settings and dropped again.
+#[divan::bench]
+fn instance(bencher: Bencher<'_, '_>) {
+    let rule = workload::rule();
+    bencher.bench(|| workload::filter(&rule, ALERTING));
+}
+
+/// An event of so many bytes a record, with nothing to publish.
+#[divan::bench(args = SIZES)]
+fn pipeline(bencher: Bencher<'_, '_>, bytes: usize) {
+    let pipeline = workload::pipeline();
+    let event = workload::event(&workload::records(RECORDS, bytes));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    bencher.counter(ItemsCount::new(RECORDS)).bench_local(|| {
+        let request = weir::Request { body: &event, ..weir::Request::default() };
+        runtime.block_on(pipeline.process(request)).expect("an event")
+    });
+}
