@@ -55,7 +55,10 @@ fn target_is_installed(folder: &Path) -> Result<bool, CompileError> {
 }
 
 /// Runs cargo. Answers with the file it made.
-fn core_module(folder: &Path, target_dir: Option<&Path>) -> Result<PathBuf, CompileError> {
+pub(crate) fn core_module(
+    folder: &Path,
+    target_dir: Option<&Path>,
+) -> Result<PathBuf, CompileError> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
     command
