@@ -132,11 +132,17 @@ fn append_digits(mut number: u64, digits: &[u8]) -> Option<u64> {
     Some(number)
 }
 
+/// The number that four digits make, two and two at once.
 #[inline(always)]
 fn four_digits(text: [u8; 4]) -> Option<u64> {
-    let [a, b, c, d] = text.map(|byte| u64::from(byte.wrapping_sub(b'0')));
-    let all = a <= 9 && b <= 9 && c <= 9 && d <= 9;
-    all.then_some((a * 10 + b) * 100 + c * 10 + d)
+    let word = u32::from_le_bytes(text);
+    // The upper half of a digit is 3, also after 6 is added.
+    let upper = |word: u32| word & 0xf0f0_f0f0;
+    if upper(word) != 0x3030_3030 || upper(word.wrapping_add(0x0606_0606)) != 0x3030_3030 {
+        return None;
+    }
+    let pairs = (word & 0x0f0f_0f0f).wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff;
+    Some(u64::from(pairs.wrapping_mul(100 << 16 | 1) >> 16))
 }
 
 /// What fits a 64-bit float exactly, up to the number of digits that always do.
@@ -172,6 +178,26 @@ mod tests {
         ] {
             let nearest: f64 = text.parse().expect("a number");
             assert_eq!(to_f64(text.as_bytes()).to_bits(), nearest.to_bits(), "{text}");
+        }
+    }
+
+    #[test]
+    fn short_decimals_are_digits_and_a_point() {
+        for length in 1..9 {
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut text = vec![b'7'; length];
+                    text[at] = byte;
+                    let plain = byte.is_ascii_digit() || (byte == b'.' && length > 1);
+                    if !plain && (byte == b'.' || byte == b'-') {
+                        continue;
+                    }
+                    let parsed = str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+                    let expected: Option<f64> = parsed.filter(|_| plain);
+                    let found = short_decimal(&text);
+                    assert_eq!(found.map(f64::to_bits), expected.map(f64::to_bits), "{text:?}");
+                }
+            }
         }
     }
 

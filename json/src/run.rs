@@ -67,59 +67,56 @@ impl Run {
     ) {
         let document = &buffer[..end];
         let byte = |at: usize| document.get(at).copied().unwrap_or(0);
-        loop {
-            if !self.behind_a_value {
-                let watched = watched.filter(|_| self.opened == 0);
-                let watch = watched.map_or(NOTHING, |watched| watched.key.len());
-                let may_open = self.opened < most.min(u64::BITS);
-                let stop = match self.in_object {
-                    true => pass_scalars::<true>(buffer, self.at, end, watch, may_open),
-                    false => pass_scalars::<false>(buffer, self.at, end, watch, may_open),
-                };
-                self.at = stop.at();
-                match stop.place() {
-                    Place::Before => return,
-                    Place::Behind => self.behind_a_value = true,
-                    Place::Key => match watched.and_then(|key| key.value(document, self.at)) {
-                        Some((start, end)) => {
-                            self.found = Some((start, end));
-                            self.at = end;
-                            self.behind_a_value = true;
-                        }
-                        None => return,
-                    },
-                    Place::Container => {
-                        let (first, second) = (byte(self.at), byte(self.at + 1));
-                        self.open(first == b'{');
-                        self.at += 1;
-                        // The closing brackets follow the opening ones at the same distance.
-                        self.behind_a_value = second == first + 2;
+        let most = most.min(u64::BITS);
+        let length = watched.map_or(NOTHING, |watched| watched.key.len());
+        let Self { mut at, mut in_object, mut opened, mut outer_objects, .. } = *self;
+        let behind_a_value = 'run: loop {
+            let watch = if opened == 0 { length } else { NOTHING };
+            let stop = match in_object {
+                true => pass_scalars::<true>(buffer, at, end, watch, opened < most),
+                false => pass_scalars::<false>(buffer, at, end, watch, opened < most),
+            };
+            at = stop.at();
+            match stop.place() {
+                Place::Before => break false,
+                Place::Behind => {}
+                Place::Key => match watched.and_then(|key| key.value(document, at)) {
+                    Some(value) => {
+                        self.found = Some(value);
+                        at = value.1;
+                    }
+                    None => break false,
+                },
+                Place::Container => {
+                    let (first, second) = (byte(at), byte(at + 1));
+                    opened += 1;
+                    outer_objects = outer_objects << 1 | u64::from(in_object);
+                    in_object = first == b'{';
+                    at += 1;
+                    // The closing brackets follow the opening ones at the same distance.
+                    if second != first + 2 {
                         continue;
                     }
                 }
             }
-            let bracket = if self.in_object { b'}' } else { b']' };
-            match byte(self.at) {
-                b',' => self.behind_a_value = false,
-                found if found == bracket && self.opened > 0 => self.close(),
-                _ => return,
+            // It is behind a value: up to the comma, containers may end.
+            loop {
+                let bracket = byte(at);
+                if bracket == b',' {
+                    at += 1;
+                    break;
+                }
+                if opened == 0 || bracket != if in_object { b'}' } else { b']' } {
+                    break 'run true;
+                }
+                opened -= 1;
+                in_object = outer_objects & 1 == 1;
+                outer_objects >>= 1;
+                at += 1;
             }
-            self.at += 1;
-        }
-    }
-}
-
-impl Run {
-    fn open(&mut self, object: bool) {
-        self.opened += 1;
-        self.outer_objects = self.outer_objects << 1 | u64::from(self.in_object);
-        self.in_object = object;
-    }
-
-    fn close(&mut self) {
-        self.opened -= 1;
-        self.in_object = self.outer_objects & 1 == 1;
-        self.outer_objects >>= 1;
+        };
+        let found = self.found;
+        *self = Self { at, behind_a_value, in_object, opened, outer_objects, found };
     }
 }
 
@@ -229,17 +226,16 @@ fn pass_scalars<const OBJECT: bool>(
                 open = without_lowest(without_lowest(window.quotes));
                 value = close + 2;
             }
-            let mut first = byte(value);
-            if first == b' ' {
+            if byte(value) == b' ' {
                 value += 1;
-                first = byte(value);
             }
             if value >= window.left {
                 break;
             }
-            let next = if first == b'"' {
+            let first = byte(value);
+            let next = if open.trailing_zeros() as usize == value {
                 without_lowest(open).trailing_zeros() as usize + 1
-            } else if first == b'-' || first.is_ascii_digit() {
+            } else if window.digits >> value & 1 == 1 || first == b'-' {
                 match number_end(window.digits, value, byte) {
                     Some(next) => next,
                     None => return stop(Place::Before, window.here),

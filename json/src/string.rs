@@ -166,14 +166,19 @@ pub(crate) fn unescapes_to(written: &[u8], mut plain: &[u8]) -> bool {
     plain.is_empty()
 }
 
-/// Whether two byte strings are the same. Compares words: keys are too short for a call to pay.
+/// Whether two byte strings are the same. Compares words, of which the last two may overlap: keys are
+/// too short for a call to pay.
 #[inline(always)]
 pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
+    fn words<const N: usize>(a: &[u8], b: &[u8]) -> Option<bool> {
+        let last = a.last_chunk::<N>()? == b.last_chunk::<N>()?;
+        let ((a, _), (b, _)) = (a.as_chunks::<N>(), b.as_chunks::<N>());
+        Some(last && a.iter().zip(b).all(|(a, b)| a == b))
+    }
     if a.len() != b.len() {
         return false;
     }
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let word = |chunk: &[u8; 8]| u64::from_le_bytes(*chunk);
-    a.iter().zip(b).all(|(a, b)| word(a) == word(b))
-        && a_rest.iter().zip(b_rest).all(|(a, b)| a == b)
+    words::<8>(a, b)
+        .or_else(|| words::<4>(a, b))
+        .unwrap_or_else(|| a.iter().zip(b).all(|(a, b)| a == b))
 }

@@ -7,9 +7,10 @@
 
 mod engines;
 
-#[path = "../../host/benches/classify/records.rs"]
+#[path = "../../host/benches/workload/records.rs"]
 mod records;
 
+#[path = "../../host/benches/performance/turns.rs"]
 mod turns;
 
 use engines::{Contestant, weir};
@@ -17,24 +18,31 @@ use engines::{Contestant, weir};
 /// Records in a batch.
 const RECORDS: usize = 500;
 
-/// JSON in a record, about, in bytes.
+/// JSON in a record, in bytes.
 const RECORD_BYTES: usize = 200;
 
+/// Turns that count.
+const TURNS: usize = 200;
+
 fn main() {
-    let mut contestants = contestants(&records::encoded(RECORDS, RECORD_BYTES));
+    let mut contestants = contestants(&records::records(RECORDS, RECORD_BYTES));
     let flagged: Vec<_> = contestants.iter_mut().map(|one| (one.classify)()).collect();
     assert!(flagged.iter().all(|count| *count == flagged[0]), "they disagree: {flagged:?}");
     println!(
-        "classify {RECORDS} records a batch: decode base64, validate about {RECORD_BYTES} bytes of \
+        "classify {RECORDS} records a batch: decode base64, validate {RECORD_BYTES} bytes of \
          JSON, compare the score; all flag {} of them\n",
         flagged[0]
     );
 
-    let turns = turns::take(&mut contestants, RECORDS);
+    let mut work: Vec<_> = contestants
+        .iter_mut()
+        .map(|one| turns::per_record(RECORDS, || (one.classify)()))
+        .collect();
+    let figures = turns::take(TURNS, &mut work);
+    drop(work);
     println!("{:<44} {:>9} {:>7}   mark", "", "ns/record", "ratio");
     for (index, one) in contestants.iter().enumerate() {
-        let cost = turns::median(turns.iter().map(|turn| turn[index]));
-        let ratio = turns::median(turns.iter().map(|turn| turn[index] / turn[0]));
+        let (cost, ratio) = (figures.of(index), figures.ratio(index, 0));
         println!("{:<44} {cost:>9.0} {ratio:>7.2}{}", one.name, verdict(one.mark, ratio));
         println!("  {}", one.terms);
     }

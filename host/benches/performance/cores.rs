@@ -18,9 +18,6 @@ const TWO_CORES: f64 = 1.8;
 /// Long enough for the threads to be under way most of it.
 const TURN: Duration = Duration::from_millis(20);
 
-/// Events that are under way at once, for each core.
-const EVENTS_A_CORE: usize = 4;
-
 pub(crate) fn measure(turns: usize, lines: &mut Vec<Line>) {
     let cores = affinity::cores().len();
     eprintln!("cores: two beside one; this machine gives {cores}");
@@ -44,21 +41,21 @@ pub(crate) fn throughput(cores: usize) -> Contestant<'static> {
     let runtime = runtime(cores);
     Box::new(move || {
         let started = Instant::now();
-        let tasks = (0..cores * EVENTS_A_CORE).map(|_| {
+        let mut running = JoinSet::new();
+        for _ in 0..cores {
             let (pipeline, event) = (Arc::clone(&pipeline), Arc::clone(&event));
-            async move {
+            let work = move || {
                 let mut events = 0;
                 while started.elapsed() < TURN {
                     let request = Request { body: &event, ..Request::default() };
-                    let response = pipeline.process(request).await.expect("an event");
+                    let response = pipeline.process_blocking(request).expect("an event");
                     assert_eq!(response.counts.passed, RECORDS as u64, "nothing is flagged");
                     events += 1;
                 }
                 events
-            }
-        });
-        let mut running = JoinSet::new();
-        tasks.for_each(|task| drop(running.spawn_on(task, runtime.handle())));
+            };
+            running.spawn_blocking_on(work, runtime.handle());
+        }
         let events: usize = runtime.block_on(running.join_all()).into_iter().sum();
         (events * RECORDS) as f64 / started.elapsed().as_secs_f64()
     })
@@ -67,7 +64,7 @@ pub(crate) fn throughput(cores: usize) -> Contestant<'static> {
 /// A runtime whose threads stay on so many cores.
 fn runtime(cores: usize) -> Runtime {
     runtime::Builder::new_multi_thread()
-        .worker_threads(cores)
+        .worker_threads(1)
         .max_blocking_threads(cores)
         .on_thread_start(affinity::over(affinity::cores().into_iter().take(cores).collect()))
         .build()

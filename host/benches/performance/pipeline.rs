@@ -2,7 +2,7 @@
 //! to publish.
 
 use serde_json::Value;
-use tokio::runtime::{self, Runtime};
+use tokio::runtime;
 use weir::publish::Publisher;
 use weir::{Pipeline, Request};
 
@@ -33,17 +33,18 @@ fn on_this_core(turns: usize) -> Vec<Line> {
     let pipeline = workload::pipeline();
     let filter = workload::filter(&workload::rule(), QUIET);
     let runtime = runtime::Builder::new_current_thread().build().expect("a runtime");
+    let _within = runtime.enter();
 
     let python = CPython::start(UPPER, &event);
     let mut python = python.inspect_err(|why| eprintln!("python3 cannot be run: {why}")).ok();
     if let Some(python) = &mut python {
-        let answer = process(&runtime, &pipeline, &event);
+        let answer = process(&pipeline, &event);
         let parse = |text: &[u8]| serde_json::from_slice::<Value>(text).expect("an answer is JSON");
         assert!(parse(&answer) == parse(python.answer().as_bytes()), "both answer the same");
     }
 
     let mut contestants = vec![
-        per_record(RECORDS, || process(&runtime, &pipeline, &event)),
+        per_record(RECORDS, || process(&pipeline, &event)),
         per_record(RECORDS, || filter.classify(&batch).expect("an outcome")),
     ];
     let name = python.as_ref().map(|python| python.name.clone());
@@ -69,9 +70,9 @@ fn on_this_core(turns: usize) -> Vec<Line> {
     lines
 }
 
-fn process<P: Publisher>(runtime: &Runtime, pipeline: &Pipeline<P>, event: &[u8]) -> Vec<u8> {
+fn process<P: Publisher>(pipeline: &Pipeline<P>, event: &[u8]) -> Vec<u8> {
     let request = Request { body: event, ..Request::default() };
-    let response = runtime.block_on(pipeline.process(request)).expect("an event");
+    let response = pipeline.process_blocking(request).expect("an event");
     assert_eq!(response.counts.passed, RECORDS as u64, "nothing is flagged and nothing fails");
     response.body
 }

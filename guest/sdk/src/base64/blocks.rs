@@ -3,8 +3,9 @@
 //! Twice as fast in WebAssembly as the general decoder, whose vectors are made for 32 bytes.
 
 use std::arch::wasm32::{
-    i8x16_add, i8x16_eq, i8x16_swizzle, i32x4_dot_i16x8, u8x16, u8x16_splat, u16x8_shl, u16x8_shr,
-    u16x8_splat, u32x4_splat, v128, v128_and, v128_any_true, v128_load, v128_or, v128_store,
+    i8x16_add, i8x16_bitmask, i8x16_eq, i8x16_swizzle, i32x4_dot_i16x8, u8x16, u8x16_extract_lane,
+    u8x16_splat, u16x8_shl, u16x8_shr, u16x8_splat, u32x4_splat, v128, v128_and, v128_any_true,
+    v128_bitselect, v128_load, v128_or, v128_store,
 };
 
 /// How many symbols make a block.
@@ -57,32 +58,43 @@ pub(super) fn decode(encoded: &[u8], out: &mut [u8]) -> Option<usize> {
 
     // The last symbols fill a block together with symbols that are decoded already, or, where there
     // are not so many, with `A`, which stands for zero bits.
-    let mut last = [b'A'; SYMBOLS];
-    match encoded.last_chunk() {
-        Some(symbols) => last = *symbols,
-        None => last[SYMBOLS - encoded.len()..].copy_from_slice(encoded),
-    }
-    let padding = match last {
-        [.., b'=', b'='] => 2,
-        [.., b'='] => 1,
-        _ => 0,
-    };
-    last[SYMBOLS - padding..].fill(b'A');
+    let mut few = [b'A'; SYMBOLS];
+    let last = encoded.last_chunk().unwrap_or_else(|| {
+        few[SYMBOLS - encoded.len()..].copy_from_slice(encoded);
+        &few
+    });
     // SAFETY: the reference is to 16 readable bytes; the load needs no alignment.
-    let (bytes, fault) = decode_block(unsafe { v128_load(last.as_ptr().cast()) });
-    let mut decoded = [0; SYMBOLS];
-    // SAFETY: the reference is to 16 writable bytes; the store needs no alignment.
-    unsafe { v128_store(decoded.as_mut_ptr().cast(), bytes) };
+    let last = unsafe { v128_load(last.as_ptr().cast()) };
+    let padding = v128_and(i8x16_eq(last, u8x16_splat(b'=')), table(LAST_TWO));
+    let padded = match i8x16_bitmask(padding) {
+        0 => 0,
+        0x8000 => 1,
+        0xc000 => 2,
+        // One in the last place but one only.
+        _ => return None,
+    };
+    let (bytes, fault) = decode_block(v128_bitselect(u8x16_splat(b'A'), last, padding));
     let length = groups * 3;
     match length.checked_sub(BYTES) {
-        Some(start) => out[start..start + SYMBOLS].copy_from_slice(&decoded),
-        None => out[..length].copy_from_slice(&decoded[BYTES - length..BYTES]),
+        Some(start) => {
+            let place = &mut out[start..start + SYMBOLS];
+            // SAFETY: the reference is to 16 writable bytes; the store needs no alignment.
+            unsafe { v128_store(place.as_mut_ptr().cast(), bytes) };
+        }
+        None => {
+            // SAFETY: as above, and `few` is no longer needed.
+            unsafe { v128_store(few.as_mut_ptr().cast(), bytes) };
+            out[..length].copy_from_slice(&few[BYTES - length..BYTES]);
+        }
     }
     // Bits that no byte takes up have to be zero.
-    let unused = &decoded[BYTES - padding..BYTES];
-    let strict = unused.iter().all(|byte| *byte == 0) && !v128_any_true(v128_or(faults, fault));
-    strict.then_some(length - padding)
+    let unused = (padded > 0 && u8x16_extract_lane::<{ BYTES - 1 }>(bytes) != 0)
+        || (padded > 1 && u8x16_extract_lane::<{ BYTES - 2 }>(bytes) != 0);
+    (!unused && !v128_any_true(v128_or(faults, fault))).then_some(length - padded)
 }
+
+/// The last two symbols of a block, where padding may stand.
+const LAST_TWO: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 /// The 12 bytes that 16 symbols stand for, and a vector that is zero if all of them are symbols.
 #[inline(always)]
