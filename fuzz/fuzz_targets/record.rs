@@ -3,7 +3,7 @@
 #![no_main]
 
 use weir_guest::base64::decode_into;
-use weir_guest::json::{MAX_DEPTH, Pointer, scan};
+use weir_guest::json::{MAX_DEPTH, PADDING, Pointer, scan, scan_within};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut decoded = Vec::new();
@@ -15,6 +15,11 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     }
 
     let pointer = Pointer::parse("/ANOMALY_SCORE").expect("a pointer");
+    // What stands behind a document is none of its.
+    let mut buffer = bytes.repeat(2);
+    buffer.resize(2 * bytes.len() + PADDING, b'0');
+    assert_eq!(scan_within(&buffer, bytes.len(), &pointer), scan(bytes, &pointer));
+
     let theirs = serde_json::from_slice::<serde_json::Value>(bytes);
     match (scan(bytes, &pointer), theirs) {
         (Ok(ours), Ok(theirs)) => {

@@ -95,23 +95,37 @@ impl Filter {
         if self.description().keeps_state {
             return self.run_in_order(batch, deadline);
         }
-        check_time_is_left(deadline)?;
-        let classify = |session: &mut Session| session.classify(&self.rule, batch, deadline);
         if self.instances == Instances::Fresh {
-            return classify(&mut self.session(deadline)?);
+            return self.run_afresh(batch, deadline);
         }
+        check_time_is_left(deadline)?;
         let kept = self.idle().pop();
-        if let Some(mut session) = kept {
-            match classify(&mut session) {
-                Ok(classified) => return Ok(self.keep(session, classified)),
-                // It may be for what earlier batches left behind.
-                Err(Interrupted { stage: Stage::Classifying, .. }) => drop(session),
-                Err(interrupted) => return Err(interrupted),
+        let is_fresh = kept.is_none();
+        let mut session = match kept {
+            Some(session) => session,
+            None => self.session(deadline)?,
+        };
+        match session.classify(&self.rule, batch, deadline) {
+            Ok(classified) => {
+                self.keep(session);
+                Ok(classified)
             }
+            // It may be for what earlier batches left behind.
+            Err(Interrupted { stage: Stage::Classifying, .. }) if !is_fresh => {
+                self.run_afresh(batch, deadline)
+            }
+            Err(interrupted) => Err(interrupted),
         }
-        let mut session = self.session(deadline)?;
-        let classified = classify(&mut session)?;
-        Ok(self.keep(session, classified))
+    }
+
+    /// Runs a stateless rule on a batch in a fresh instance, until the deadline at the latest.
+    pub(crate) fn run_afresh(
+        &self,
+        batch: &Batch,
+        deadline: Option<Instant>,
+    ) -> Result<(Outcome, Use), Interrupted> {
+        check_time_is_left(deadline)?;
+        self.session(deadline)?.classify(&self.rule, batch, deadline)
     }
 
     fn run_in_order(
@@ -132,11 +146,10 @@ impl Filter {
 
     /// Keeps a session for the next batch, unless it holds so much that it would soon exceed its
     /// memory.
-    fn keep<T>(&self, session: Session, classified: T) -> T {
+    fn keep(&self, session: Session) {
         if session.store.data().memory_bytes <= self.limits().memory_bytes / 2 {
             self.idle().push(session);
         }
-        classified
     }
 
     fn session(&self, deadline: Option<Instant>) -> Result<Session, Interrupted> {

@@ -7,23 +7,6 @@ pub struct Payloads<'a> {
     pub ends: &'a [u32],
 }
 
-impl<'a> Payloads<'a> {
-    /// The payloads in order.
-    ///
-    /// # Panics
-    ///
-    /// The iterator panics on ends that decrease or point beyond the bytes. The host promises that
-    /// they never do.
-    pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
-        let mut start = 0;
-        self.ends.iter().map(move |&end| {
-            let payload = &self.bytes[start..end as usize];
-            start = end as usize;
-            payload
-        })
-    }
-}
-
 /// How the payloads of a batch are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {

@@ -79,8 +79,18 @@ fn the_sandboxed_rule_agrees_with_its_source() {
     let rule = Rule::load(&engine, DEFAULT_RULE).expect("the default rule");
     let filter = rule.open(SETTINGS).expect("an opened rule");
     let config = ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() };
-    proptest!(config, |(payloads in vec(payload(), 0..60))| {
-        let mut batch = Batch::with_capacity(Encoding::Base64, payloads.len(), 0);
+    proptest!(config, |(mut payloads in vec(payload(), 0..60), plain in any::<bool>())| {
+        let (encoding, encoding_in) = match plain {
+            false => (Encoding::Base64, weir_guest::Encoding::Base64),
+            true => (Encoding::Plain, weir_guest::Encoding::Plain),
+        };
+        if plain {
+            let decoded = |payload: &Vec<u8>| base64_simd::STANDARD.decode_to_vec(payload);
+            payloads.iter_mut().for_each(|payload| {
+                *payload = decoded(payload).unwrap_or_else(|_| payload.clone());
+            });
+        }
+        let mut batch = Batch::with_capacity(encoding, payloads.len(), 0);
         payloads.iter().for_each(|payload| batch.push(payload));
         let sandboxed = filter.classify(&batch).expect("an outcome");
 
@@ -90,7 +100,7 @@ fn the_sandboxed_rule_agrees_with_its_source() {
             ends.push(bytes.len() as u32);
         }
         let payloads = weir_guest::Payloads { bytes: &bytes, ends: &ends };
-        let batch = weir_guest::Batch { payloads, encoding: weir_guest::Encoding::Base64 };
+        let batch = weir_guest::Batch { payloads, encoding: encoding_in };
         let settings = Settings::parse(SETTINGS).expect("settings");
         let mut source = Threshold::open(settings).expect("an opened rule");
         let native = weir_guest::classify(&mut source, batch);
