@@ -8,6 +8,9 @@
 //! waiting for a load at each step, after Langdale and Lemire, "Parsing Gigabytes of JSON per
 //! Second", VLDB Journal 28 (2019). A window begins where a member or an element does, so nothing is
 //! carried over from one to the next, and nothing is stored.
+//!
+//! It reads without checking each offset. Its tests are small enough for Miri:
+//! `cargo +nightly miri test --package weir-json run::`.
 
 use wide::{i8x16, u8x16};
 
@@ -379,5 +382,83 @@ impl Window {
         self.quotes = self.quotes.wrapping_shr(bytes as u32);
         self.digits = self.digits.wrapping_shr(bytes as u32);
         self.left -= bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a run through an object's members ends, and whether behind a value. The document may be
+    /// the front of what can be read.
+    fn pass(document: &str, behind: &str) -> (usize, bool) {
+        let mut buffer = document.as_bytes().to_vec();
+        buffer.extend(behind.bytes().cycle().take(REACH));
+        let mut run = Run::new(0, true);
+        run.pass(&buffer, document.len(), None, 3);
+        (run.at, run.behind_a_value)
+    }
+
+    #[test]
+    fn what_is_plain_is_passed_to_the_bracket() {
+        for document in [
+            r#""a":1"#,
+            r#""a":"b","":"""#,
+            r#""a": -1.5e-3, "b": "c d", "e":0"#,
+            r#""a":true,"b":false,"c":null"#,
+            r#""a":[],"b":{},"c":[1,"d",{"e":[2]}],"f":[[[]]]"#,
+            r#""a":{"b":{"c":0}},"d":1E+09,"e":12345678901234567890.0"#,
+            r#""device_id":"device00001","pulse":91,"systolic":122,"diastolic":82,"values":[1,2.5,3e1]"#,
+        ] {
+            for behind in ["}", "},\"z\":1"] {
+                assert_eq!(
+                    pass(&format!("{document}}}"), behind),
+                    (document.len(), true),
+                    "{document}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_plain_is_where_a_run_ends() {
+        let long = format!(r#""b":"{}""#, "x".repeat(WINDOW));
+        for member in [
+            r#""b":"\n""#,
+            r#""b\u0062":1"#,
+            r#""b":"é""#,
+            "\"b\":\"\t\"",
+            r#""b":01"#,
+            r#""b":-"#,
+            r#""b":1."#,
+            r#""b":1e"#,
+            r#""b":1e100"#,
+            r#""b":tru"#,
+            r#""b":[ ]"#,
+            r#""b" :1"#,
+            r#""b":,"#,
+            r#"b:1"#,
+            &long,
+        ] {
+            assert_eq!(pass(&format!(r#""a":1,{member}}}"#), "0"), (6, false), "{member}");
+        }
+    }
+
+    #[test]
+    fn no_more_containers_are_opened_than_may_be() {
+        let (at, behind_a_value) = pass(r#""a":[[[[1]]]]}"#, " ");
+        assert_eq!((at, behind_a_value), (7, false));
+    }
+
+    #[test]
+    fn what_stands_behind_a_document_is_none_of_it() {
+        let document = r#""a":1,"b":[2,3],"c":"d""#;
+        for length in 0..=document.len() {
+            let (front, rest) = document.split_at(length);
+            let (at, behind_a_value) = pass(front, &format!("{rest}}}"));
+            assert!(at <= length, "{front}");
+            // It can be behind a value only where one ends.
+            assert!(!behind_a_value || [5, 12, 14, 15, 23].contains(&at), "{front}: {at}");
+        }
     }
 }
