@@ -15,6 +15,9 @@ const MAX_INSTANCES: u32 = 64;
 /// as valgrind, give a process less than others.
 const MIN_INSTANCES: u32 = 4;
 
+/// The most that a 32-bit linear memory can have: what a slot of the pool has address space for.
+const MAX_MEMORY_BYTES: u64 = 1 << 32;
+
 /// Linear memory that stays with a slot of the pool from one instance to the next, so that a fresh
 /// instance does not fault its pages in again. In bytes.
 const KEEP_RESIDENT_BYTES: usize = 4 << 20;
@@ -88,7 +91,8 @@ fn config(limits: &Limits, instances: u32) -> wasmtime::Result<Config> {
         .total_core_instances(instances * 4)
         .total_memories(instances)
         .total_tables(instances * 4)
-        .max_memory_size(limits.memory_bytes)
+        // A rule that begins with more than its limit is told so by its meter.
+        .max_memory_size(usize::try_from(MAX_MEMORY_BYTES).unwrap_or(usize::MAX))
         .table_elements(limits.table_entries)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_TABLE_BYTES)
