@@ -106,7 +106,8 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub time_limit_ms: Option<u64>,
 
-    /// Memory the rule may use, in MiB, up to 4096 [default: 64]
+    /// Memory the rule may use, in MiB, up to 4096; one made by `weir build` begins with 4
+    /// [default: 64]
     #[arg(long, value_name = "N")]
     pub memory_limit_mib: Option<usize>,
 
