@@ -31,22 +31,43 @@ fn mask_at_end(bytes: &[u8], at: usize, class: impl Fn(Lanes) -> u32) -> u32 {
     class(Lanes::load(&padded)) & !(u32::MAX << left)
 }
 
+/// How many bytes a block has: as many as its mask has bits.
+pub(crate) const BLOCK: usize = 4 * WIDTH;
+
+/// The mask of the bytes of a block that are of `class`.
+#[inline(always)]
+pub(crate) fn block_mask(block: &[u8; BLOCK], class: impl Fn(Lanes) -> u32) -> u64 {
+    let (vectors, _) = block.as_chunks();
+    let [a, b, c, d] = [0, 1, 2, 3].map(|vector| u64::from(class(Lanes::load(&vectors[vector]))));
+    a | b << WIDTH | c << (2 * WIDTH) | d << (3 * WIDTH)
+}
+
 /// A vector of bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Lanes(u8x16);
 
 impl Lanes {
     #[inline(always)]
-    pub(crate) fn load(bytes: &[u8; WIDTH]) -> Self {
+    fn load(bytes: &[u8; WIDTH]) -> Self {
         Self(u8x16::new(*bytes))
     }
 
-    /// Bytes that end a run of plain ASCII in a string: `"`, `\`, controls and what is not ASCII.
+    /// Bytes that end a run of plain ASCII in a string: `"` and what is [special](Self::special).
     #[inline(always)]
     pub(crate) fn string_stops(self) -> u32 {
-        // As a signed number, what is not ASCII is negative.
-        let other = self.0.cast_signed().simd_lt(i8x16::splat(0x20)).cast_unsigned();
-        (self.equal(b'"') | self.equal(b'\\') | other).to_bitmask()
+        (self.equal(b'"') | self.not_plain()).to_bitmask()
+    }
+
+    /// `"`
+    #[inline(always)]
+    pub(crate) fn quotes(self) -> u32 {
+        self.equal(b'"').to_bitmask()
+    }
+
+    /// What needs a closer look: `\`, controls and what is not ASCII.
+    #[inline(always)]
+    pub(crate) fn special(self) -> u32 {
+        self.not_plain().to_bitmask()
     }
 
     /// Bytes that are not ASCII.
@@ -66,6 +87,13 @@ impl Lanes {
     #[inline(always)]
     pub(crate) fn digits(self) -> u32 {
         (self.0 - u8x16::splat(b'0')).simd_le(u8x16::splat(9)).to_bitmask()
+    }
+
+    #[inline(always)]
+    fn not_plain(self) -> u8x16 {
+        // As a signed number, what is not ASCII is negative.
+        let low = self.0.cast_signed().simd_lt(i8x16::splat(0x20)).cast_unsigned();
+        self.equal(b'\\') | low
     }
 
     #[inline(always)]

@@ -382,15 +382,12 @@ fn plain_run(bytes: &[u8], mut at: usize) -> usize {
         return at + stops.trailing_zeros() as usize;
     }
     at += WIDTH;
-    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<{ 4 * WIDTH }>()) {
-        let (vectors, _) = block.as_chunks();
-        let stops = vectors.iter().rev().fold(0, |stops, vector| {
-            stops << WIDTH | u64::from(Lanes::load(vector).string_stops())
-        });
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        let stops = lanes::block_mask(block, Lanes::string_stops);
         if stops != 0 {
             return at + stops.trailing_zeros() as usize;
         }
-        at += block.len();
+        at += lanes::BLOCK;
     }
     at.min(bytes.len())
 }

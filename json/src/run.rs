@@ -12,12 +12,11 @@
 //! It reads without checking each offset. Its tests are small enough for Miri:
 //! `cargo +nightly miri test --package weir-json run::`.
 
-use wide::{i8x16, u8x16};
-
+use crate::lanes::{self, BLOCK, Lanes};
 use crate::{number, string};
 
-/// How many bytes a window has: as many as a mask has bits.
-const WINDOW: usize = 64;
+/// How many bytes a window has.
+const WINDOW: usize = BLOCK;
 
 /// How many bytes are looked at from a window's start: what decides about a value may stand behind
 /// the window.
@@ -350,23 +349,13 @@ impl Window {
     /// So many bytes as a window has can be read.
     #[inline(always)]
     unsafe fn new(here: *const u8, left: usize) -> Self {
-        // SAFETY: as the caller promises. Arrays of bytes need no alignment.
-        let lanes: [[u8; 16]; 4] = unsafe { here.cast::<[[u8; 16]; 4]>().read() };
-        let lanes = lanes.map(u8x16::new);
-        let equal = |lane: u8x16, byte| lane.simd_eq(u8x16::splat(byte));
-        let mask = |class: &dyn Fn(u8x16) -> u8x16| {
-            let [a, b, c, d] = lanes.map(|lane| u64::from(class(lane).to_bitmask()));
-            a | b << 16 | c << 32 | d << 48
-        };
-        let special = mask(&|lane| {
-            // As a signed number, what is not ASCII is negative.
-            let low = lane.cast_signed().simd_lt(i8x16::splat(0x20)).cast_unsigned();
-            low | equal(lane, b'\\')
-        });
+        // SAFETY: as the caller promises. An array of bytes needs no alignment.
+        let block: [u8; WINDOW] = unsafe { here.cast::<[u8; WINDOW]>().read() };
+        let special = lanes::block_mask(&block, Lanes::special);
         Self {
             here,
-            quotes: mask(&|lane| equal(lane, b'"')),
-            digits: mask(&|lane| (lane - u8x16::splat(b'0')).simd_le(u8x16::splat(9))),
+            quotes: lanes::block_mask(&block, Lanes::quotes),
+            digits: lanes::block_mask(&block, Lanes::digits),
             // Of the last byte it is not known whether a number goes on behind it.
             left: left.min(special.trailing_zeros() as usize).min(WINDOW - 1),
         }
