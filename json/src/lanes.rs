@@ -38,8 +38,8 @@ pub(crate) const BLOCK: usize = 4 * WIDTH;
 #[inline(always)]
 pub(crate) fn block_mask(block: &[u8; BLOCK], class: impl Fn(Lanes) -> u32) -> u64 {
     let (vectors, _) = block.as_chunks();
-    let [a, b, c, d] = [0, 1, 2, 3].map(|vector| u64::from(class(Lanes::load(&vectors[vector]))));
-    a | b << WIDTH | c << (2 * WIDTH) | d << (3 * WIDTH)
+    let masks = vectors.iter().rev().map(|vector| u64::from(class(Lanes::load(vector))));
+    masks.fold(0, |mask, next| mask << WIDTH | next)
 }
 
 /// A vector of bytes.
