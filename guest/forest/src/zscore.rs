@@ -26,7 +26,7 @@ const FARTHEST_VALUE: f64 = 1e150;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ZScoreSettings {
     /// How many columns a record has.
-    pub columns: usize,
+    pub columns: u32,
     /// How many values a column learns before its score is more than 0.
     pub sample_size: u32,
     /// How many values it takes for a value's weight to sink to 1/e. At least 1, which is what 0
@@ -57,7 +57,7 @@ pub struct ZScore {
 impl ZScore {
     /// A scorer that has learnt nothing.
     pub fn new(settings: ZScoreSettings) -> Self {
-        Self { settings, columns: vec![Moments::default(); settings.columns] }
+        Self { settings, columns: vec![Moments::default(); settings.columns as usize] }
     }
 
     /// The deviation of the column that is farthest out, from 0 to [`HIGHEST_ZSCORE`].

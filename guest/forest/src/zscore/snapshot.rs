@@ -86,7 +86,8 @@ impl ZScore {
     /// or too long, or hold what no records lead to.
     pub fn restore(settings: ZScoreSettings, bytes: &[u8]) -> Result<Self, ZScoreSnapshotError> {
         let mut bytes_left = bytes.strip_prefix(&FORMAT).ok_or(ZScoreSnapshotError::Foreign)?;
-        let expected = HEADER + settings.columns * COLUMN;
+        let columns = settings.columns as usize;
+        let expected = HEADER + columns * COLUMN;
         let length = ZScoreSnapshotError::Length { found: bytes.len(), expected };
         for (setting, value) in settings.named() {
             let found = u32::from_le_bytes(take(&mut bytes_left).ok_or(length.clone())?);
@@ -97,13 +98,11 @@ impl ZScore {
         if bytes.len() != expected {
             return Err(length);
         }
-        let mut columns = Vec::with_capacity(settings.columns);
-        for index in 0..settings.columns {
+        let read = |index| {
             let moments = Moments::read(&mut bytes_left);
-            let sound = moments.filter(Moments::is_sound);
-            columns.push(sound.ok_or(ZScoreSnapshotError::Column { index })?);
-        }
-        Ok(Self { settings, columns })
+            moments.filter(Moments::is_sound).ok_or(ZScoreSnapshotError::Column { index })
+        };
+        Ok(Self { settings, columns: (0..columns).map(read).collect::<Result<_, _>>()? })
     }
 }
 
@@ -111,7 +110,7 @@ impl ZScoreSettings {
     /// The settings under their names, in the order of the snapshot.
     fn named(self) -> [(&'static str, u32); 3] {
         [
-            ("columns", u32::try_from(self.columns).unwrap_or(u32::MAX)),
+            ("columns", self.columns),
             ("sample_size", self.sample_size),
             ("time_decay", self.time_decay),
         ]
