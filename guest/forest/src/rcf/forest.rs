@@ -1,5 +1,5 @@
 use crate::rcf::attribution::{Attribution, attribute};
-use crate::rcf::bounds::width;
+use crate::rcf::bounds::{LANES, Lanes, width};
 use crate::rcf::random::Random;
 use crate::rcf::sampler::{Clock, Sampler};
 use crate::rcf::score::{Scale, score};
@@ -34,6 +34,8 @@ pub struct Forest {
     trees: Vec<Tree>,
     samplers: Vec<Sampler>,
     scale: Scale,
+    /// A row for boxes that are drawn for a moment.
+    spare: Vec<Lanes>,
 }
 
 impl Forest {
@@ -56,7 +58,8 @@ impl Forest {
             shingle: Shingle::new(settings.columns as usize, settings.shingle as usize),
             trees: vec![tree; trees],
             samplers: (0..trees).map(|_| Sampler::new(capacity.into())).collect(),
-            scale: Scale::new(capacity.into()),
+            scale: Scale::new(trees, capacity.into()),
+            spare: vec![[0.0; LANES]; width(dimensions)],
         })
     }
 
@@ -82,9 +85,9 @@ impl Forest {
         if !warm {
             return 0.0;
         }
-        let sum: f64 =
-            self.trees.iter().map(|tree| f64::from(score(tree, point, &self.scale))).sum();
-        sum * self.scale.norm / self.trees.len() as f64
+        let (scale, spare) = (&self.scale, &mut self.spare[..]);
+        let scores = self.trees.iter().map(|tree| f64::from(score(tree, point, scale, spare)));
+        scores.sum::<f64>() * scale.factor
     }
 
     /// Learns a record.
@@ -140,9 +143,9 @@ impl Forest {
         }
         let dimensions = self.settings.dimensions();
         let mut sides = vec![0.0; 2 * dimensions];
-        let factor = self.scale.norm / self.trees.len() as f64;
+        let factor = self.scale.factor;
         for tree in &self.trees {
-            attribute(tree, point, &self.scale, &mut sides);
+            attribute(tree, point, &self.scale, &mut self.spare, &mut sides);
             let (low, high) = sides.split_at(dimensions);
             for (dimension, (low, high)) in low.iter().zip(high).enumerate() {
                 let attribution = &mut attributions[dimension % columns];

@@ -92,12 +92,11 @@ impl Tree {
         self.bounds.get(node)
     }
 
-    /// The leaf at the end of a point's way down, and the number of cuts on it. The tree is not
-    /// empty.
+    /// The leaf at the end of a point's way down from a node, and the number of cuts on it.
     #[inline]
-    pub(crate) fn find(&self, point: &[Lanes]) -> (u16, usize) {
+    pub(crate) fn find(&self, mut node: u16, point: &[Lanes]) -> (u16, usize) {
         let coordinates = point.as_flattened();
-        let (mut node, mut depth) = (self.root, 0);
+        let mut depth = 0;
         while !self.is_leaf(node) {
             let cut = self.cut(node);
             node = cut.children[usize::from(coordinates[usize::from(cut.dimension)] > cut.value)];
@@ -167,8 +166,8 @@ impl Tree {
             self.root = NONE;
             return;
         }
-        let Cut { children: [left, right], parent: mut above, .. } = *self.cut(parent);
-        let sibling = if left == leaf { right } else { left };
+        let sibling = self.sibling(parent, leaf);
+        let mut above = self.cut(parent).parent;
         self.free_cuts.push(parent);
         self.replace(above, parent, sibling);
         self.set_parent(sibling, above);
@@ -200,7 +199,19 @@ impl Tree {
         leaf
     }
 
-    fn parent(&self, node: u16) -> u16 {
+    #[inline]
+    pub(crate) fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// The other child of a node's parent.
+    pub(crate) fn sibling(&self, parent: u16, node: u16) -> u16 {
+        let [left, right] = self.cut(parent).children;
+        if left == node { right } else { left }
+    }
+
+    #[inline]
+    pub(crate) fn parent(&self, node: u16) -> u16 {
         if self.is_leaf(node) { self.leaf(node).parent } else { self.cut(node).parent }
     }
 
