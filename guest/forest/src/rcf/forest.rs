@@ -5,8 +5,11 @@ use crate::rcf::sampler::{Clock, Sampler};
 use crate::rcf::score::{Scale, score};
 use crate::rcf::settings::{ForestSettings, SettingOutOfRange};
 use crate::rcf::shingle::Shingle;
-use crate::rcf::snapshot::SnapshotError;
+use crate::rcf::snapshot::{self, SnapshotError};
 use crate::rcf::tree::Tree;
+
+/// More records than any stream brings: a snapshot that tells of more is wrong.
+const MAX_LEARNT: u64 = 1 << 60;
 
 /// A Random Cut Forest.
 ///
@@ -158,7 +161,15 @@ impl Forest {
 
     /// Appends the forest's state to `out`.
     pub fn snapshot(&self, out: &mut Vec<u8>) {
-        let _ = out;
+        let start = out.len();
+        snapshot::begin(&self.settings, out);
+        out.extend(self.learnt.to_le_bytes());
+        out.extend(self.random.state.to_le_bytes());
+        out.extend(self.shingle.before.iter().flat_map(|number| number.to_le_bytes()));
+        for (tree, sampler) in self.trees.iter().zip(&self.samplers) {
+            tree.write(sampler, out);
+        }
+        snapshot::end(start, out);
     }
 
     /// The forest whose state a snapshot is. From here on it scores as the one that was not
@@ -168,17 +179,26 @@ impl Forest {
     ///
     /// If the bytes are not a whole snapshot of a forest of these settings.
     pub fn restore(settings: ForestSettings, snapshot: &[u8]) -> Result<Self, SnapshotError> {
-        let _ = snapshot;
-        Self::new(settings).map_err(SnapshotError::Settings)
+        let mut reader = snapshot::open(&settings, snapshot)?;
+        let mut forest = Self::new(settings).map_err(SnapshotError::Settings)?;
+        forest.learnt = u64::from_le_bytes(reader.array()?);
+        forest.random.state = u64::from_le_bytes(reader.array()?);
+        forest.shingle.read(&mut reader)?;
+        if forest.learnt > MAX_LEARNT {
+            return Err(SnapshotError::Inconsistent);
+        }
+        let seen = (forest.learnt + 1).saturating_sub(settings.shingle.into());
+        forest.clock = Clock::at(settings.time_decay, seen);
+        for (tree, sampler) in forest.trees.iter_mut().zip(&mut forest.samplers) {
+            tree.read(sampler, seen, &mut reader)?;
+        }
+        reader.finish()?;
+        Ok(forest)
     }
 
-    /// The memory that the forest takes, in bytes.
+    /// The memory that the forest takes, in bytes: all that it will ever take.
     pub fn memory_bytes(&self) -> usize {
-        let trees: usize = self.trees.iter().map(Tree::memory_bytes).sum();
-        let samplers: usize = self.samplers.iter().map(Sampler::memory_bytes).sum();
-        let fixed =
-            size_of::<Self>() + self.trees.len() * (size_of::<Tree>() + size_of::<Sampler>());
-        fixed + trees + samplers + self.shingle.memory_bytes() + self.scale.memory_bytes()
+        self.settings.memory_bytes() as usize
     }
 
     fn is_warm(&self) -> bool {

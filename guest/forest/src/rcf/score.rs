@@ -37,8 +37,9 @@ impl Scale {
         }
     }
 
-    pub(crate) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.separated) + size_of_val(&*self.equal)
+    /// The memory that the tables for this capacity take.
+    pub(crate) fn memory_bytes(capacity: u64) -> u64 {
+        (2 * capacity + 1) * size_of::<f32>() as u64
     }
 }
 
@@ -153,5 +154,70 @@ fn climb_without(
         let range = range(spare, tree.dimensions());
         visit(Step { depth, bounds: spare, range, outside });
         node = above;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rcf::bounds::{LANES, width};
+    use crate::rcf::random::Random;
+    use crate::rcf::tree::properties::row;
+
+    /// A tree of one dimension.
+    fn tree(points: &[f32]) -> Tree {
+        let mut tree = Tree::new(16, 1, width(1));
+        let mut random = Random::new(1);
+        for &point in points {
+            tree.insert(&row(&[point]), &mut random);
+        }
+        tree
+    }
+
+    fn score_in(tree: &Tree, point: f32) -> f32 {
+        let mut spare = vec![[0.0; LANES]; width(1)];
+        score(tree, &row(&[point]), &Scale::new(1, 16), &mut spare)
+    }
+
+    #[test]
+    fn a_point_that_is_outside_the_only_leaf_is_separated_at_once() {
+        assert_eq!(score_in(&tree(&[2.0, 2.0]), 3.0), 1.0);
+    }
+
+    #[test]
+    fn a_point_that_equals_all_others_is_scored_by_their_number() {
+        assert_eq!(score_in(&tree(&[2.0]), 2.0), 1.0 / 2.0);
+        assert_eq!(score_in(&tree(&[2.0, 2.0, 2.0]), 2.0), 1.0 / 4.0);
+    }
+
+    #[test]
+    fn a_point_within_the_box_is_separated_at_the_leaf() {
+        assert_eq!(score_in(&tree(&[0.0, 10.0]), 5.0), 1.0 / 2.0);
+    }
+
+    #[test]
+    fn a_point_outside_the_box_is_separated_at_the_root_with_the_probability_of_the_cut() {
+        // The sides are 10 within, and 30 outside.
+        let expected = 0.75 * 1.0 + 0.25 * (1.0 / 2.0);
+        assert_eq!(score_in(&tree(&[0.0, 10.0]), 40.0), expected);
+        assert_eq!(score_in(&tree(&[0.0, 10.0]), -30.0), expected);
+    }
+
+    #[test]
+    fn a_point_that_equals_others_counts_them_without_itself() {
+        // Three of them: two others, so one more cut below that of the root.
+        assert_eq!(score_in(&tree(&[0.0, 0.0, 0.0, 10.0]), 0.0), 1.0 / (1.0 + 3.0_f32.log2()));
+        assert_eq!(score_in(&tree(&[0.0, 0.0, 10.0]), 0.0), 1.0 / (1.0 + 1.0));
+    }
+
+    #[test]
+    fn a_point_that_equals_one_is_scored_as_if_that_were_not_there() {
+        for points in [[0.0, 7.0, 10.0, 11.0], [-4.0, -1.0, 7.0, 8.0], [7.0, 90.0, 91.0, 99.0]] {
+            let mut tree = tree(&points);
+            let with = score_in(&tree, 7.0);
+            let (leaf, _) = tree.find(tree.root, &row(&[7.0]));
+            tree.remove(leaf);
+            assert_eq!(with, score_in(&tree, 7.0));
+        }
     }
 }

@@ -1,3 +1,8 @@
+mod encoding;
+
+#[cfg(test)]
+pub(crate) mod properties;
+
 use std::cmp::Ordering;
 
 use crate::rcf::bounds::{Lanes, Rows, excess, extend, range};
@@ -185,11 +190,12 @@ impl Tree {
         pairs.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 
-    pub(crate) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.leaves)
-            + size_of_val(&*self.cuts)
-            + self.bounds.memory_bytes()
-            + (self.leaves.len() + self.cuts.len()) * size_of::<u16>()
+    /// The memory that a tree of this capacity takes, with rows of so many bytes.
+    pub(crate) fn memory_bytes(capacity: u64, row: u64) -> u64 {
+        let free = size_of::<u16>() as u64;
+        let leaves = capacity * (size_of::<Leaf>() as u64 + row + free);
+        let cuts = (capacity - 1) * (size_of::<Cut>() as u64 + row + free);
+        size_of::<Self>() as u64 + leaves + cuts
     }
 
     fn new_leaf(&mut self, parent: u16, point: &[Lanes]) -> u16 {
