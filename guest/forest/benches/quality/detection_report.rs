@@ -8,7 +8,7 @@ use crate::scorers::{Contestant, WARM_UP};
 use crate::table::{Table, figure};
 
 /// Where scores in standard deviations are usually flagged.
-const DEVIATIONS: f64 = 3.0;
+pub(crate) const DEVIATIONS: f64 = 3.0;
 
 /// What is said of a run.
 struct Detection {

@@ -32,12 +32,12 @@ fn heart_rates() -> DataSet {
 }
 
 /// Vital signs of patients, as in Weir's examples: pulse and blood pressure around what is usual,
-/// and of an anomaly a pulse that is far too slow or too fast.
+/// and of an anomaly a pulse outside of that, by little or much.
 fn vital_signs() -> DataSet {
     generate("vital signs", 3, |random, anomaly| {
         let pulse = match anomaly {
-            true if random.next_u64().is_multiple_of(2) => uniform(random, 28, 44),
-            true => uniform(random, 116, 180),
+            true if random.next_u64().is_multiple_of(2) => uniform(random, 28, 54),
+            true => uniform(random, 106, 180),
             false => bell(random, 55, 105),
         };
         vec![pulse, bell(random, 95, 165), bell(random, 55, 100)]

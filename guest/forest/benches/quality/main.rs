@@ -23,6 +23,8 @@ mod agreement_report;
 
 mod detection_report;
 
+mod plot;
+
 #[path = "../../../../host/benches/performance/page.rs"]
 mod page;
 
@@ -30,12 +32,15 @@ use std::path::Path;
 
 use clap::Parser;
 
+use agreement::{LOWER, UPPER};
 use agreement_report::AgreementReport;
+use detection_report::DEVIATIONS;
 use generated::DataSet;
 use nab::Series;
 use options::Options;
-use runs::Stream;
-use scorers::{CONTESTANTS, Contestant, Scorer};
+use plot::Panel;
+use runs::{Runs, Stream};
+use scorers::{CONTESTANTS, Contestant, FOREST, Scorer, Z_SCORE};
 
 /// A part of the report, under the name that the documentation has for it.
 struct Section {
@@ -64,8 +69,36 @@ fn main() -> anyhow::Result<()> {
         for Section { name, table } in &sections {
             page::replace(&docs.join("forest.md"), name, table)?;
         }
+        plot(&docs.join("forest-vital-signs.svg"), &data, &contestants, &runs)?;
     }
     Ok(())
+}
+
+/// Draws Weir's two scorers over the vital signs.
+fn plot(
+    file: &Path,
+    data: &[DataSet],
+    contestants: &[&Contestant],
+    runs: &[Runs],
+) -> std::io::Result<()> {
+    let vital_signs = data.len() - 1;
+    let scores = |name| {
+        let found = contestants.iter().position(|contestant| contestant.name == name);
+        &runs[found.expect("Weir's scorers take part")][0][vital_signs][..]
+    };
+    let panels = [
+        Panel {
+            title: "The forest's score of vital signs, and the bounds 1.5 and 0.4",
+            scores: scores(FOREST),
+            bounds: &[UPPER, LOWER],
+        },
+        Panel {
+            title: "The z-score of the same records, and the bound 3",
+            scores: scores(Z_SCORE),
+            bounds: &[DEVIATIONS],
+        },
+    ];
+    plot::draw(file, &data[vital_signs], &panels)
 }
 
 fn agreement(series: &[Series], contestants: &[&Contestant], seeds: u64) -> [Section; 3] {

@@ -14,8 +14,7 @@ pub(crate) const WARM_UP: usize = SAMPLE_SIZE as usize;
 const TREES: u32 = 100;
 const SAMPLE_SIZE: u32 = 256;
 const TIME_DECAY: u32 = 100_000;
-/// After how many records the EWMA has forgotten all but 1/e. Of 10, 30, 100, 300 and 1000 it is
-/// the one that ranks NAB's labels best.
+/// After how many records the EWMA has forgotten all but 1/e: it knows what is usual just now.
 const EWMA_DECAY: u32 = 100;
 
 /// A scorer of records, one after the other.
@@ -101,9 +100,7 @@ fn weir_forest(columns: u32, seed: u64) -> Forest {
 
 impl Scorer for Forest {
     fn next(&mut self, point: &[f64]) -> f64 {
-        let score = self.score(point);
-        self.learn(point);
-        score
+        self.score_and_learn(point)
     }
 }
 
