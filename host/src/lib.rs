@@ -57,6 +57,8 @@ mod default_rule;
 
 mod code;
 
+mod digest;
+
 mod rule;
 
 mod filter;
@@ -112,9 +114,10 @@ pub use crate::alert::Alert;
 pub use crate::bad_record::OnBadRecord;
 pub use crate::batch::{Batch, Encoding, Payloads};
 pub use crate::code::{CodeCache, CodeOrigin};
+pub use crate::digest::{Digest, InvalidDigest};
 pub use crate::engine::{Engine, EngineError};
 pub use crate::fault::Fault;
-pub use crate::filter::{Filter, Instances, OpenError, SettingsError};
+pub use crate::filter::{Filter, Instances, OpenError, RestoreError, SettingsError};
 pub use crate::isolate::{Isolated, Stop};
 pub use crate::limits::{LimitExceeded, Limits};
 pub use crate::outcome::{Bound, Cause, Failure, Flag, Outcome, Verdict};
