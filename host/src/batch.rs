@@ -7,7 +7,8 @@ use crate::bindings::rule;
 pub struct Batch(pub(crate) rule::Batch);
 
 /// How the payloads of a batch are encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Encoding {
     /// Standard base64 with padding, as AWS sends record data.
     Base64,

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use wasmtime::Store;
@@ -18,7 +18,7 @@ use crate::rule::{Description, Rule};
 /// instance, and its batches wait for each other.
 pub struct Filter {
     rule: Rule,
-    settings: String,
+    settings: Arc<str>,
     instances: Instances,
     /// The sessions that classify the next batches: of a rule that keeps state there is one. It is
     /// empty after a fault: then the next batch opens a new one, and what the rule remembered is
@@ -51,7 +51,7 @@ impl Rule {
         let kept = self.description().keeps_state.then_some(session);
         Ok(Filter {
             rule: self.clone(),
-            settings: settings.to_owned(),
+            settings: settings.into(),
             instances: Instances::default(),
             idle: Mutex::new(kept.into_iter().collect()),
         })
@@ -62,6 +62,16 @@ impl Filter {
     /// What the opened rule says of itself.
     pub fn description(&self) -> &Description {
         self.rule.description()
+    }
+
+    /// The rule that was opened.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// The settings document that it was opened with.
+    pub fn settings(&self) -> &Arc<str> {
+        &self.settings
     }
 
     /// Sets which instances classify. It says nothing to a rule that keeps state.

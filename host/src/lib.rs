@@ -37,6 +37,7 @@
 //!   on which it failed
 //! - [`Alert`] and [`publish`]: where flagged records go
 //! - [`OnBadRecord`] and [`dead_letter`]: what becomes of records that can never be processed
+//! - [`recording`]: a copy of the traffic, to try other rules on and to prove verdicts again
 //! - [`Pipeline`]: the whole flow
 //! - [`telemetry`]: what is counted on the way
 
@@ -67,6 +68,8 @@ mod batch;
 
 mod outcome;
 
+mod ruling;
+
 mod isolate;
 
 mod pointer;
@@ -87,6 +90,8 @@ pub mod dead_letter;
 mod bad_record;
 
 mod response;
+
+pub mod recording;
 
 pub mod telemetry;
 
@@ -125,3 +130,4 @@ pub use crate::pipeline::{DEFAULT_SUBJECT, Pipeline, Request};
 pub use crate::pointer::{FieldPointer, InvalidPointer};
 pub use crate::response::{Counts, FailedRecord, Response};
 pub use crate::rule::{Description, INTERFACE, LoadError, Rule};
+pub use crate::ruling::Ruling;

@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::exit::Failure;
 use crate::bad_record::OnBadRecord;
-use crate::config::{BadRecords, Config, CooldownOption, Options, PartitionKey};
+use crate::code::CodeCache;
+use crate::config::{self, BadRecords, Config, CooldownOption, Options, PartitionKey};
 use crate::dead_letter::{DeadLetterFile, sqs::SqsQueue};
 use crate::engine::Engine;
 use crate::filter::Filter;
@@ -89,6 +90,21 @@ async fn on_bad_record(policy: &BadRecords) -> Result<OnBadRecord, Failure> {
             OnBadRecord::DeadLetter(Arc::new(file.map_err(Failure::Usage)?))
         }
     })
+}
+
+/// Where `run` would look as well, unless a flag or a file says otherwise.
+pub(super) fn code_cache(rule: Option<&Path>) -> CodeCache {
+    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let option = environment("WEIR_CACHE").map(|value| PathBuf::from(value).into());
+    config::code_cache(option, rule, environment)
+}
+
+/// Loads the rule that an argument names: a file, or `default`.
+pub(super) fn load_rule(engine: &Engine, argument: &Path) -> anyhow::Result<Rule> {
+    let path = Some(argument).filter(|argument| *argument != Path::new("default"));
+    let (name, component) = read_rule(path)?;
+    let rule = Rule::load_cached(engine, &component, &code_cache(path));
+    rule.with_context(|| format!("rule {name}"))
 }
 
 /// A rule's component and what to call it: the file's, or the embedded default.

@@ -162,15 +162,8 @@ impl Options {
 
     /// The rule's settings, as this layer has them: its document, with its flags over it.
     pub(super) fn settings_document(&self) -> anyhow::Result<Map<String, Value>> {
-        let mut document = match &self.settings {
-            None => Map::new(),
-            Some(SettingsSource::Document(document)) => document.clone(),
-            Some(SettingsSource::File(path)) => {
-                let context = || format!("settings file {}", path.display());
-                let text = fs::read_to_string(path).with_context(context)?;
-                serde_json::from_str(&text).with_context(context)?
-            }
-        };
+        let mut document =
+            self.settings.as_ref().map_or_else(|| Ok(Map::new()), SettingsSource::document)?;
         let named = [
             ("upper", self.upper.map(Value::from)),
             ("lower", self.lower.map(Value::from)),
@@ -203,6 +196,20 @@ pub enum SettingsSource {
     Document(Map<String, Value>),
     /// In a file.
     File(PathBuf),
+}
+
+impl SettingsSource {
+    /// The document.
+    pub(crate) fn document(&self) -> anyhow::Result<Map<String, Value>> {
+        match self {
+            Self::Document(document) => Ok(document.clone()),
+            Self::File(path) => {
+                let context = || format!("settings file {}", path.display());
+                let text = fs::read_to_string(path).with_context(context)?;
+                serde_json::from_str(&text).with_context(context)
+            }
+        }
+    }
 }
 
 impl FromStr for SettingsSource {
