@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use wasmtime::Store;
@@ -18,7 +18,7 @@ use crate::rule::{Description, Rule};
 /// instance, and its batches wait for each other.
 pub struct Filter {
     rule: Rule,
-    settings: Arc<str>,
+    settings: String,
     instances: Instances,
     /// The sessions that classify the next batches: of a rule that keeps state there is one. It is
     /// empty after a fault: then the next batch opens a new one, and what the rule remembered is
@@ -51,7 +51,7 @@ impl Rule {
         let kept = self.description().keeps_state.then_some(session);
         Ok(Filter {
             rule: self.clone(),
-            settings: settings.into(),
+            settings: settings.to_owned(),
             instances: Instances::default(),
             idle: Mutex::new(kept.into_iter().collect()),
         })
@@ -64,13 +64,13 @@ impl Filter {
         self.rule.description()
     }
 
-    /// The rule that was opened.
+    /// The opened rule.
     pub fn rule(&self) -> &Rule {
         &self.rule
     }
 
-    /// The settings document that it was opened with.
-    pub fn settings(&self) -> &Arc<str> {
+    /// The settings that it was opened with.
+    pub fn settings(&self) -> &str {
         &self.settings
     }
 

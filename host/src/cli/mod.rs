@@ -16,9 +16,15 @@ mod metrics;
 
 mod precompile;
 
+mod record;
+
+mod replay;
+
 mod report;
 
 mod run;
+
+mod said;
 
 mod scores;
 
@@ -60,6 +66,10 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Show what would change with another rule or other settings
     Diff(diff::DiffArgs),
+    /// Record events, to try other rules on and to prove verdicts again
+    Record(record::RecordArgs),
+    /// Prove the verdicts of a recording again
+    Replay(replay::ReplayArgs),
     /// Turn a rule's crate into a component
     Build(build::BuildArgs),
     /// Compile a rule ahead, so that it need not be compiled when it is started
@@ -83,6 +93,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::main(args),
         Command::Inspect(args) => inspect::main(&args),
         Command::Diff(args) => diff::main(args),
+        Command::Record(args) => record::main(args),
+        Command::Replay(args) => replay::main(args),
         Command::Build(args) => build::main(args),
         Command::Precompile(args) => precompile::main(args),
         #[cfg(feature = "lambda")]

@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::pipeline::Pipeline;
 use crate::publish::{Cooldown, Publisher};
+use crate::recording::Recorder;
 use crate::rule::{Description, Rule};
 
 /// The arguments that say how to process events: those that `run` and `lambda` share.
@@ -44,6 +45,16 @@ pub(super) fn open_filter(config: &Config) -> Result<Filter, Failure> {
     let Description { name, version, .. } = rule.description();
     tracing::info!(rule = name, version, code = %rule.code(), "rule loaded");
     rule.open(&config.settings).with_context(context).map_err(Failure::Usage)
+}
+
+/// Begins the recording that a configuration describes, if it does.
+pub(super) fn recorder(config: &Config) -> Result<Option<Recorder>, Failure> {
+    let Some(options) = &config.recorder else { return Ok(None) };
+    let recorder = Recorder::start(options.clone());
+    recorder
+        .with_context(|| format!("recording into {}", options.folder.display()))
+        .map_err(Failure::Usage)
+        .map(Some)
 }
 
 /// The pipeline that a configuration describes.

@@ -109,7 +109,9 @@ impl Traffic {
                 Err(error) => {
                     self.give(&mut together);
                     let place = format!("{}:{number}", event.name);
-                    self.ready.push_back(Err(anyhow!("not a line of a recording: {error}").context(place)));
+                    self.ready.push_back(Err(
+                        anyhow!("not a line of a recording: {error}").context(place)
+                    ));
                 }
             }
         }
@@ -146,11 +148,7 @@ fn read_event(event: &InputEvent) -> anyhow::Result<Records> {
     Ok(Records { batch, ids, unreadable: read.unreadable().len(), recorded: None })
 }
 
-fn of_recording(
-    records: Vec<Record>,
-    encoding: Encoding,
-    header: Option<Arc<Header>>,
-) -> Records {
+fn of_recording(records: Vec<Record>, encoding: Encoding, header: Option<Arc<Header>>) -> Records {
     let bytes = records.iter().map(|record| record.given.len()).sum();
     let mut batch = Batch::with_capacity(encoding, records.len(), bytes);
     let mut ids = Vec::with_capacity(records.len());

@@ -1,10 +1,9 @@
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::as_text;
 use crate::digest::Digest;
-use crate::filter::Filter;
+use crate::outcome::Verdict;
+use crate::rule::Rule;
 
 /// What a header begins with, and no record does.
 pub(super) const OPENING: &[u8] = br#"{"weir_recording":"#;
@@ -29,7 +28,7 @@ pub struct Header {
     pub keeps_state: bool,
     /// The settings document that the rule was opened with, which is JSON.
     #[serde(with = "one_line_of_json")]
-    pub settings: Arc<str>,
+    pub settings: String,
     /// Which records were chosen.
     pub sampling: Sampling,
     /// The fields that were redacted, as JSON Pointers.
@@ -48,19 +47,48 @@ pub struct Sampling {
     pub flagged: f64,
 }
 
+impl Sampling {
+    /// Whether a record is chosen, on which a rule gave this verdict. `identity` hashes what it is
+    /// known by with the seed; it is asked for where it matters only.
+    pub(super) fn chooses(&self, verdict: Verdict, identity: impl FnOnce() -> u64) -> bool {
+        let rate = match verdict {
+            Verdict::Pass | Verdict::Drop => self.rate,
+            Verdict::Flag | Verdict::Fail => self.flagged,
+        };
+        // 2⁶⁴ is as far as hashes go.
+        rate >= 1.0 || (rate > 0.0 && (identity() as f64) < rate * 2_f64.powi(64))
+    }
+}
+
 impl Header {
-    pub(crate) fn new(filter: &Filter, sampling: Sampling, redacted: Vec<String>) -> Self {
-        let rule = filter.description();
+    pub(super) fn new(
+        rule: &Rule,
+        settings: &str,
+        sampling: Sampling,
+        redacted: Vec<String>,
+    ) -> Self {
+        let description = rule.description();
         Self {
             weir_recording: FORMAT,
-            rule: rule.name.clone(),
-            version: rule.version.clone(),
-            digest: filter.rule().digest(),
-            keeps_state: rule.keeps_state,
-            settings: Arc::clone(filter.settings()),
+            rule: description.name.clone(),
+            version: description.version.clone(),
+            digest: rule.digest(),
+            keeps_state: description.keeps_state,
+            settings: settings.to_owned(),
             sampling,
             redacted,
         }
+    }
+
+    /// Whether it is about this rule, opened with these settings.
+    pub(super) fn is_of(&self, rule: &Rule, settings: &str) -> bool {
+        self.digest == rule.digest() && self.settings == settings
+    }
+
+    /// Appends the header as a line, its newline included.
+    pub(super) fn write(&self, to: &mut Vec<u8>) {
+        serde_json::to_writer(&mut *to, self).expect("the settings that a rule took are JSON");
+        to.push(b'\n');
     }
 
     /// Reads a header from its line.
@@ -74,8 +102,6 @@ impl Header {
 }
 
 mod one_line_of_json {
-    use std::sync::Arc;
-
     use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
     use serde_json::value::RawValue;
 
@@ -87,7 +113,57 @@ mod one_line_of_json {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<Arc<str>, D::Error> {
-        Ok(Box::<RawValue>::deserialize(deserializer)?.get().into())
+    ) -> Result<String, D::Error> {
+        Ok(Box::<RawValue>::deserialize(deserializer)?.get().to_owned())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in super::super) fn header(settings: &str) -> Header {
+        Header {
+            weir_recording: FORMAT,
+            rule: "threshold".to_owned(),
+            version: "0.1.0".to_owned(),
+            digest: Digest::of(b""),
+            keeps_state: false,
+            settings: settings.to_owned(),
+            sampling: Sampling { seed: 1, rate: 0.01, flagged: 1.0 },
+            redacted: vec!["/name".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_header_is_one_line_whatever_the_settings_look_like() {
+        let mut line = Vec::new();
+        header("{\r\n \"upper\": 1.50}").write(&mut line);
+        assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
+        let parsed = Header::parse(&line).expect("a header");
+        assert_eq!(parsed, header("{   \"upper\": 1.50}"));
+    }
+
+    #[test]
+    fn a_format_that_is_not_known_is_refused() {
+        let mut line = Vec::new();
+        header("{}").write(&mut line);
+        let newer =
+            String::from_utf8(line).expect("UTF-8").replace("recording\":1", "recording\":2");
+        let error = Header::parse(newer.as_bytes()).expect_err("another format");
+        assert!(error.contains("format 2"), "{error}");
+    }
+
+    #[test]
+    fn shares_are_kept_by_verdict() {
+        let sampling = Sampling { seed: 0, rate: 0.25, flagged: 1.0 };
+        let step = u64::MAX / 1000;
+        let chosen = |verdict| (0..1000).filter(|i| sampling.chooses(verdict, || i * step)).count();
+        assert_eq!(chosen(Verdict::Pass), 250);
+        assert_eq!(chosen(Verdict::Drop), 250);
+        assert_eq!(chosen(Verdict::Flag), 1000);
+        assert_eq!(chosen(Verdict::Fail), 1000);
+        let none = Sampling { rate: 0.0, ..sampling };
+        assert!(!none.chooses(Verdict::Pass, || 0));
     }
 }

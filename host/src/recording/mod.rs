@@ -15,10 +15,17 @@ mod record;
 
 mod line;
 
+mod redaction;
+
 mod folder;
+
+mod store;
+
+mod recorder;
 
 pub use folder::files;
 pub use header::{Header, Sampling};
 pub use line::Line;
 pub(crate) use line::is_recording;
 pub use record::Record;
+pub use recorder::{Recorder, RecorderOptions, Tally};

@@ -35,9 +35,6 @@ impl Change {
             return Some(Self::Verdict { from, to });
         }
         let goes_on = matches!(from, Verdict::Pass | Verdict::Flag);
-        let payload = |outcome: &Outcome| {
-            outcome.rewritten.as_ref().and_then(|payloads| payloads.get(index)).map(<[u8]>::to_vec)
-        };
         if old_ruling.score != new_ruling.score {
             Some(Self::Score)
         } else if old_ruling.crossed != new_ruling.crossed {
@@ -46,7 +43,7 @@ impl Change {
             Some(Self::Reason)
         } else if from == Verdict::Flag && message(old, index) != message(new, index) {
             Some(Self::Message)
-        } else if goes_on && payload(old) != payload(new) {
+        } else if goes_on && payload(old, index) != payload(new, index) {
             Some(Self::Payload)
         } else {
             None
@@ -59,6 +56,11 @@ fn message(outcome: &Outcome, index: usize) -> Option<(Option<&str>, &str)> {
     let at = outcome.flagged.binary_search_by_key(&index, |flag| flag.index).ok()?;
     let flag = &outcome.flagged[at];
     Some((flag.subject.as_deref(), &flag.message))
+}
+
+/// The payload as it goes on, if the rule rewrote it.
+fn payload(outcome: &Outcome, index: usize) -> Option<&[u8]> {
+    outcome.rewritten.as_ref()?.get(index)
 }
 
 impl fmt::Display for Change {

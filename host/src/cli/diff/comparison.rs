@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::change::Change;
-use super::examples::{Example, Examples, Said};
+use super::examples::{Example, Examples};
 use super::side::Side;
+use crate::cli::said::Said;
 use crate::cli::scores::Scores;
 use crate::cli::traffic::Records;
 use crate::outcome::{Outcome, Verdict};

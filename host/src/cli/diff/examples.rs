@@ -4,8 +4,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::change::Change;
-use crate::outcome::{Bound, Verdict};
-use crate::ruling::Ruling;
+use crate::cli::said::Said;
 
 /// A record on which the two differ.
 #[derive(Clone, Debug, Serialize)]
@@ -13,25 +12,6 @@ pub(super) struct Example {
     pub(super) record: String,
     pub(super) old: Said,
     pub(super) new: Said,
-}
-
-/// What a rule said of a record, with its score wherever that was found.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Said {
-    pub(super) verdict: Verdict,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) score: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) crossed: Option<Bound>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<String>,
-}
-
-impl Said {
-    pub(super) fn new(ruling: Ruling, score: Option<f64>) -> Self {
-        let Ruling { verdict, crossed, reason, .. } = ruling;
-        Self { verdict, score, crossed, reason }
-    }
 }
 
 /// Chooses some examples of each kind of change, of however many there are: those whose ids have the
@@ -117,13 +97,13 @@ impl Ord for Candidate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Verdict;
 
     fn chosen(seed: u64, ids: &[String]) -> Vec<String> {
         let said = Said { verdict: Verdict::Pass, score: None, crossed: None, reason: None };
         let mut examples = Examples::new(seed, 3);
         for (number, id) in ids.iter().enumerate() {
-            let example =
-                || Example { record: id.clone(), old: said.clone(), new: said.clone() };
+            let example = || Example { record: id.clone(), old: said.clone(), new: said.clone() };
             examples.offer(Change::Score, id, number as u64, example);
         }
         let chosen = examples.into_chosen().remove(&Change::Score).unwrap_or_default();

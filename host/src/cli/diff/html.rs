@@ -3,9 +3,7 @@
 use indicatif::{BinaryBytes, HumanCount};
 use maud::{Markup, html};
 
-use super::examples::Said;
 use super::summary::{Distribution, Kind, Party, Summary};
-use super::text::said;
 use crate::cli::report::{self, Histogram, Mark, Series};
 
 pub(super) fn page(summary: &Summary) -> String {
@@ -79,15 +77,14 @@ fn verdicts(summary: &Summary) -> Markup {
 
 fn changes(kind: &Kind) -> Markup {
     let Kind { change, records, examples } = kind;
-    let cell = |of: &Said| html! { td { (of.verdict.name()) } td { (said(of)) } };
     html! {
         h2 { (change) ", " (HumanCount(*records)) " records" }
         @if !examples.is_empty() {
             div.wide { table {
-                thead { tr { th { "record" } th { "old" } th {} th { "new" } th {} } }
+                thead { tr { th { "record" } th { "old" } th { "new" } } }
                 tbody {
                     @for example in examples {
-                        tr { td { code { (example.record) } } (cell(&example.old)) (cell(&example.new)) }
+                        tr { td { code { (example.record) } } td { (example.old) } td { (example.new) } }
                     }
                 }
             } }
@@ -99,10 +96,12 @@ fn changes(kind: &Kind) -> Markup {
 }
 
 fn distribution(summary: &Summary, scores: &Distribution) -> Markup {
-    let marks = [("old", &summary.old), ("new", &summary.new)].into_iter().flat_map(|(class, party)| {
-        let mark = move |(bound, at)| Mark { class, at, label: format!("{class} {bound} {at}") };
-        party.bounds.named().map(mark)
-    });
+    let marks =
+        [("old", &summary.old), ("new", &summary.new)].into_iter().flat_map(|(class, party)| {
+            let mark =
+                move |(bound, at)| Mark { class, at, label: format!("{class} {bound} {at}") };
+            party.bounds.named().map(mark)
+        });
     let histogram = Histogram {
         title: "How the scores are distributed for the old and for the new rule, with their bounds",
         counted: "records",

@@ -153,7 +153,11 @@ fn compare(args: DiffArgs, screen: &Screen) -> Result<(Summary, bool), Failure> 
             Ok(records) => {
                 comparison.add(&records);
                 let (records, changed) = (comparison.records, comparison.changed);
-                screen.show(format!("{} records, {} differ", HumanCount(records), HumanCount(changed)));
+                screen.show(format!(
+                    "{} records, {} differ",
+                    HumanCount(records),
+                    HumanCount(changed)
+                ));
             }
             Err(error) => {
                 is_whole = false;

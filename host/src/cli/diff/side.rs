@@ -52,7 +52,9 @@ impl Side {
             Some(pointer) => ScoreField(pointer.clone()),
             None => {
                 let field = settings["field"].as_str().unwrap_or(DEFAULT_FIELD);
-                ScoreField(Pointer::parse(field).with_context(|| format!("setting /field {field:?}"))?)
+                ScoreField(
+                    Pointer::parse(field).with_context(|| format!("setting /field {field:?}"))?,
+                )
             }
         };
         let bounds =

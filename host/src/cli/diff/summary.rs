@@ -164,9 +164,9 @@ impl Distribution {
             return None;
         }
         shown.extend(of_old.named().chain(of_new.named()).map(|(_, bound)| bound));
-        let (from, to) = shown.iter().fold((f64::MAX, f64::MIN), |(from, to), &value| {
-            (from.min(value), to.max(value))
-        });
+        let (from, to) = shown
+            .iter()
+            .fold((f64::MAX, f64::MIN), |(from, to), &value| (from.min(value), to.max(value)));
         let margin = if to > from { (to - from) * 0.02 } else { from.abs().max(1.0) / 2.0 };
         let (from, to) = (from - margin, to + margin);
         let (old, new) = (old.histogram(from, to, BINS), new.histogram(from, to, BINS));

@@ -5,10 +5,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use indicatif::{BinaryBytes, HumanCount};
 
-use super::examples::Said;
 use super::summary::{Distribution, Kind, Party, Summary};
 use crate::cli::screen::printable;
-use crate::outcome::Bound;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -71,7 +69,7 @@ fn write_kind(kind: &Kind, to: &mut impl Write) -> io::Result<()> {
     };
     writeln!(to, "\n{CHANGED}{change}{CHANGED:#}  {} records{shown}", HumanCount(*records))?;
     for example in examples {
-        let (old, new) = (said(&example.old), said(&example.new));
+        let (old, new) = (example.old.to_string(), example.new.to_string());
         let record = printable(&example.record);
         match old == new {
             true => writeln!(to, "  {record}  {old}")?,
@@ -79,21 +77,6 @@ fn write_kind(kind: &Kind, to: &mut impl Write) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A few words on what a rule said.
-pub(super) fn said(said: &Said) -> String {
-    let crossed = |bound| match bound {
-        Bound::Upper => "crossed the upper bound".to_owned(),
-        Bound::Lower => "crossed the lower bound".to_owned(),
-    };
-    let parts = [
-        said.score.map(|score| format!("score {score}")),
-        said.crossed.map(crossed),
-        said.reason.as_deref().map(printable),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    if parts.is_empty() { said.verdict.name().to_owned() } else { parts.join(", ") }
 }
 
 fn write_scores(summary: &Summary, scores: &Distribution, to: &mut impl Write) -> io::Result<()> {
