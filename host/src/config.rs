@@ -23,9 +23,13 @@ use crate::limits::Limits;
 use crate::pipeline::DEFAULT_SUBJECT;
 use crate::pointer::FieldPointer;
 use crate::publish::{Ordering, sns};
+use crate::recording::{RecorderOptions, Sampling};
 
 pub use arguments::{BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, Span};
 pub use options::{Options, SettingsSource};
+
+/// How many bytes a recording may have, unless it is set.
+const DEFAULT_RECORD_BYTES: u64 = 100 << 20;
 
 /// All that was told, brought together.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +60,8 @@ pub struct Config {
     pub message_group: Option<FieldPointer>,
     /// The partition keys for Firehose.
     pub partition_keys: Vec<PartitionKey>,
+    /// How traffic is recorded; it is not where there is none.
+    pub recorder: Option<RecorderOptions>,
     /// What the rule may use for a batch.
     pub limits: Limits,
 }
@@ -136,6 +142,7 @@ impl Config {
         if let Some(mib) = options.memory_limit_mib.filter(|mib| !(1..=4096).contains(mib)) {
             bail!("memory limit: expected 1 to 4096 MiB, found {mib}");
         }
+        let recorder = recorder(&options)?;
         Ok(Self {
             contract: options.contract,
             rule: options.rule,
@@ -150,6 +157,7 @@ impl Config {
             cooldown: options.cooldown,
             message_group: options.message_group,
             partition_keys: options.partition_key.unwrap_or_default(),
+            recorder,
             limits: Limits {
                 time: options.time_limit_ms.map_or(default.time, Duration::from_millis),
                 memory_bytes: options
@@ -162,6 +170,27 @@ impl Config {
             },
         })
     }
+}
+
+/// How traffic is recorded, if it is.
+fn recorder(options: &Options) -> anyhow::Result<Option<RecorderOptions>> {
+    let Some(folder) = options.record.clone() else { return Ok(None) };
+    let share = |name: &str, share: Option<f64>, default: f64| match share.unwrap_or(default) {
+        share if (0.0..=1.0).contains(&share) => Ok(share),
+        share => bail!("{name}: expected a share from 0 to 1, found {share}"),
+    };
+    let max_bytes = options.record_max.map_or(DEFAULT_RECORD_BYTES, |max| max.as_u64());
+    if max_bytes < RecorderOptions::MIN_BYTES {
+        let least = RecorderOptions::MIN_BYTES;
+        bail!("record-max: expected {least} bytes or more, found {max_bytes}");
+    }
+    let sampling = Sampling {
+        seed: options.record_seed.unwrap_or_default(),
+        rate: share("record-sample", options.record_sample, 0.01)?,
+        flagged: share("record-flagged", options.record_flagged, 1.0)?,
+    };
+    let redact = options.record_redact.clone().unwrap_or_default();
+    Ok(Some(RecorderOptions { folder, max_bytes, sampling, redact }))
 }
 
 /// Where the native code of a rule's file is looked for, and kept: beside it, where `weir precompile`
@@ -296,6 +325,21 @@ mod tests {
         assert_eq!(drop.expect("the policy that was named"), BadRecords::Drop);
         assert_eq!(bad_records(&[]).expect("the default"), BadRecords::Fail);
         assert!(bad_records(&["--on-bad-record=dead-letter"]).is_err());
+    }
+
+    #[test]
+    fn traffic_is_recorded_where_a_folder_is_named() {
+        let recorder = |flags: &[&str]| load(flags, &[]).map(|config| config.recorder);
+        assert_eq!(recorder(&["--record-sample=1"]).expect("no folder"), None);
+        let options = recorder(&["--record=traffic", "--record-redact=/a,/b~1c"]);
+        let options = options.expect("a recording").expect("a folder");
+        assert_eq!(options.max_bytes, 100 << 20);
+        assert_eq!(options.sampling, Sampling { seed: 0, rate: 0.01, flagged: 1.0 });
+        assert_eq!(options.redact.len(), 2);
+        for wrong in ["--record-sample=1.5", "--record-flagged=-1", "--record-max=1KiB"] {
+            let error = recorder(&["--record=traffic", wrong]).expect_err(wrong).to_string();
+            assert!(error.contains(&wrong[2..wrong.len() - 5]), "{error}");
+        }
     }
 
     /// A flag that a layer forgets would be lost without a word.

@@ -58,6 +58,8 @@ pub struct Isolated {
     pub extra_runs: u32,
     /// How many instances were given up, for a fault or because the time was up.
     pub faulted_runs: u32,
+    /// The most linear memory, in bytes, that an instance had at the end of a run that went well.
+    pub memory_bytes: usize,
     /// Why records are left [unclassified](Cause::Unclassified), if any are.
     pub stop: Option<Stop>,
 }
@@ -110,7 +112,10 @@ impl Filter {
     /// record is classified.
     pub fn classify_isolating(&self, batch: &Batch, deadline: Option<Instant>) -> Isolated {
         let Interrupted { fault, stage } = match self.run(batch, deadline) {
-            Ok((outcome, _)) => return Isolated { outcome, ..Isolated::default() },
+            Ok((outcome, used)) => {
+                let memory_bytes = used.memory_at_end();
+                return Isolated { outcome, memory_bytes, ..Isolated::default() };
+            }
             Err(interrupted) => interrupted,
         };
         let mut search = Search::new(self, batch, deadline);
@@ -124,9 +129,10 @@ impl Filter {
             Stage::Classifying => search.run_all(fault.clone()).err(),
         };
         let (extra_runs, faulted_runs) = (search.extra_runs, search.faulted_runs);
+        let memory_bytes = search.memory_bytes;
         let outcome = search.outcome(stop.as_ref());
         let fault = (!matches!(stage, Stage::Late | Stage::CutShort)).then_some(fault);
-        Isolated { outcome, fault, extra_runs, faulted_runs, stop }
+        Isolated { outcome, fault, extra_runs, faulted_runs, memory_bytes, stop }
     }
 }
 
@@ -146,6 +152,7 @@ struct Search<'a> {
     /// only together.
     max_part: usize,
     output_bytes: usize,
+    memory_bytes: usize,
     extra_runs: u32,
     faulted_runs: u32,
 }
@@ -171,6 +178,7 @@ impl<'a> Search<'a> {
             suspects: Vec::new(),
             max_part: batch.len(),
             output_bytes: 0,
+            memory_bytes: 0,
             extra_runs: 0,
             faulted_runs: 0,
         }
@@ -319,7 +327,10 @@ impl<'a> Search<'a> {
             self.faulted_runs += u32::from(run.is_err());
         }
         match run {
-            Ok(classified) => Ok(Ok(classified)),
+            Ok((outcome, used)) => {
+                self.memory_bytes = self.memory_bytes.max(used.memory_at_end());
+                Ok(Ok((outcome, used)))
+            }
             Err(Interrupted { fault, stage: Stage::Classifying }) => Ok(Err(fault)),
             Err(Interrupted { fault, stage: Stage::Opening }) => Err(Stop::Opening(fault)),
             Err(Interrupted { stage: Stage::Late | Stage::CutShort, .. }) => Err(Stop::Deadline),
@@ -348,6 +359,11 @@ fn runs_to_isolate(records: usize) -> u32 {
 }
 
 impl Use {
+    /// The linear memory that the instance had at the end, in bytes.
+    fn memory_at_end(&self) -> usize {
+        self.memory_before + self.memory_bytes
+    }
+
     /// Whether it makes up half of the limit that was exceeded, or more: so much that a record that
     /// came on top need not be at fault.
     fn explains(&self, fault: &Fault) -> bool {

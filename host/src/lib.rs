@@ -37,6 +37,7 @@
 //!   on which it failed
 //! - [`Alert`] and [`publish`]: where flagged records go
 //! - [`OnBadRecord`] and [`dead_letter`]: what becomes of records that can never be processed
+//! - [`recording`]: a copy of the traffic, to try other rules on and to prove verdicts again
 //! - [`Pipeline`]: the whole flow
 //! - [`telemetry`]: what is counted on the way
 
@@ -57,6 +58,8 @@ mod default_rule;
 
 mod code;
 
+mod digest;
+
 mod rule;
 
 mod filter;
@@ -64,6 +67,8 @@ mod filter;
 mod batch;
 
 mod outcome;
+
+mod ruling;
 
 mod isolate;
 
@@ -85,6 +90,8 @@ pub mod dead_letter;
 mod bad_record;
 
 mod response;
+
+pub mod recording;
 
 pub mod telemetry;
 
@@ -112,9 +119,10 @@ pub use crate::alert::Alert;
 pub use crate::bad_record::OnBadRecord;
 pub use crate::batch::{Batch, Encoding, Payloads};
 pub use crate::code::{CodeCache, CodeOrigin};
+pub use crate::digest::{Digest, InvalidDigest};
 pub use crate::engine::{Engine, EngineError};
 pub use crate::fault::Fault;
-pub use crate::filter::{Filter, Instances, OpenError, SettingsError};
+pub use crate::filter::{Filter, Instances, OpenError, RestoreError, SettingsError};
 pub use crate::isolate::{Isolated, Stop};
 pub use crate::limits::{LimitExceeded, Limits};
 pub use crate::outcome::{Bound, Cause, Failure, Flag, Outcome, Verdict};
@@ -122,3 +130,4 @@ pub use crate::pipeline::{DEFAULT_SUBJECT, Pipeline, Request};
 pub use crate::pointer::{FieldPointer, InvalidPointer};
 pub use crate::response::{Counts, FailedRecord, Response};
 pub use crate::rule::{Description, INTERFACE, LoadError, Rule};
+pub use crate::ruling::Ruling;

@@ -19,7 +19,10 @@ pub struct Outcome {
 }
 
 /// A rule's answer for one record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Nothing to notice.
     Pass,
@@ -29,6 +32,21 @@ pub enum Verdict {
     Drop,
     /// It cannot be classified.
     Fail,
+}
+
+impl Verdict {
+    /// Every verdict there is.
+    pub const ALL: [Self; 4] = [Self::Pass, Self::Flag, Self::Drop, Self::Fail];
+
+    /// The name, as the rule contract has it: `pass`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Flag => "flag",
+            Self::Drop => "drop",
+            Self::Fail => "fail",
+        }
+    }
 }
 
 /// What to publish for a flagged record.
@@ -47,7 +65,7 @@ pub struct Flag {
 }
 
 /// Which bound a score crossed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bound {
     /// It is too high.
@@ -68,7 +86,8 @@ pub struct Failure {
 }
 
 /// Whose fault it is that a record has no verdict of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Cause {
     /// The record's: the rule says that it cannot classify it.
     Record,

@@ -12,6 +12,7 @@ use crate::isolate::Isolated;
 use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
+use crate::recording::Recorder;
 use crate::response::Response;
 use crate::rule::Description;
 use crate::telemetry;
@@ -26,6 +27,7 @@ pub struct Pipeline<P> {
     filter: Arc<Filter>,
     delivery: Delivery<P>,
     publish_timeout: Option<Duration>,
+    recorder: Option<Recorder>,
 }
 
 /// An event to process.
@@ -51,6 +53,7 @@ impl<P: Publisher> Pipeline<P> {
             filter: Arc::new(filter),
             delivery: Delivery::new(publisher, DEFAULT_SUBJECT),
             publish_timeout: None,
+            recorder: None,
         }
     }
 
@@ -105,6 +108,12 @@ impl<P: Publisher> Pipeline<P> {
     /// as the publisher goes on trying.
     pub fn publish_timeout(mut self, timeout: Duration) -> Self {
         self.publish_timeout = Some(timeout);
+        self
+    }
+
+    /// Records traffic, and what the rule says of it. What comes of the recording changes no answer.
+    pub fn recorder(mut self, recorder: Recorder) -> Self {
+        self.recorder = Some(recorder);
         self
     }
 
@@ -207,6 +216,10 @@ impl<P: Publisher> Pipeline<P> {
 
     async fn deliver(&self, classified: Classified<'_>) -> Response {
         let Classified { event, batch, outcome, deadline } = classified;
+        if let Some(recorder) = &self.recorder {
+            let rule = (self.filter.rule(), self.filter.settings());
+            recorder.record(rule, &event, &batch, &outcome);
+        }
         let deadline = self.publishing_ends(deadline);
         let rule = self.rule();
         delivery::deliver(&self.delivery, rule, &event, &batch, outcome, deadline).await

@@ -19,6 +19,14 @@ impl FieldPointer {
     }
 }
 
+impl FieldPointer {
+    /// Its steps: the names of members, and the indices of elements.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = String> {
+        // In this order: `~01` is `~1`, not `/`.
+        self.0.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"))
+    }
+}
+
 impl FromStr for FieldPointer {
     type Err = InvalidPointer;
 

@@ -13,6 +13,7 @@
 //! | `weir_publish_seconds` | | time to publish the alerts of an event that has some |
 //! | `weir_instances_recycled_total` | | rule instances given up, for a fault or at their deadline |
 //! | `weir_isolation_runs_total` | | runs made to find records that make the rule fail |
+//! | `weir_recorded_records_total` | `result` | chosen for a recording: `written`, `lost`, `unredactable`, `failed` |
 //! | `weir_rule_info` | `rule`, `version` | 1, for the rule that runs |
 
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub fn describe() {
     describe_histogram!("weir_publish_seconds", Unit::Seconds, "Time to publish an event's alerts");
     describe_counter!("weir_instances_recycled_total", Unit::Count, "Rule instances given up");
     describe_counter!("weir_isolation_runs_total", Unit::Count, "Runs to find records at fault");
+    describe_counter!("weir_recorded_records_total", Unit::Count, "Records chosen for a recording");
     describe_gauge!("weir_rule_info", Unit::Count, "The rule that runs");
 }
 
@@ -70,6 +72,10 @@ pub(crate) fn published(elapsed: Duration, results: &[Result<(), PublishError>])
         };
         counter!("weir_published_total", "result" => result).increment(1);
     }
+}
+
+pub(crate) fn recorded(result: &'static str, records: u64) {
+    counter!("weir_recorded_records_total", "result" => result).increment(records);
 }
 
 pub(crate) fn unreadable() {

@@ -76,7 +76,7 @@ fn shell(script: &str, folder: &TempDir) -> Command {
 #[test]
 fn every_command_has_a_help() {
     let overview = weir::run(&mut weir(["--help"])).success();
-    for command in ["run", "inspect", "build", "precompile", "lambda"] {
+    for command in ["run", "inspect", "diff", "record", "replay", "build", "precompile", "lambda"] {
         assert!(overview.contains(&format!("\n  {command} ")), "{command} in:\n{overview}");
         assert!(help(command).contains(&format!("Usage: weir {command}")));
     }
@@ -164,7 +164,7 @@ fn inspect_shows_that_the_default_rule_imports_nothing() {
     assert_eq!(line("version "), env!("CARGO_PKG_VERSION"));
     assert_eq!(line("native code "), "embedded");
     assert_eq!(line("imports "), "none");
-    assert_eq!(line("exports "), "weir:filter/rule@0.1.0");
+    assert_eq!(line("exports "), "weir:filter/rule@0.2.0");
     assert_eq!(line("keeps state "), "no");
 }
 

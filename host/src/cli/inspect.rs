@@ -1,14 +1,12 @@
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
 
 use super::exit::Failure;
-use super::setup::read_rule;
-use crate::code::CodeCache;
-use crate::config;
+use super::setup::{code_cache, read_rule};
 use crate::engine::Engine;
 use crate::limits::Limits;
 use crate::rule::{Description, Rule};
@@ -44,13 +42,6 @@ pub(super) fn main(args: &InspectArgs) -> Result<ExitCode, Failure> {
         .map_err(Failure::Runtime)?;
     print!("{}", report(&rule, component.len()));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Where `run` would look as well, unless a flag or a file says otherwise.
-fn code_cache(rule: Option<&Path>) -> CodeCache {
-    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let option = environment("WEIR_CACHE").map(|value| PathBuf::from(value).into());
-    config::code_cache(option, rule, environment)
 }
 
 fn report(rule: &Rule, bytes: usize) -> String {

@@ -48,6 +48,10 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
     let Some(arn) = &config.topic else {
         return Err(Failure::usage(anyhow!("no topic to publish to: set SNS_TOPIC_ARN")));
     };
+    if config.recorder.is_some() {
+        // What it writes to is gone with it, or shared with others like it.
+        tracing::error!("a Lambda function does not record: see docs/traffic.md");
+    }
     let filter = open_filter(&config)?;
     runtime()?.block_on(async {
         let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;

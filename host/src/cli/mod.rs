@@ -2,6 +2,8 @@
 
 mod build;
 
+mod diff;
+
 mod exit;
 
 mod files;
@@ -14,13 +16,25 @@ mod metrics;
 
 mod precompile;
 
+mod record;
+
+mod replay;
+
+mod report;
+
 mod run;
+
+mod said;
+
+mod scores;
 
 mod screen;
 
 mod setup;
 
 mod shutdown;
+
+mod traffic;
 
 #[cfg(feature = "lambda")]
 mod lambda;
@@ -50,6 +64,12 @@ enum Command {
     Run(run::RunArgs),
     /// Show what a rule is: name, version, size, imports, exports, settings
     Inspect(inspect::InspectArgs),
+    /// Show what would change with another rule or other settings
+    Diff(diff::DiffArgs),
+    /// Record events, to try other rules on and to prove verdicts again
+    Record(record::RecordArgs),
+    /// Prove the verdicts of a recording again
+    Replay(replay::ReplayArgs),
     /// Turn a rule's crate into a component
     Build(build::BuildArgs),
     /// Compile a rule ahead, so that it need not be compiled when it is started
@@ -72,6 +92,9 @@ pub fn main() -> ExitCode {
     exit::code(match Cli::parse().command {
         Command::Run(args) => run::main(args),
         Command::Inspect(args) => inspect::main(&args),
+        Command::Diff(args) => diff::main(args),
+        Command::Record(args) => record::main(args),
+        Command::Replay(args) => replay::main(args),
         Command::Build(args) => build::main(args),
         Command::Precompile(args) => precompile::main(args),
         #[cfg(feature = "lambda")]

@@ -21,14 +21,16 @@ use tracing_subscriber::prelude::*;
 use super::exit::{Failure, INCOMPLETE};
 use super::files;
 use super::input::InputEvent;
+use super::record;
 use super::screen::Screen;
-use super::setup::{ConfigArgs, open_filter, pipeline, runtime};
+use super::setup::{ConfigArgs, open_filter, pipeline, recorder, runtime};
 use super::shutdown::Shutdown;
 use crate::config::BadRecords;
 use crate::contract::{Contract, EnvelopeError, FailureKind, Origin};
 use crate::pipeline::{Pipeline, Request};
 use crate::publish::sns::SnsTopic;
 use crate::publish::{AlertFormat, AlertWriter, Publisher};
+use crate::recording::Recorder;
 use crate::response::{Counts, FailedRecord, Response};
 
 /// How long publishing may take for an event, unless it is set: there is nobody who waits for the
@@ -55,6 +57,7 @@ Examples:
   weir run examples/vital-signs-firehose.json --upper 1.5 --annotate
   cat examples/vital-signs.ndjson | weir run --upper 1.5 --alerts alerts.ndjson
   weir run examples/bad-records.json --upper 1.5 --dead-letter bad.ndjson
+  weir run examples/vital-signs.json --upper 1.5 --record traffic --record-redact /patient_id
   weir run examples/bad-records.json --settings '{\"upper\": 1.5}'
   weir run examples/vital-signs.json --upper 1.5 --dry-run \\
     --topic arn:aws:sns:eu-west-1:123456789012:alarms")]
@@ -97,6 +100,7 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
     let ours = Targets::new().with_target("weir", log);
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
     let filter = open_filter(&config)?;
+    let recorder = recorder(&config)?;
     let topic = config.topic.as_deref().filter(|_| !dry_run);
     let events = files::read(files, config.contract);
     let runtime = runtime()?;
@@ -106,7 +110,14 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
             (Some(arn), None) => {
                 let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
                 let topic = topic.map_err(Failure::usage)?;
-                answer_all(pipeline(&config, filter, topic).await?, events, &screen, false).await
+                answer_all(
+                    pipeline(&config, filter, topic).await?,
+                    recorder,
+                    events,
+                    &screen,
+                    false,
+                )
+                .await
             }
             (Some(_), Some(_)) => Err(Failure::usage(anyhow!(
                 "--alerts is for dry runs, and a topic is set: add --dry-run to publish nothing"
@@ -114,11 +125,25 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
             (None, Some(path)) => {
                 let file = File::create(&path).with_context(|| path.display().to_string());
                 let writer = AlertWriter::new(AlertFormat::Ndjson, file.map_err(Failure::Usage)?);
-                answer_all(pipeline(&config, filter, writer).await?, events, &screen, true).await
+                answer_all(
+                    pipeline(&config, filter, writer).await?,
+                    recorder,
+                    events,
+                    &screen,
+                    true,
+                )
+                .await
             }
             (None, None) => {
                 let writer = AlertWriter::new(AlertFormat::Text, screen.clone());
-                answer_all(pipeline(&config, filter, writer).await?, events, &screen, true).await
+                answer_all(
+                    pipeline(&config, filter, writer).await?,
+                    recorder,
+                    events,
+                    &screen,
+                    true,
+                )
+                .await
             }
         }
     });
@@ -132,11 +157,15 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
 /// Processes events on all cores; answers come out in order. In a dry run so do the alerts: those of
 /// an event are written once all before it are answered.
 async fn answer_all<P: Publisher + 'static>(
-    pipeline: Pipeline<P>,
+    mut pipeline: Pipeline<P>,
+    recorder: Option<Recorder>,
     events: mpsc::Receiver<anyhow::Result<InputEvent>>,
     screen: &Screen,
     dry_run: bool,
 ) -> Result<ExitCode, Failure> {
+    if let Some(recorder) = &recorder {
+        pipeline = pipeline.recorder(recorder.clone());
+    }
     let cores = thread::available_parallelism().map_or(1, usize::from);
     // While an event waits for its turn, or for those before it to be answered, others go on. A rule
     // that keeps state is to see them in order.
@@ -185,6 +214,10 @@ async fn answer_all<P: Publisher + 'static>(
                 unanswered = true;
             }
         }
+    }
+    if let Some(recorder) = recorder {
+        let told = spawn_blocking(move || recorder.tally()).await;
+        record::report(screen, &told.context("the recording").map_err(Failure::Runtime)?);
     }
     screen.summary(&counts, dry_run);
     let incomplete = unanswered || counts.failed > 0;

@@ -7,12 +7,14 @@ use clap::Args;
 
 use super::exit::Failure;
 use crate::bad_record::OnBadRecord;
-use crate::config::{BadRecords, Config, CooldownOption, Options, PartitionKey};
+use crate::code::CodeCache;
+use crate::config::{self, BadRecords, Config, CooldownOption, Options, PartitionKey};
 use crate::dead_letter::{DeadLetterFile, sqs::SqsQueue};
 use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::pipeline::Pipeline;
 use crate::publish::{Cooldown, Publisher};
+use crate::recording::Recorder;
 use crate::rule::{Description, Rule};
 
 /// The arguments that say how to process events: those that `run` and `lambda` share.
@@ -43,6 +45,16 @@ pub(super) fn open_filter(config: &Config) -> Result<Filter, Failure> {
     let Description { name, version, .. } = rule.description();
     tracing::info!(rule = name, version, code = %rule.code(), "rule loaded");
     rule.open(&config.settings).with_context(context).map_err(Failure::Usage)
+}
+
+/// Begins the recording that a configuration describes, if it does.
+pub(super) fn recorder(config: &Config) -> Result<Option<Recorder>, Failure> {
+    let Some(options) = &config.recorder else { return Ok(None) };
+    let recorder = Recorder::start(options.clone());
+    recorder
+        .with_context(|| format!("recording into {}", options.folder.display()))
+        .map_err(Failure::Usage)
+        .map(Some)
 }
 
 /// The pipeline that a configuration describes.
@@ -89,6 +101,21 @@ async fn on_bad_record(policy: &BadRecords) -> Result<OnBadRecord, Failure> {
             OnBadRecord::DeadLetter(Arc::new(file.map_err(Failure::Usage)?))
         }
     })
+}
+
+/// Where `run` would look as well, unless a flag or a file says otherwise.
+pub(super) fn code_cache(rule: Option<&Path>) -> CodeCache {
+    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let option = environment("WEIR_CACHE").map(|value| PathBuf::from(value).into());
+    config::code_cache(option, rule, environment)
+}
+
+/// Loads the rule that an argument names: a file, or `default`.
+pub(super) fn load_rule(engine: &Engine, argument: &Path) -> anyhow::Result<Rule> {
+    let path = Some(argument).filter(|argument| *argument != Path::new("default"));
+    let (name, component) = read_rule(path)?;
+    let rule = Rule::load_cached(engine, &component, &code_cache(path));
+    rule.with_context(|| format!("rule {name}"))
 }
 
 /// A rule's component and what to call it: the file's, or the embedded default.

@@ -17,6 +17,9 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
     if let Some(CacheOption::Directory(directory)) = &mut options.cache {
         *directory = folder.join(&*directory);
     }
+    if let Some(record) = &mut options.record {
+        *record = folder.join(&*record);
+    }
     if let Some(place) = options.dead_letter.as_mut().filter(|place| !place.contains("://")) {
         *place = folder.join(&*place).to_string_lossy().into_owned();
     }
@@ -47,6 +50,9 @@ mod tests {
             on-bad-record = "drop"
             ordering = "shard"
             publish-timeout = "10s"
+            record = "traffic"
+            record-max = "10MiB"
+            record-redact = ["/patient_id"]
             settings = { columns = ["/pulse"] }
         "#;
         fs::write(&file, text).expect("a file");
@@ -62,6 +68,9 @@ mod tests {
         assert_eq!(options.cache, Some(CacheOption::Directory(folder.join("cache"))));
         assert_eq!(options.max_publish_bytes, Some(1 << 20));
         assert_eq!(options.ordering, Some(crate::publish::Ordering::Shard));
+        assert_eq!(options.record, Some(folder.join("traffic")));
+        assert_eq!(options.record_max, Some(bytesize::ByteSize::mib(10)));
+        assert_eq!(options.record_redact.as_ref().map(Vec::len), Some(1));
         assert_eq!(options.partition_key.as_ref().map(Vec::len), Some(1));
         assert_eq!(settings, Some(SettingsSource::File(folder.join("bounds.json"))));
         let document = options.settings_document().expect("settings");

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, anyhow, bail};
+use bytesize::ByteSize;
 use clap::{Args, Parser};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -102,6 +103,31 @@ pub struct Options {
     #[arg(long, value_name = "NAME=POINTER", value_delimiter = ',')]
     pub partition_key: Option<Vec<PartitionKey>>,
 
+    /// Folder to record traffic into, for weir diff and weir replay
+    #[arg(long, value_name = "FOLDER")]
+    pub record: Option<PathBuf>,
+
+    /// Share of the records to record, from 0 to 1 [default: 0.01]
+    #[arg(long, value_name = "RATE", value_parser = finite)]
+    pub record_sample: Option<f64>,
+
+    /// Share of the records to record that are flagged or fail, from 0 to 1 [default: 1]
+    #[arg(long, value_name = "RATE", value_parser = finite)]
+    pub record_flagged: Option<f64>,
+
+    /// Seed by which records are chosen to be recorded: the same seed chooses the same records
+    /// [default: 0]
+    #[arg(long, value_name = "N")]
+    pub record_seed: Option<u64>,
+
+    /// Most that the folder may hold; the oldest goes first [default: 100MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub record_max: Option<ByteSize>,
+
+    /// Field to redact before anything is recorded, as a JSON Pointer; may be repeated
+    #[arg(long, value_name = "POINTER", value_delimiter = ',')]
+    pub record_redact: Option<Vec<FieldPointer>>,
+
     /// Time the rule may take for a batch, in milliseconds [default: 1000]
     #[arg(long, value_name = "N")]
     pub time_limit_ms: Option<u64>,
@@ -154,6 +180,12 @@ impl Options {
             cooldown: self.cooldown.or(below.cooldown),
             message_group: self.message_group.or(below.message_group),
             partition_key: self.partition_key.or(below.partition_key),
+            record: self.record.or(below.record),
+            record_sample: self.record_sample.or(below.record_sample),
+            record_flagged: self.record_flagged.or(below.record_flagged),
+            record_seed: self.record_seed.or(below.record_seed),
+            record_max: self.record_max.or(below.record_max),
+            record_redact: self.record_redact.or(below.record_redact),
             time_limit_ms: self.time_limit_ms.or(below.time_limit_ms),
             memory_limit_mib: self.memory_limit_mib.or(below.memory_limit_mib),
             output_limit_mib: self.output_limit_mib.or(below.output_limit_mib),
@@ -162,15 +194,8 @@ impl Options {
 
     /// The rule's settings, as this layer has them: its document, with its flags over it.
     pub(super) fn settings_document(&self) -> anyhow::Result<Map<String, Value>> {
-        let mut document = match &self.settings {
-            None => Map::new(),
-            Some(SettingsSource::Document(document)) => document.clone(),
-            Some(SettingsSource::File(path)) => {
-                let context = || format!("settings file {}", path.display());
-                let text = fs::read_to_string(path).with_context(context)?;
-                serde_json::from_str(&text).with_context(context)?
-            }
-        };
+        let mut document =
+            self.settings.as_ref().map_or_else(|| Ok(Map::new()), SettingsSource::document)?;
         let named = [
             ("upper", self.upper.map(Value::from)),
             ("lower", self.lower.map(Value::from)),
@@ -203,6 +228,20 @@ pub enum SettingsSource {
     Document(Map<String, Value>),
     /// In a file.
     File(PathBuf),
+}
+
+impl SettingsSource {
+    /// The document.
+    pub(crate) fn document(&self) -> anyhow::Result<Map<String, Value>> {
+        match self {
+            Self::Document(document) => Ok(document.clone()),
+            Self::File(path) => {
+                let context = || format!("settings file {}", path.display());
+                let text = fs::read_to_string(path).with_context(context)?;
+                serde_json::from_str(&text).with_context(context)
+            }
+        }
+    }
 }
 
 impl FromStr for SettingsSource {

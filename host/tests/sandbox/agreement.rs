@@ -100,7 +100,7 @@ fn the_sandboxed_rule_agrees_with_its_source() {
             ends.push(bytes.len() as u32);
         }
         let payloads = weir_guest::Payloads { bytes: &bytes, ends: &ends };
-        let batch = weir_guest::Batch { payloads, encoding: encoding_in };
+        let batch = weir_guest::Batch { payloads, encoding: encoding_in, replayed: 0 };
         let settings = Settings::parse(SETTINGS).expect("settings");
         let mut source = Threshold::open(settings).expect("an opened rule");
         let native = weir_guest::classify(&mut source, batch);

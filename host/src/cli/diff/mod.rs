@@ -1,0 +1,189 @@
+//! `weir diff`: what would change if another rule, or other settings, were given the same records.
+
+mod change;
+
+mod comparison;
+
+mod examples;
+
+mod html;
+
+mod side;
+
+mod summary;
+
+mod text;
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use indicatif::HumanCount;
+use weir_json::Pointer;
+
+use self::comparison::Comparison;
+use self::examples::Examples;
+use self::side::Side;
+use self::summary::Summary;
+use super::exit::Failure;
+use super::screen::Screen;
+use super::setup::load_rule;
+use super::traffic::Traffic;
+use crate::config::SettingsSource;
+use crate::contract::Contract;
+use crate::engine::Engine;
+use crate::limits::Limits;
+
+/// They differ.
+const DIFFERENT: u8 = 1;
+
+/// They could not be compared on all records.
+const TROUBLE: u8 = 2;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each rule is given the same records, a batch at a time, and nothing is
+published. TRAFFIC are events of any contract, bare records, one JSON document
+a line, or recordings (weir run --record), by file or folder.
+
+The score of a record for which a rule says none, as it says one for what it
+flags only, is read from its payload.
+
+Exit codes:
+  0  no difference
+  1  there are differences
+  2  called wrongly, or not all could be compared
+
+Examples:
+  weir diff default default --old-settings '{\"upper\": 1.5}' \\
+    --new-settings '{\"upper\": 2}' examples/vital-signs.json
+  weir diff default default --settings '{\"upper\": 1.5}' \\
+    --new-settings '{\"upper\": 2}' --report diff.html examples/*.ndjson")]
+pub(super) struct DiffArgs {
+    /// Rule that runs, a WebAssembly component; `default` is the embedded one
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+
+    /// Rule to compare with it
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+
+    /// Records to compare on; `-` is standard input
+    #[arg(value_name = "TRAFFIC", default_value = "-")]
+    traffic: Vec<PathBuf>,
+
+    /// Settings of both rules, as a JSON document or a file that holds one
+    #[arg(long, value_name = "FILE|JSON")]
+    settings: Option<SettingsSource>,
+
+    /// Settings of the old rule [default: --settings]
+    #[arg(long, value_name = "FILE|JSON")]
+    old_settings: Option<SettingsSource>,
+
+    /// Settings of the new rule [default: --settings]
+    #[arg(long, value_name = "FILE|JSON")]
+    new_settings: Option<SettingsSource>,
+
+    /// Contract of the events [default: told by their shape]
+    #[arg(long, value_name = "NAME")]
+    contract: Option<Contract>,
+
+    /// Where the score stands in a payload, as a JSON Pointer, where the rule says none
+    /// [default: the setting `field`, or else /ANOMALY_SCORE]
+    #[arg(long, value_name = "POINTER", value_parser = pointer)]
+    score: Option<Pointer>,
+
+    /// How many records to show of each kind of change
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    examples: usize,
+
+    /// Which records to show: another seed chooses others
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+
+    /// Write a report as well, a page that needs nothing beside itself
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+}
+
+pub(super) fn main(args: DiffArgs) -> Result<ExitCode, Failure> {
+    let (json, report) = (args.json, args.report.clone());
+    let screen = Screen::new();
+    let (summary, is_whole) = compare(args, &screen)?;
+    screen.clear();
+    if let Some(path) = &report {
+        fs::write(path, html::page(&summary))
+            .with_context(|| path.display().to_string())
+            .map_err(Failure::Usage)?;
+    }
+    print(&summary, json).context("cannot write to standard output").map_err(Failure::Usage)?;
+    Ok(match (is_whole, summary.changed) {
+        (false, _) => ExitCode::from(TROUBLE),
+        (true, 0) => ExitCode::SUCCESS,
+        (true, _) => ExitCode::from(DIFFERENT),
+    })
+}
+
+/// Compares the two on all of the traffic. Says whether all of it could be read.
+fn compare(args: DiffArgs, screen: &Screen) -> Result<(Summary, bool), Failure> {
+    let DiffArgs { settings, old_settings, new_settings, score, .. } = args;
+    let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
+    let open = |path: PathBuf, settings: Option<SettingsSource>| {
+        let rule = load_rule(&engine, &path)?;
+        let filter = settings.map_or(Ok(Default::default()), |settings| settings.document());
+        let filter = rule.open(&serde_json::Value::Object(filter?).to_string());
+        Side::new(filter?, score.as_ref())
+    };
+    let old = open(args.old, old_settings.or_else(|| settings.clone())).context("OLD");
+    let new = open(args.new, new_settings.or(settings)).context("NEW");
+    let examples = Examples::new(args.seed, args.examples);
+    let mut comparison =
+        Comparison::new(old.map_err(Failure::Usage)?, new.map_err(Failure::Usage)?, examples);
+
+    let mut is_whole = true;
+    for records in Traffic::open(args.traffic, args.contract).map_err(Failure::Usage)? {
+        match records {
+            Ok(records) => {
+                comparison.add(&records);
+                let (records, changed) = (comparison.records, comparison.changed);
+                screen.show(format!(
+                    "{} records, {} differ",
+                    HumanCount(records),
+                    HumanCount(changed)
+                ));
+            }
+            Err(error) => {
+                is_whole = false;
+                screen.line(&format!("error: {error:#}"));
+            }
+        }
+    }
+    if is_whole && comparison.records == 0 {
+        return Err(Failure::Usage(anyhow!("there are no records to compare the rules on")));
+    }
+    Ok((Summary::new(comparison), is_whole))
+}
+
+fn print(summary: &Summary, json: bool) -> anyhow::Result<()> {
+    // It leaves colours out where standard output is no terminal.
+    let mut out = anstream::stdout().lock();
+    if json {
+        serde_json::to_writer_pretty(&mut out, summary)?;
+        writeln!(out)?;
+    } else {
+        text::write(summary, &mut out)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn pointer(text: &str) -> Result<Pointer, String> {
+    Pointer::parse(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,259 @@
+//! Redaction: fields of payloads are replaced before anything is written.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use weir_json::{Kind, Reader, SyntaxError};
+
+use super::payload::{self, Payload};
+use super::record::Record;
+use crate::pointer::FieldPointer;
+
+/// Replaces the values of fields by ones of the same type that do not tell them.
+///
+/// A string becomes `redacted-` and 16 hexadecimal digits, an integer a number below 2⁵³, another
+/// number a fraction below 1: each a keyed hash of what was there, so that equal values stay equal.
+/// The key is random and kept nowhere, so equal values are no longer told to be equal by recordings
+/// of other runs. `true` and `false` become `false`, for which a hash would be no cover, and objects
+/// and arrays become empty. `null` stays. All other bytes of a payload stay as they are.
+pub(super) struct Redaction {
+    fields: Vec<Field>,
+    key: [u8; 32],
+}
+
+struct Field {
+    pointer: FieldPointer,
+    /// The steps of the pointer.
+    steps: Vec<String>,
+    /// Whether any payload had it.
+    found: bool,
+}
+
+/// A payload that is no JSON object or array: there is no telling what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unredactable;
+
+/// A value to replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    start: usize,
+    end: usize,
+    kind: Kind,
+    /// Which field it is of.
+    field: usize,
+}
+
+impl Redaction {
+    /// # Errors
+    ///
+    /// If the system has no random numbers to make a key of.
+    pub(super) fn new(fields: &[FieldPointer]) -> Result<Self, getrandom::Error> {
+        let mut key = [0; 32];
+        getrandom::fill(&mut key)?;
+        let field = |pointer: &FieldPointer| Field {
+            steps: pointer.steps().collect(),
+            pointer: pointer.clone(),
+            found: false,
+        };
+        Ok(Self { fields: fields.iter().map(field).collect(), key })
+    }
+
+    /// The fields that no payload has had yet.
+    pub(super) fn never_found(&self) -> Vec<String> {
+        let missing = self.fields.iter().filter(|field| !field.found);
+        missing.map(|field| field.pointer.to_string()).collect()
+    }
+
+    /// Redacts a record's payload.
+    ///
+    /// # Errors
+    ///
+    /// If there are fields to redact, and the payload is not JSON that could be searched for them.
+    pub(super) fn redact(&mut self, record: &mut Record) -> Result<(), Unredactable> {
+        if self.fields.is_empty() {
+            return Ok(());
+        }
+        let Payload::Decoded(payload) = Payload::of(&record.given, record.encoding) else {
+            return Err(Unredactable);
+        };
+        let text = str::from_utf8(&payload).map_err(|_| Unredactable)?;
+        let spans = self.find(text).map_err(|_| Unredactable)?.ok_or(Unredactable)?;
+        if spans.is_empty() {
+            return Ok(());
+        }
+        let redacted = self.replace(text, &spans);
+        for span in spans {
+            self.fields[span.field].found = true;
+        }
+        record.given = payload::encode(redacted.as_bytes(), record.encoding);
+        record.redacted = true;
+        Ok(())
+    }
+
+    /// Finds the values of all fields, in order: of a key that is there twice, both. None if the
+    /// document is one value that has no fields.
+    fn find(&self, text: &str) -> Result<Option<Vec<Span>>, SyntaxError> {
+        let mut reader = Reader::new(text);
+        if !text[reader.offset()..].starts_with(['{', '[']) {
+            return Ok(None);
+        }
+        let all = self.fields.iter().enumerate().map(|(index, field)| (index, &field.steps[..]));
+        let mut spans = Vec::new();
+        walk(&mut reader, &all.collect::<Vec<_>>(), &mut spans)?;
+        reader.finish()?;
+        Ok(Some(spans))
+    }
+
+    fn replace(&self, text: &str, spans: &[Span]) -> String {
+        let mut redacted = String::with_capacity(text.len());
+        let mut copied = 0;
+        for span in spans {
+            redacted.push_str(&text[copied..span.start]);
+            redacted.push_str(&self.cover(&text[span.start..span.end], span.kind));
+            copied = span.end;
+        }
+        redacted.push_str(&text[copied..]);
+        redacted
+    }
+
+    /// What stands in place of a value.
+    fn cover(&self, json: &str, kind: Kind) -> String {
+        match kind {
+            Kind::String => {
+                // However it is written.
+                let text = serde_json::from_str::<String>(json);
+                format!("\"redacted-{:016x}\"", self.hash(text.as_deref().unwrap_or(json)))
+            }
+            Kind::Number if json.contains(['.', 'e', 'E']) => {
+                let fraction = (self.hash(json) >> 11) as f64 / 2_f64.powi(53);
+                format!("{fraction:?}")
+            }
+            Kind::Number => (self.hash(json) >> 11).to_string(),
+            Kind::Bool => "false".to_owned(),
+            Kind::Null => "null".to_owned(),
+            Kind::Object => "{}".to_owned(),
+            Kind::Array => "[]".to_owned(),
+        }
+    }
+
+    fn hash(&self, value: &str) -> u64 {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("a key may have any length");
+        mac.update(value.as_bytes());
+        let hash = mac.finalize().into_bytes();
+        hash.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+}
+
+/// Reads a value that the `steps` of some fields lead on from.
+fn walk(
+    reader: &mut Reader<'_>,
+    fields: &[(usize, &[String])],
+    spans: &mut Vec<Span>,
+) -> Result<(), SyntaxError> {
+    let start = reader.offset();
+    if let Some((field, _)) = fields.iter().find(|(_, steps)| steps.is_empty()) {
+        let kind = reader.skip()?;
+        spans.push(Span { start, end: reader.offset(), kind, field: *field });
+        return Ok(());
+    }
+    let on = |is_step: &dyn Fn(&str) -> bool| -> Vec<(usize, &[String])> {
+        let step = |(field, steps): &(usize, &[String])| {
+            let (step, rest) = steps.split_first()?;
+            is_step(step).then_some((*field, rest))
+        };
+        // Borrowed from the fields, not from the iteration.
+        fields.iter().filter_map(step).collect()
+    };
+    let is_object = reader.object(|reader, key| {
+        let on = on(&|step| key.is(step));
+        if on.is_empty() { Ok(()) } else { walk(reader, &on, spans) }
+    })?;
+    let mut index = 0_usize;
+    let is_array = !is_object
+        && reader.array(|reader| {
+            let place = index.to_string();
+            index += 1;
+            let on = on(&|step| step == place);
+            if on.is_empty() { Ok(()) } else { walk(reader, &on, spans) }
+        })?;
+    if !is_object && !is_array {
+        reader.skip()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::tests::record;
+    use super::*;
+    use crate::batch::Encoding;
+
+    fn redaction(fields: &[&str]) -> Redaction {
+        let fields: Vec<FieldPointer> =
+            fields.iter().map(|field| field.parse().expect("a pointer")).collect();
+        Redaction::new(&fields).expect("random numbers")
+    }
+
+    fn redacted(redaction: &mut Redaction, payload: &str) -> String {
+        let mut record = record(Encoding::Plain, payload.as_bytes());
+        redaction.redact(&mut record).expect("JSON");
+        String::from_utf8(record.given).expect("UTF-8")
+    }
+
+    #[test]
+    fn fields_are_replaced_and_all_else_stays() {
+        let mut redaction = redaction(&["/name", "/ids/1", "/a~1b/c", "/none"]);
+        let payload =
+            r#"{ "name":"Ada" ,"n\u0061me": "Eve","score":1.50,"ids":[7, 8 ,9],"a/b":{"c":[1]}}"#;
+        let text = redacted(&mut redaction, payload);
+        for secret in ["Ada", "Eve", " 8 "] {
+            assert!(!text.contains(secret), "{text}");
+        }
+        for kept in [r#","score":1.50,"ids":[7, "#, r#" ,9],"a/b":{"c":[]}}"#] {
+            assert!(text.contains(kept), "{text}");
+        }
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert!(value["ids"][1].is_u64() && value["name"].is_string(), "{text}");
+        assert_eq!(redaction.never_found(), ["/none"]);
+    }
+
+    #[test]
+    fn types_and_equality_survive_within_a_run_and_not_beyond() {
+        let mut one = redaction(&["/v"]);
+        for value in ["\"Ada\"", "17", "-1.5e3", "null"] {
+            let of = |redaction: &mut Redaction, value: &str| {
+                redacted(redaction, &format!("{{\"v\":{value}}}"))
+            };
+            let text = of(&mut one, value);
+            assert_eq!(of(&mut one, value), text);
+            let value_of = |text: &str| -> serde_json::Value {
+                serde_json::from_str::<serde_json::Value>(text).expect("JSON")["v"].take()
+            };
+            let (before, after) = (value_of(&format!("{{\"v\":{value}}}")), value_of(&text));
+            let types = |v: &serde_json::Value| (v.is_string(), v.is_i64(), v.is_f64());
+            assert_eq!(types(&after), types(&before), "{text}");
+            if value != "null" {
+                assert_ne!(of(&mut one, "\"Eve\""), text);
+                assert_ne!(of(&mut redaction(&["/v"]), value), text, "the key is another");
+            }
+        }
+        assert_eq!(redacted(&mut one, r#"{"v":"A"}"#), redacted(&mut one, r#"{"v":"\u0041"}"#));
+        assert_eq!(redacted(&mut one, r#"{"v":true}"#), r#"{"v":false}"#);
+        assert_eq!(redacted(&mut one, r#"{"v":{"w":"Ada"}}"#), r#"{"v":{}}"#);
+    }
+
+    #[test]
+    fn what_cannot_be_searched_is_refused() {
+        let mut redaction = redaction(&["/name"]);
+        for (encoding, given) in [
+            (Encoding::Plain, &b"name=Ada"[..]),
+            (Encoding::Plain, b"{\"name\":\"Ada\"} {}"),
+            (Encoding::Plain, b"{\"name\":\"Ada\""),
+            (Encoding::Plain, b"\"{\\\"name\\\":\\\"Ada\\\"}\""),
+            (Encoding::Plain, b"{\"name\":\"\xff\"}"),
+            (Encoding::Base64, b"{\"name\":\"Ada\"}"),
+        ] {
+            let mut record = record(encoding, given);
+            assert_eq!(redaction.redact(&mut record), Err(Unredactable));
+        }
+    }
+}
