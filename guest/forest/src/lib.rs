@@ -1,0 +1,3 @@
+//! Weir's scorer: the anomaly score of a Random Cut Forest, computed from a record's own numbers.
+
+pub mod rcf;

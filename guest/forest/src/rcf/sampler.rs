@@ -1,0 +1,148 @@
+//! Which points a tree holds: a sample of all that were seen, weighted by their age.
+//!
+//! The method is of P. Efraimidis and P. Spirakis, *Weighted random sampling with a reservoir*,
+//! Information Processing Letters 97, 2006. A point draws a key from the exponential distribution,
+//! divided by its weight; the sample is the points of the least keys. The weight of a point grows
+//! by a factor of e over `time_decay` points, which is to say that the older ones lose theirs. With
+//! the paper's exponential jumps it is not each point that draws: drawn is the number of the next
+//! point that enters, which is seldom.
+
+use crate::rcf::random::Random;
+
+/// Keys are divided by the weight of their time, relative to a base that moves on, by whole
+/// octaves, before they become too small for `f32`. Scaled by a power of two they lose nothing.
+const REBASE_OCTAVES: f64 = 32.0;
+
+/// The time that weighs points.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Clock {
+    /// Points seen.
+    pub(crate) seen: u64,
+    /// Octaves of weight that the base has moved on.
+    pub(crate) base: f64,
+    time_decay: f64,
+}
+
+impl Clock {
+    pub(crate) fn new(time_decay: u32) -> Self {
+        Self { seen: 0, base: 0.0, time_decay: f64::from(time_decay) }
+    }
+
+    /// Counts a point, and returns the factor that the keys of all samples are then to be scaled
+    /// by, if any.
+    pub(crate) fn tick(&mut self) -> Option<f32> {
+        self.seen += 1;
+        (self.octaves(self.seen) >= REBASE_OCTAVES).then(|| {
+            self.base += REBASE_OCTAVES;
+            libm::exp2(REBASE_OCTAVES) as f32
+        })
+    }
+
+    fn octaves(&self, time: u64) -> f64 {
+        time as f64 / self.time_decay * std::f64::consts::LOG2_E - self.base
+    }
+
+    /// The weight of a point that is seen at a time.
+    fn weight(&self, time: u64) -> f64 {
+        libm::exp2(self.octaves(time))
+    }
+
+    /// When the sum of `weight` over the points from now on reaches `sum`.
+    fn when(&self, sum: f64) -> u64 {
+        let rate = 1.0 / self.time_decay;
+        // The sum of a geometric series, solved for its length.
+        let growth = sum * libm::expm1(rate) / self.weight(self.seen + 1);
+        let points = libm::ceil(libm::log1p(growth) / rate).max(1.0);
+        self.seen.saturating_add(points as u64)
+    }
+}
+
+/// The sample of one tree.
+#[derive(Clone, Debug)]
+pub(crate) struct Sampler {
+    pub(crate) entries: Vec<Entry>,
+    capacity: usize,
+    /// The entry with the greatest key, which leaves next.
+    greatest: usize,
+    /// The time of the point that enters next, once the sample is full.
+    pub(crate) next: u64,
+}
+
+/// A point in a sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) key: f32,
+    /// The leaf that holds the point.
+    pub(crate) leaf: u16,
+}
+
+impl Sampler {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { entries: Vec::with_capacity(capacity), capacity, greatest: 0, next: 0 }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.entries.len() == self.capacity
+    }
+
+    /// Whether the point seen just now enters.
+    #[inline]
+    pub(crate) fn takes(&self, clock: &Clock) -> bool {
+        self.next <= clock.seen
+    }
+
+    /// The leaf of the point that leaves when another enters.
+    pub(crate) fn leaving(&self) -> Option<u16> {
+        self.is_full().then(|| self.entries[self.greatest].leaf)
+    }
+
+    /// Takes the point seen just now, in place of the one that leaves. `before` orders leaves,
+    /// whatever their numbers.
+    pub(crate) fn take(
+        &mut self,
+        leaf: u16,
+        clock: &Clock,
+        random: &mut Random,
+        before: impl Fn(u16, u16) -> bool,
+    ) {
+        let weight = clock.weight(clock.seen);
+        if self.is_full() {
+            // Below the greatest key, or the point had not entered: the distribution is cut off.
+            let bound = f64::from(self.entries[self.greatest].key) * weight;
+            let drawn = -libm::log1p(random.uniform() * libm::expm1(-bound));
+            self.entries[self.greatest] = Entry { key: (drawn / weight) as f32, leaf };
+        } else {
+            let key = (random.exponential() / weight) as f32;
+            self.entries.push(Entry { key, leaf });
+        }
+        if self.is_full() {
+            self.find_greatest(before);
+            let greatest = f64::from(self.entries[self.greatest].key);
+            self.next = clock.when(random.exponential() / greatest);
+        }
+    }
+
+    /// Finds the entry that leaves next. Among equal keys it is that of the last leaf, so that a
+    /// sample restored in another order goes on alike.
+    pub(crate) fn find_greatest(&mut self, before: impl Fn(u16, u16) -> bool) {
+        self.greatest = 0;
+        for (candidate, entry) in self.entries.iter().enumerate() {
+            let greatest = &self.entries[self.greatest];
+            if entry.key > greatest.key
+                || (entry.key == greatest.key && before(greatest.leaf, entry.leaf))
+            {
+                self.greatest = candidate;
+            }
+        }
+    }
+
+    pub(crate) fn scale(&mut self, factor: f32) {
+        for entry in &mut self.entries {
+            entry.key = (entry.key * factor).min(f32::MAX);
+        }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.capacity * size_of::<Entry>()
+    }
+}

@@ -1,0 +1,59 @@
+use crate::rcf::bounds::{LANES, Lanes, width};
+
+/// Coordinates are kept within ± this. The sides of a box then add up to less than the greatest
+/// `f32`, in as many dimensions as there can be: 900 times 2 × 10³⁵ is 1.8 × 10³⁸.
+pub(crate) const LIMIT: f32 = 1e35;
+
+/// Makes points of records: a point is a record and those before it, the oldest first.
+#[derive(Clone, Debug)]
+pub(crate) struct Shingle {
+    columns: usize,
+    dimensions: usize,
+    /// The records before the next, those that came first at the front.
+    pub(crate) before: Vec<f32>,
+    /// The row of the point that was made last.
+    point: Vec<Lanes>,
+}
+
+impl Shingle {
+    pub(crate) fn new(columns: usize, length: usize) -> Self {
+        let dimensions = columns * length;
+        Self {
+            columns,
+            dimensions,
+            before: vec![0.0; dimensions - columns],
+            point: vec![[0.0; LANES]; width(dimensions)],
+        }
+    }
+
+    /// The point that a record makes with those before it.
+    pub(crate) fn point(&mut self, record: &[f64]) -> &[Lanes] {
+        assert_eq!(record.len(), self.columns, "as many numbers as there are columns");
+        let row = self.point.as_flattened_mut();
+        let before = self.before.len();
+        row[..before].copy_from_slice(&self.before);
+        for (to, &from) in row[before..].iter_mut().zip(record) {
+            *to = coordinate(from);
+        }
+        for dimension in 0..self.dimensions {
+            row[self.dimensions + dimension] = -row[dimension];
+        }
+        &self.point
+    }
+
+    /// Lets the oldest record go, and takes the one whose point was made last.
+    pub(crate) fn advance(&mut self) {
+        let row = &self.point.as_flattened()[..self.dimensions];
+        self.before.copy_from_slice(&row[self.columns..]);
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        size_of_val(&*self.before) + size_of_val(&*self.point)
+    }
+}
+
+/// The nearest `f32` within the limit. One zero stands for both, and for what is no number.
+fn coordinate(number: f64) -> f32 {
+    let limit = f64::from(LIMIT);
+    if number.is_nan() { 0.0 } else { number.clamp(-limit, limit) as f32 + 0.0 }
+}
