@@ -143,6 +143,7 @@ fn skip_alike(document: &str) -> Result<(), SyntaxError> {
 fn text(string: Str<'_>) -> String {
     let text: String = serde_json::from_str(string.json()).expect("a string is JSON");
     assert!(string.is(&text) && !string.is("something else"));
+    assert_eq!(string.text(), text);
     assert_eq!(string.inner() != text, string.escaped());
     text
 }

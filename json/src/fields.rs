@@ -108,7 +108,12 @@ impl<'a, F: FnMut(usize, Option<Value<'a>>)> Walk<'a, '_, F> {
     }
 
     /// Reads a member's or an element's value, if a field is there. Or else it is left unread.
-    fn step(&mut self, reader: &mut Reader<'a>, here: u64, depth: usize) -> Result<(), SyntaxError> {
+    fn step(
+        &mut self,
+        reader: &mut Reader<'a>,
+        here: u64,
+        depth: usize,
+    ) -> Result<(), SyntaxError> {
         if here != 0 {
             self.value(reader, here, depth + 1)?;
         }
@@ -152,14 +157,8 @@ mod tests {
     fn fields_may_be_within_each_other() {
         let document = r#" {"a": {"b": [1, {"c": 2}]}, "d": "x"} "#;
         let found = fields(document, &["/a/b/1/c", "/a", "/d", "/a/b/0", "/e", "/a/b/1/c"]);
-        let expected = [
-            Some("2"),
-            Some(r#"{"b": [1, {"c": 2}]}"#),
-            Some("\"x\""),
-            Some("1"),
-            None,
-            Some("2"),
-        ];
+        let expected =
+            [Some("2"), Some(r#"{"b": [1, {"c": 2}]}"#), Some("\"x\""), Some("1"), None, Some("2")];
         assert_eq!(found, Ok(texts(&expected)));
     }
 

@@ -72,11 +72,7 @@ impl<'a> Value<'a> {
             return None;
         }
         let text = self.text();
-        let inner = &text[1..text.len() - 1];
-        Some(match inner.contains('\\') {
-            true => Cow::Owned(string::unescaped(inner)),
-            false => Cow::Borrowed(inner),
-        })
+        Some(string::plain(&text[1..text.len() - 1]))
     }
 }
 

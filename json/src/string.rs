@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use crate::lanes::{self, Lanes, WIDTH};
 use crate::{Cause, SyntaxError};
 
@@ -172,7 +174,12 @@ pub(crate) fn unescapes_to(written: &[u8], mut plain: &[u8]) -> bool {
 }
 
 /// What the text between the quotes of a valid string stands for.
-pub(crate) fn unescaped(written: &str) -> String {
+pub(crate) fn plain(written: &str) -> Cow<'_, str> {
+    if written.contains('\\') { Cow::Owned(unescaped(written)) } else { Cow::Borrowed(written) }
+}
+
+#[cold]
+fn unescaped(written: &str) -> String {
     let mut plain = String::with_capacity(written.len());
     let mut rest = written;
     while let Some(at) = rest.find('\\') {
