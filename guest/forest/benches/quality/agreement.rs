@@ -26,6 +26,8 @@ pub(crate) struct Agreement {
     pub(crate) below_shared: Option<f64>,
     /// Alarms below the lower bound that are not the service's.
     pub(crate) below_others: Option<f64>,
+    /// Alarms below the lower bound that are the service's or the run's alone.
+    pub(crate) below_apart: Option<f64>,
     /// The median of the absolute differences from the service's scores.
     pub(crate) median_difference: Option<f64>,
 }
@@ -43,6 +45,7 @@ impl Agreement {
             f1_above: None,
             below_shared: None,
             below_others: None,
+            below_apart: None,
             median_difference: None,
         };
         if on_scale { ranked.on_scale(scores, service) } else { ranked }
@@ -73,7 +76,8 @@ impl Agreement {
     fn on_scale(self, scores: &[f64], service: &[f64]) -> Self {
         let side = |&score: &f64| (score > UPPER, score < LOWER);
         let sides = || scores.iter().map(side).zip(service.iter().map(side));
-        let count = |of: fn(&((bool, bool), (bool, bool))) -> bool| sides().filter(of).count() as f64;
+        let count =
+            |of: fn(&((bool, bool), (bool, bool))) -> bool| sides().filter(of).count() as f64;
         let (above, wanted): (Vec<bool>, Vec<bool>) =
             sides().map(|((above, _), (wanted, _))| (above, wanted)).unzip();
         let differences = scores.iter().zip(service).map(|(one, other)| (one - other).abs());
@@ -82,6 +86,7 @@ impl Agreement {
             f1_above: metrics::f1(&above, &wanted),
             below_shared: Some(count(|((_, one), (_, other))| *one && *other)),
             below_others: Some(count(|((_, one), (_, other))| *one && !*other)),
+            below_apart: Some(count(|((_, one), (_, other))| one != other)),
             median_difference: metrics::median(differences.collect()),
             ..self
         }

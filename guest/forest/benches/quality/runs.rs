@@ -32,7 +32,8 @@ pub(crate) fn run<S: Stream>(contestants: &[&Contestant], streams: &[S], seeds: 
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                while let Some(&(index, seed, stream)) = jobs.get(next.fetch_add(1, Ordering::Relaxed))
+                while let Some(&(index, seed, stream)) =
+                    jobs.get(next.fetch_add(1, Ordering::Relaxed))
                 {
                     let mut scorer = (contestants[index].make)(streams[stream].columns(), seed);
                     let scores = streams[stream].run(scorer.as_mut());

@@ -61,20 +61,18 @@ impl fmt::Display for ZScoreSnapshotError {
 impl std::error::Error for ZScoreSnapshotError {}
 
 impl ZScore {
-    /// What was learnt, as bytes: 20 and 32 for each column.
-    pub fn snapshot(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEADER + self.columns.len() * COLUMN);
-        bytes.extend_from_slice(&FORMAT);
+    /// Appends what was learnt to `out`: 20 bytes and 32 for each column.
+    pub fn snapshot(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&FORMAT);
         for (_, value) in self.settings.named() {
-            bytes.extend_from_slice(&value.to_le_bytes());
+            out.extend_from_slice(&value.to_le_bytes());
         }
         for Moments { learnt, weight, mean, variance } in &self.columns {
-            bytes.extend_from_slice(&learnt.to_le_bytes());
+            out.extend_from_slice(&learnt.to_le_bytes());
             for value in [weight, mean, variance] {
-                bytes.extend_from_slice(&value.to_le_bytes());
+                out.extend_from_slice(&value.to_le_bytes());
             }
         }
-        bytes
     }
 
     /// The scorer that a [`snapshot`](Self::snapshot) was taken of: it gives the same scores, bit
@@ -160,9 +158,15 @@ mod tests {
         scorer
     }
 
+    fn bytes(scorer: &ZScore) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        scorer.snapshot(&mut bytes);
+        bytes
+    }
+
     #[test]
     fn other_settings_are_refused_by_name() {
-        let bytes = taught().snapshot();
+        let bytes = bytes(&taught());
         let refused = |settings| ZScore::restore(settings, &bytes).expect_err("other settings");
         let other = ZScoreSettings { columns: 2, ..SETTINGS };
         assert_eq!(refused(other).to_string(), "the snapshot was taken with columns 3");
@@ -174,7 +178,7 @@ mod tests {
 
     #[test]
     fn every_other_length_is_refused() {
-        let mut bytes = taught().snapshot();
+        let mut bytes = bytes(&taught());
         assert_eq!(bytes.len(), 20 + 3 * 32);
         for length in 0..bytes.len() {
             assert!(ZScore::restore(SETTINGS, &bytes[..length]).is_err(), "{length}");
@@ -186,7 +190,7 @@ mod tests {
 
     #[test]
     fn another_version_is_foreign() {
-        let mut bytes = taught().snapshot();
+        let mut bytes = bytes(&taught());
         bytes[FORMAT.len() - 1] += 1;
         assert_eq!(ZScore::restore(SETTINGS, &bytes), Err(ZScoreSnapshotError::Foreign));
     }
@@ -205,7 +209,7 @@ mod tests {
         for moments in unsound {
             let mut scorer = taught();
             scorer.columns[1] = moments;
-            let error = ZScore::restore(SETTINGS, &scorer.snapshot());
+            let error = ZScore::restore(SETTINGS, &bytes(&scorer));
             assert_eq!(error, Err(ZScoreSnapshotError::Column { index: 1 }), "{moments:?}");
         }
     }
@@ -218,21 +222,21 @@ mod tests {
         ) {
             let mut kept = ZScore::new(SETTINGS);
             before.iter().for_each(|point| kept.learn(point));
-            let mut restored = ZScore::restore(SETTINGS, &kept.snapshot())?;
+            let mut restored = ZScore::restore(SETTINGS, &bytes(&kept))?;
             for point in after {
                 prop_assert_eq!(kept.score(&point).to_bits(), restored.score(&point).to_bits());
                 kept.learn(&point);
                 restored.learn(&point);
             }
-            prop_assert_eq!(kept.snapshot(), restored.snapshot());
+            prop_assert_eq!(bytes(&kept), bytes(&restored));
         }
 
         #[test]
         fn bytes_are_restored_whole_or_refused(bytes in vec(any::<u8>(), 96)) {
-            let header = ZScore::new(SETTINGS).snapshot();
+            let header = bytes(&ZScore::new(SETTINGS));
             let bytes = [&header[..HEADER], &bytes].concat();
             if let Ok(mut restored) = ZScore::restore(SETTINGS, &bytes) {
-                prop_assert_eq!(restored.snapshot(), bytes);
+                prop_assert_eq!(bytes(&restored), bytes);
                 restored.learn(&[1.0, -1e300, 0.0]);
                 prop_assert!(restored.score(&[1.0, 1e300, 5.0]).is_finite());
             }
