@@ -1,6 +1,6 @@
-use crate::rcf::bounds::{Lanes, excess};
-use crate::rcf::score::Scale;
-use crate::rcf::tree::{NONE, Tree};
+use crate::rcf::bounds::Lanes;
+use crate::rcf::score::{Scale, climb};
+use crate::rcf::tree::Tree;
 
 /// What a column has to do with a score: how much of it is due to a value above, and below, those
 /// that the forest knows. Over all columns, `high` and `low` sum to the score.
@@ -30,37 +30,26 @@ impl Attribution {
 }
 
 /// What each side of a point has to do with its score in a tree: first that each coordinate is low,
-/// then that each is high, as boxes are laid out. They sum to the [score](crate::rcf::score::score),
-/// which is what it is made like.
-pub(crate) fn attribute(tree: &Tree, point: &[Lanes], scale: &Scale, sides: &mut [f64]) {
-    let (leaf, mut depth) = tree.find(point);
-    let outside = excess(tree.bounds(leaf), point);
-    if outside <= 0.0 {
-        // No column tells the point from those of the leaf: all have the same part in that.
-        let part = f64::from(scale.equal(depth, tree.leaf(leaf).mass)) / sides.len() as f64;
-        sides.fill(part);
-        return;
-    }
+/// then that each is high, as boxes are laid out. They sum to the score, and are made like it.
+pub(crate) fn attribute(
+    tree: &Tree,
+    point: &[Lanes],
+    scale: &Scale,
+    spare: &mut [Lanes],
+    sides: &mut [f64],
+) {
     sides.fill(0.0);
-    let mut node = leaf;
-    let mut range = 0.0;
-    loop {
-        let outside = f64::from(excess(tree.bounds(node), point));
-        if outside <= 0.0 {
-            return;
+    let equal = climb(tree, point, scale, spare, |step| {
+        let separates = f64::from(step.separates());
+        let per_unit = separates * f64::from(scale.separated(step.depth)) / f64::from(step.outside);
+        let pairs = step.bounds.as_flattened().iter().zip(point.as_flattened());
+        for (side, (bounds, point)) in sides.iter_mut().zip(pairs) {
+            let outside = f64::from((bounds - point).max(0.0));
+            *side = *side * (1.0 - separates) + outside * per_unit;
         }
-        let whole = f64::from(range) + outside;
-        let separated = f64::from(scale.separated(depth));
-        let (bounds, point) = (tree.bounds(node).as_flattened(), point.as_flattened());
-        for (side, (bounds, point)) in sides.iter_mut().zip(bounds.iter().zip(point)) {
-            let outside_here = f64::from((bounds - point).max(0.0));
-            *side = *side * (f64::from(range) / whole) + separated * (outside_here / whole);
-        }
-        node = if tree.is_leaf(node) { tree.leaf(node).parent } else { tree.cut(node).parent };
-        if node == NONE {
-            return;
-        }
-        range = tree.cut(node).range;
-        depth -= 1;
+    });
+    if let Some(score) = equal {
+        // Nothing tells the point from the others: all have the same part in that.
+        sides.fill(f64::from(score) / sides.len() as f64);
     }
 }

@@ -79,8 +79,4 @@ impl Rows {
         }
         changed
     }
-
-    pub(crate) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.lanes)
-    }
 }

@@ -1,12 +1,15 @@
 use crate::rcf::attribution::{Attribution, attribute};
-use crate::rcf::bounds::width;
+use crate::rcf::bounds::{LANES, Lanes, width};
 use crate::rcf::random::Random;
 use crate::rcf::sampler::{Clock, Sampler};
 use crate::rcf::score::{Scale, score};
 use crate::rcf::settings::{ForestSettings, SettingOutOfRange};
 use crate::rcf::shingle::Shingle;
-use crate::rcf::snapshot::SnapshotError;
+use crate::rcf::snapshot::{self, SnapshotError};
 use crate::rcf::tree::Tree;
+
+/// More records than any stream brings: a snapshot that tells of more is wrong.
+const MAX_LEARNT: u64 = 1 << 60;
 
 /// A Random Cut Forest.
 ///
@@ -34,6 +37,8 @@ pub struct Forest {
     trees: Vec<Tree>,
     samplers: Vec<Sampler>,
     scale: Scale,
+    /// A row for boxes that are drawn for a moment.
+    spare: Vec<Lanes>,
 }
 
 impl Forest {
@@ -56,7 +61,8 @@ impl Forest {
             shingle: Shingle::new(settings.columns as usize, settings.shingle as usize),
             trees: vec![tree; trees],
             samplers: (0..trees).map(|_| Sampler::new(capacity.into())).collect(),
-            scale: Scale::new(capacity.into()),
+            scale: Scale::new(trees, capacity.into()),
+            spare: vec![[0.0; LANES]; width(dimensions)],
         })
     }
 
@@ -82,9 +88,9 @@ impl Forest {
         if !warm {
             return 0.0;
         }
-        let sum: f64 =
-            self.trees.iter().map(|tree| f64::from(score(tree, point, &self.scale))).sum();
-        sum * self.scale.norm / self.trees.len() as f64
+        let (scale, spare) = (&self.scale, &mut self.spare[..]);
+        let scores = self.trees.iter().map(|tree| f64::from(score(tree, point, scale, spare)));
+        scores.sum::<f64>() * scale.factor
     }
 
     /// Learns a record.
@@ -140,9 +146,9 @@ impl Forest {
         }
         let dimensions = self.settings.dimensions();
         let mut sides = vec![0.0; 2 * dimensions];
-        let factor = self.scale.norm / self.trees.len() as f64;
+        let factor = self.scale.factor;
         for tree in &self.trees {
-            attribute(tree, point, &self.scale, &mut sides);
+            attribute(tree, point, &self.scale, &mut self.spare, &mut sides);
             let (low, high) = sides.split_at(dimensions);
             for (dimension, (low, high)) in low.iter().zip(high).enumerate() {
                 let attribution = &mut attributions[dimension % columns];
@@ -155,7 +161,15 @@ impl Forest {
 
     /// Appends the forest's state to `out`.
     pub fn snapshot(&self, out: &mut Vec<u8>) {
-        let _ = out;
+        let start = out.len();
+        snapshot::begin(&self.settings, out);
+        out.extend(self.learnt.to_le_bytes());
+        out.extend(self.random.state.to_le_bytes());
+        out.extend(self.shingle.before.iter().flat_map(|number| number.to_le_bytes()));
+        for (tree, sampler) in self.trees.iter().zip(&self.samplers) {
+            tree.write(sampler, out);
+        }
+        snapshot::end(start, out);
     }
 
     /// The forest whose state a snapshot is. From here on it scores as the one that was not
@@ -165,17 +179,26 @@ impl Forest {
     ///
     /// If the bytes are not a whole snapshot of a forest of these settings.
     pub fn restore(settings: ForestSettings, snapshot: &[u8]) -> Result<Self, SnapshotError> {
-        let _ = snapshot;
-        Self::new(settings).map_err(SnapshotError::Settings)
+        let mut reader = snapshot::open(&settings, snapshot)?;
+        let mut forest = Self::new(settings).map_err(SnapshotError::Settings)?;
+        forest.learnt = u64::from_le_bytes(reader.array()?);
+        forest.random.state = u64::from_le_bytes(reader.array()?);
+        forest.shingle.read(&mut reader)?;
+        if forest.learnt > MAX_LEARNT {
+            return Err(SnapshotError::Inconsistent);
+        }
+        let seen = (forest.learnt + 1).saturating_sub(settings.shingle.into());
+        forest.clock = Clock::at(settings.time_decay, seen);
+        for (tree, sampler) in forest.trees.iter_mut().zip(&mut forest.samplers) {
+            tree.read(sampler, seen, &mut reader)?;
+        }
+        reader.finish()?;
+        Ok(forest)
     }
 
-    /// The memory that the forest takes, in bytes.
+    /// The memory that the forest takes, in bytes: all that it will ever take.
     pub fn memory_bytes(&self) -> usize {
-        let trees: usize = self.trees.iter().map(Tree::memory_bytes).sum();
-        let samplers: usize = self.samplers.iter().map(Sampler::memory_bytes).sum();
-        let fixed =
-            size_of::<Self>() + self.trees.len() * (size_of::<Tree>() + size_of::<Sampler>());
-        fixed + trees + samplers + self.shingle.memory_bytes() + self.scale.memory_bytes()
+        self.settings.memory_bytes() as usize
     }
 
     fn is_warm(&self) -> bool {

@@ -38,6 +38,8 @@ mod attribution;
 
 mod forest;
 
+mod bits;
+
 mod snapshot;
 
 pub use crate::rcf::attribution::Attribution;

@@ -19,13 +19,20 @@ pub(crate) struct Clock {
     /// Points seen.
     pub(crate) seen: u64,
     /// Octaves of weight that the base has moved on.
-    pub(crate) base: f64,
+    base: f64,
     time_decay: f64,
 }
 
 impl Clock {
     pub(crate) fn new(time_decay: u32) -> Self {
         Self { seen: 0, base: 0.0, time_decay: f64::from(time_decay) }
+    }
+
+    /// The clock after so many points.
+    pub(crate) fn at(time_decay: u32, seen: u64) -> Self {
+        let mut clock = Self { seen, ..Self::new(time_decay) };
+        clock.base = libm::floor(clock.octaves(seen) / REBASE_OCTAVES) * REBASE_OCTAVES;
+        clock
     }
 
     /// Counts a point, and returns the factor that the keys of all samples are then to be scaled
@@ -142,7 +149,90 @@ impl Sampler {
         }
     }
 
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.capacity * size_of::<Entry>()
+    /// The memory that a sampler of this capacity takes.
+    pub(crate) fn memory_bytes(capacity: u64) -> u64 {
+        size_of::<Self>() as u64 + capacity * size_of::<Entry>() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rcf::tree::properties::chi_square;
+
+    /// Runs so many points through a sampler. The leaf of a point is its place in the stream.
+    fn sample(capacity: usize, time_decay: u32, points: u16, random: &mut Random) -> Vec<u16> {
+        let mut sampler = Sampler::new(capacity);
+        let mut clock = Clock::new(time_decay);
+        for point in 0..points {
+            if let Some(factor) = clock.tick() {
+                sampler.scale(factor);
+            }
+            assert_eq!(clock, Clock::at(time_decay, clock.seen));
+            if sampler.takes(&clock) {
+                sampler.take(point, &clock, random, |a, b| a < b);
+            }
+        }
+        sampler.entries.iter().map(|entry| entry.leaf).collect()
+    }
+
+    /// Counts, over many samples of one, which point is held: each with the probability of its
+    /// weight, by the sum of all weights.
+    fn samples_are_weighted_by_age(time_decay: u32, points: u16, bins: u16) {
+        let mut random = Random::new(11);
+        let mut counts = vec![0; bins.into()];
+        let mut probabilities = vec![0.0; bins.into()];
+        let bin = |point: u16| usize::from((points - 1 - point).min(bins - 1));
+        for point in 0..points {
+            probabilities[bin(point)] += (f64::from(point) / f64::from(time_decay)).exp();
+        }
+        let sum: f64 = probabilities.iter().sum();
+        probabilities.iter_mut().for_each(|probability| *probability /= sum);
+        for _ in 0..10_000 {
+            counts[bin(sample(1, time_decay, points, &mut random)[0])] += 1;
+        }
+        // Of 19 degrees of freedom, 99.9% lie below.
+        assert_eq!(bins, 20);
+        let statistic = chi_square(&counts, &probabilities);
+        assert!(statistic < 43.8, "{statistic}: {counts:?}");
+    }
+
+    #[test]
+    fn older_points_are_held_less_often() {
+        samples_are_weighted_by_age(25, 60, 20);
+    }
+
+    #[test]
+    fn points_are_held_alike_if_age_hardly_weighs() {
+        samples_are_weighted_by_age(1_000_000, 20, 20);
+    }
+
+    #[test]
+    fn weights_hold_when_their_base_moves_on() {
+        // Over 300 points a weight grows by 72 octaves.
+        samples_are_weighted_by_age(6, 300, 20);
+    }
+
+    #[test]
+    fn a_sample_is_full_with_its_capacity_and_stays_so() {
+        let mut random = Random::new(3);
+        for points in [1, 9, 10, 11, 500] {
+            let mut held = sample(10, 20, points, &mut random);
+            held.sort_unstable();
+            held.dedup();
+            assert_eq!(held.len(), usize::from(points.min(10)));
+        }
+    }
+
+    #[test]
+    fn equal_keys_leave_in_the_order_of_their_leaves() {
+        let order = |leaves: [u16; 3]| {
+            let mut sampler = Sampler::new(3);
+            sampler.entries.extend(leaves.map(|leaf| Entry { key: 1.0, leaf }));
+            sampler.find_greatest(|a, b| a < b);
+            sampler.leaving()
+        };
+        assert_eq!(order([0, 1, 2]), Some(2));
+        assert_eq!(order([2, 0, 1]), Some(2));
     }
 }

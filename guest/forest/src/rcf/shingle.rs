@@ -1,4 +1,5 @@
 use crate::rcf::bounds::{LANES, Lanes, width};
+use crate::rcf::snapshot::{Reader, SnapshotError};
 
 /// Coordinates are kept within ± this. The sides of a box then add up to less than the greatest
 /// `f32`, in as many dimensions as there can be: 900 times 2 × 10³⁵ is 1.8 × 10³⁸.
@@ -47,8 +48,12 @@ impl Shingle {
         self.before.copy_from_slice(&row[self.columns..]);
     }
 
-    pub(crate) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.before) + size_of_val(&*self.point)
+    /// Reads the records before the next from a snapshot.
+    pub(crate) fn read(&mut self, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        let numbers = from.numbers(self.before.len())?;
+        self.before.iter_mut().zip(numbers).for_each(|(to, number)| *to = number);
+        let within = self.before.iter().all(|number| number.abs() <= LIMIT);
+        if within { Ok(()) } else { Err(SnapshotError::Inconsistent) }
     }
 }
 

@@ -1,3 +1,8 @@
+mod encoding;
+
+#[cfg(test)]
+pub(crate) mod properties;
+
 use std::cmp::Ordering;
 
 use crate::rcf::bounds::{Lanes, Rows, excess, extend, range};
@@ -92,12 +97,11 @@ impl Tree {
         self.bounds.get(node)
     }
 
-    /// The leaf at the end of a point's way down, and the number of cuts on it. The tree is not
-    /// empty.
+    /// The leaf at the end of a point's way down from a node, and the number of cuts on it.
     #[inline]
-    pub(crate) fn find(&self, point: &[Lanes]) -> (u16, usize) {
+    pub(crate) fn find(&self, mut node: u16, point: &[Lanes]) -> (u16, usize) {
         let coordinates = point.as_flattened();
-        let (mut node, mut depth) = (self.root, 0);
+        let mut depth = 0;
         while !self.is_leaf(node) {
             let cut = self.cut(node);
             node = cut.children[usize::from(coordinates[usize::from(cut.dimension)] > cut.value)];
@@ -167,8 +171,8 @@ impl Tree {
             self.root = NONE;
             return;
         }
-        let Cut { children: [left, right], parent: mut above, .. } = *self.cut(parent);
-        let sibling = if left == leaf { right } else { left };
+        let sibling = self.sibling(parent, leaf);
+        let mut above = self.cut(parent).parent;
         self.free_cuts.push(parent);
         self.replace(above, parent, sibling);
         self.set_parent(sibling, above);
@@ -186,11 +190,12 @@ impl Tree {
         pairs.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 
-    pub(crate) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.leaves)
-            + size_of_val(&*self.cuts)
-            + self.bounds.memory_bytes()
-            + (self.leaves.len() + self.cuts.len()) * size_of::<u16>()
+    /// The memory that a tree of this capacity takes, with rows of so many bytes.
+    pub(crate) fn memory_bytes(capacity: u64, row: u64) -> u64 {
+        let free = size_of::<u16>() as u64;
+        let leaves = capacity * (size_of::<Leaf>() as u64 + row + free);
+        let cuts = (capacity - 1) * (size_of::<Cut>() as u64 + row + free);
+        size_of::<Self>() as u64 + leaves + cuts
     }
 
     fn new_leaf(&mut self, parent: u16, point: &[Lanes]) -> u16 {
@@ -200,7 +205,19 @@ impl Tree {
         leaf
     }
 
-    fn parent(&self, node: u16) -> u16 {
+    #[inline]
+    pub(crate) fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// The other child of a node's parent.
+    pub(crate) fn sibling(&self, parent: u16, node: u16) -> u16 {
+        let [left, right] = self.cut(parent).children;
+        if left == node { right } else { left }
+    }
+
+    #[inline]
+    pub(crate) fn parent(&self, node: u16) -> u16 {
         if self.is_leaf(node) { self.leaf(node).parent } else { self.cut(node).parent }
     }
 

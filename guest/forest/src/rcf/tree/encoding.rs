@@ -1,0 +1,227 @@
+//! A tree and its sample as bytes, all numbers little endian:
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 2 | leaves |
+//! | 8 | the time of the point that enters next; 0 if the sample is not full |
+//! | | in preorder, a bit a node, 1 for an inner one, which its dimension follows, in as many bits as dimensions need |
+//! | 4 an inner node | the value of its cut |
+//! | 4 × dimensions a leaf | its point |
+//! | 2 a leaf | its mass; not written if all are 1 |
+//! | 4 a point | its key, leaf by leaf |
+//!
+//! Boxes are drawn anew.
+
+use crate::rcf::bits::{BitReader, BitWriter};
+use crate::rcf::sampler::{Entry, Sampler};
+use crate::rcf::shingle::LIMIT;
+use crate::rcf::snapshot::{Reader, SnapshotError};
+use crate::rcf::tree::{Cut, Leaf, NONE, Tree};
+
+const INCONSISTENT: SnapshotError = SnapshotError::Inconsistent;
+
+impl Tree {
+    /// Appends the tree and its sample.
+    pub(crate) fn write(&self, sampler: &Sampler, out: &mut Vec<u8>) {
+        let (mut leaves, mut cuts) = (Vec::new(), Vec::new());
+        leaves.reserve_exact(self.leaves.len());
+        cuts.reserve_exact(self.cuts.len());
+        let mut shape = BitWriter::default();
+        let dimension_bits = dimension_bits(self.dimensions);
+        let mut open = vec![self.root];
+        while let Some(node) = open.pop() {
+            if node == NONE {
+                continue;
+            }
+            if self.is_leaf(node) {
+                shape.write(0, 1);
+                leaves.push(node);
+            } else {
+                let cut = self.cut(node);
+                shape.write(1 | u64::from(cut.dimension) << 1, 1 + dimension_bits);
+                cuts.push(cut.value);
+                open.extend(cut.children.iter().rev());
+            }
+        }
+
+        out.extend((leaves.len() as u16).to_le_bytes());
+        out.extend(sampler.next.to_le_bytes());
+        out.extend(shape.finish());
+        write_numbers(out, &cuts);
+        for &leaf in &leaves {
+            write_numbers(out, &self.bounds.get(leaf).as_flattened()[..self.dimensions]);
+        }
+        if leaves.len() < sampler.entries.len() {
+            out.extend(leaves.iter().flat_map(|&leaf| self.leaf(leaf).mass.to_le_bytes()));
+        }
+        write_numbers(out, &self.keys_by_leaf(sampler, &leaves));
+    }
+
+    /// The keys of a sample, those of the first leaf first.
+    fn keys_by_leaf(&self, sampler: &Sampler, leaves: &[u16]) -> Vec<f32> {
+        let mut places = vec![0; self.leaves.len()];
+        let mut place = 0;
+        for &leaf in leaves {
+            places[usize::from(leaf)] = place;
+            place += usize::from(self.leaf(leaf).mass);
+        }
+        let mut keys = vec![0.0; sampler.entries.len()];
+        for entry in &sampler.entries {
+            let place = &mut places[usize::from(entry.leaf)];
+            keys[*place] = entry.key;
+            *place += 1;
+        }
+        keys
+    }
+
+    /// Reads what [`write`](Self::write) wrote into a tree and a sampler that are empty. `seen` is
+    /// the number of points of which the sample is.
+    pub(crate) fn read(
+        &mut self,
+        sampler: &mut Sampler,
+        seen: u64,
+        from: &mut Reader<'_>,
+    ) -> Result<(), SnapshotError> {
+        let points = seen.min(self.leaves.len() as u64) as usize;
+        let leaves = usize::from(u16::from_le_bytes(from.array()?));
+        sampler.next = u64::from_le_bytes(from.array()?);
+        let due = if points == self.leaves.len() { sampler.next > seen } else { sampler.next == 0 };
+        if leaves > points || (leaves == 0) != (points == 0) || !due {
+            return Err(INCONSISTENT);
+        }
+        if leaves == 0 {
+            return Ok(());
+        }
+
+        self.read_shape(leaves, from)?;
+        let cuts = from.numbers(leaves - 1)?;
+        for (cut, value) in self.cuts.iter_mut().zip(cuts) {
+            cut.value = value;
+        }
+        let mut coordinates = from.numbers(leaves * self.dimensions)?;
+        let mut within = true;
+        for leaf in 0..leaves {
+            let row = self.bounds.get_mut(leaf as u16).as_flattened_mut();
+            let (least, negated) = row.split_at_mut(self.dimensions);
+            for ((least, negated), number) in least.iter_mut().zip(negated).zip(&mut coordinates) {
+                within &= number.abs() <= LIMIT;
+                (*least, *negated) = (number, -number);
+            }
+        }
+        if !within {
+            return Err(INCONSISTENT);
+        }
+        self.draw_boxes(leaves - 1)?;
+        self.read_sample(sampler, leaves, points, from)
+    }
+
+    /// Reads how nodes hang together. They are numbered in preorder.
+    fn read_shape(&mut self, leaves: usize, from: &mut Reader<'_>) -> Result<(), SnapshotError> {
+        let dimension_bits = dimension_bits(self.dimensions);
+        let inner = leaves - 1;
+        let bits = leaves + inner * (1 + dimension_bits as usize);
+        let mut shape = BitReader::new(from.take(bits.div_ceil(8))?);
+        let (mut next_leaf, mut next_cut) = (0, self.capacity);
+        // Inner nodes that lack children.
+        let mut open = Vec::with_capacity(inner);
+        for node in 0..leaves + inner {
+            let parent = open.last().copied().unwrap_or(NONE);
+            let is_cut = shape.read(1) == 1;
+            let number = if is_cut { &mut next_cut } else { &mut next_leaf };
+            let this = *number;
+            *number += 1;
+            if parent == NONE {
+                if node > 0 {
+                    return Err(INCONSISTENT);
+                }
+                self.root = this;
+            } else {
+                let [left, right] = &mut self.cut_mut(parent).children;
+                if *left == NONE {
+                    *left = this;
+                } else {
+                    *right = this;
+                    open.pop();
+                }
+            }
+            if is_cut {
+                let dimension = shape.read(dimension_bits) as u16;
+                if usize::from(this - self.capacity) == inner
+                    || usize::from(dimension) >= self.dimensions
+                {
+                    return Err(INCONSISTENT);
+                }
+                let children = [NONE; 2];
+                *self.cut_mut(this) = Cut { value: 0.0, range: 0.0, dimension, parent, children };
+                open.push(this);
+            } else {
+                if usize::from(this) == leaves {
+                    return Err(INCONSISTENT);
+                }
+                self.leaves[usize::from(this)] = Leaf { parent, mass: 1 };
+            }
+        }
+        self.free_leaves.retain(|&leaf| leaf >= next_leaf);
+        self.free_cuts.retain(|&cut| cut >= next_cut);
+        if open.is_empty() { Ok(()) } else { Err(INCONSISTENT) }
+    }
+
+    /// Draws the boxes of inner nodes, of which there are so many, the children's first, and checks
+    /// that their cuts separate them.
+    fn draw_boxes(&mut self, inner: usize) -> Result<(), SnapshotError> {
+        for cut in (0..inner).rev() {
+            let node = self.capacity + cut as u16;
+            let Cut { value, dimension, children, .. } = self.cuts[cut];
+            self.bounds.unite(node, children);
+            self.measure(node);
+            let [left, right] = children.map(|child| self.bounds.get(child).as_flattened());
+            let greatest_left = -left[self.dimensions + usize::from(dimension)];
+            if !(greatest_left <= value && value < right[usize::from(dimension)]) {
+                return Err(INCONSISTENT);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_sample(
+        &mut self,
+        sampler: &mut Sampler,
+        leaves: usize,
+        points: usize,
+        from: &mut Reader<'_>,
+    ) -> Result<(), SnapshotError> {
+        if leaves < points {
+            let masses = from.take(2 * leaves)?.as_chunks().0;
+            let mut sum = 0;
+            for (leaf, &mass) in self.leaves.iter_mut().zip(masses) {
+                leaf.mass = u16::from_le_bytes(mass);
+                sum += usize::from(leaf.mass);
+                if leaf.mass == 0 {
+                    return Err(INCONSISTENT);
+                }
+            }
+            if sum != points {
+                return Err(INCONSISTENT);
+            }
+        }
+        let mut keys = from.numbers(points)?;
+        for leaf in 0..leaves as u16 {
+            let mass = self.leaf(leaf).mass.into();
+            sampler.entries.extend(keys.by_ref().take(mass).map(|key| Entry { key, leaf }));
+        }
+        if sampler.entries.iter().any(|entry| !(0.0..=f32::MAX).contains(&entry.key)) {
+            return Err(INCONSISTENT);
+        }
+        sampler.find_greatest(|a, b| self.compare(a, b).is_lt());
+        Ok(())
+    }
+}
+
+/// So many bits are needed to tell dimensions apart.
+fn dimension_bits(dimensions: usize) -> u32 {
+    usize::BITS - (dimensions - 1).leading_zeros()
+}
+
+fn write_numbers(out: &mut Vec<u8>, numbers: &[f32]) {
+    out.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+}

@@ -1,0 +1,236 @@
+//! What holds of every tree, whatever was inserted and removed.
+
+use proptest::prelude::*;
+
+use crate::rcf::bounds::{LANES, Lanes, excess, range, width};
+use crate::rcf::random::Random;
+use crate::rcf::tree::{Cut, NONE, Tree};
+
+/// The row of a point.
+pub(crate) fn row(point: &[f32]) -> Vec<Lanes> {
+    let mut row = vec![[0.0; LANES]; width(point.len())];
+    let numbers = row.as_flattened_mut();
+    numbers[..point.len()].copy_from_slice(point);
+    for (number, coordinate) in numbers[point.len()..].iter_mut().zip(point) {
+        *number = -coordinate;
+    }
+    row
+}
+
+/// A tree as a value, whatever the numbers of its nodes.
+#[derive(Clone, Debug, PartialEq)]
+enum Shape {
+    Leaf { point: Vec<Lanes>, mass: u16 },
+    Cut { dimension: u16, value: f32, bounds: Vec<Lanes>, children: Box<[Shape; 2]> },
+}
+
+impl Shape {
+    fn of(tree: &Tree, node: u16) -> Self {
+        let bounds = tree.bounds(node).to_vec();
+        if tree.is_leaf(node) {
+            return Self::Leaf { point: bounds, mass: tree.leaf(node).mass };
+        }
+        let &Cut { dimension, value, children, .. } = tree.cut(node);
+        let children = Box::new(children.map(|child| Self::of(tree, child)));
+        Self::Cut { dimension, value, bounds, children }
+    }
+
+    fn of_root(tree: &Tree) -> Option<Self> {
+        (tree.root != NONE).then(|| Self::of(tree, tree.root))
+    }
+}
+
+/// Checks a node and all below, and returns the points: each as often as it is held.
+fn check(tree: &Tree, node: u16, parent: u16) -> Vec<Vec<f32>> {
+    assert_eq!(tree.parent(node), parent);
+    let bounds = tree.bounds(node);
+    if tree.is_leaf(node) {
+        let mass = tree.leaf(node).mass;
+        assert!(mass > 0);
+        let point = bounds.as_flattened()[..tree.dimensions].to_vec();
+        assert_eq!(bounds, row(&point));
+        return vec![point; mass.into()];
+    }
+    let cut = tree.cut(node);
+    let dimension = usize::from(cut.dimension);
+    let [left, right] = cut.children.map(|child| check(tree, child, node));
+    assert!(left.iter().all(|point| point[dimension] <= cut.value));
+    assert!(right.iter().all(|point| point[dimension] > cut.value));
+    let points = [left, right].concat();
+    for side in 0..2 * tree.dimensions {
+        let on_side = |point: &Vec<f32>| row(point).as_flattened()[side];
+        let least = points.iter().map(on_side).fold(f32::INFINITY, f32::min);
+        assert_eq!(bounds.as_flattened()[side], least);
+    }
+    assert!(points.iter().all(|point| excess(bounds, &row(point)) == 0.0));
+    assert_eq!(cut.range, range(bounds, tree.dimensions));
+    points
+}
+
+/// Checks a whole tree against the points that it is to hold.
+fn check_tree(tree: &Tree, points: &[Vec<f32>]) {
+    let found = if tree.root == NONE { Vec::new() } else { check(tree, tree.root, NONE) };
+    let sorted = |mut points: Vec<Vec<f32>>| {
+        points.sort_by(|a, b| a.partial_cmp(b).expect("numbers"));
+        points
+    };
+    let mut distinct = sorted(points.to_vec());
+    assert_eq!(sorted(found), distinct);
+    distinct.dedup();
+    assert_eq!(tree.free_leaves.len(), tree.leaves.len() - distinct.len());
+    assert_eq!(tree.free_cuts.len(), tree.cuts.len() - distinct.len().saturating_sub(1));
+}
+
+/// Few different coordinates, so that many points are equal, or lie on each other's sides.
+fn coordinate() -> impl Strategy<Value = f32> {
+    prop_oneof![
+        4 => (-3..=3_i8).prop_map(f32::from),
+        1 => -1e35..=1e35_f32,
+        1 => Just(f32::MIN_POSITIVE / 4.0),
+        1 => Just(1.0_f32.next_up()),
+    ]
+}
+
+/// Points of one to five dimensions.
+fn points() -> impl Strategy<Value = Vec<Vec<f32>>> {
+    let points = |dimensions| prop::collection::vec(coordinate(), dimensions);
+    (1..=5_usize).prop_flat_map(move |d| prop::collection::vec(points(d), 1..40))
+}
+
+const CAPACITY: u16 = 16;
+
+fn tree(dimensions: usize) -> Tree {
+    Tree::new(CAPACITY, dimensions, width(dimensions))
+}
+
+proptest! {
+    #[test]
+    fn a_tree_holds_its_points_within_boxes_that_fit(points in points(), seed: u64) {
+        let (mut tree, mut random) = (tree(points[0].len()), Random::new(seed));
+        let (mut held, mut leaves) = (Vec::new(), Vec::new());
+        for point in points {
+            if held.len() == usize::from(CAPACITY) {
+                let gone = (random.uniform() * held.len() as f64) as usize;
+                held.swap_remove(gone);
+                tree.remove(leaves.swap_remove(gone));
+                check_tree(&tree, &held);
+            }
+            leaves.push(tree.insert(&row(&point), &mut random));
+            held.push(point);
+            check_tree(&tree, &held);
+        }
+        while let Some(leaf) = leaves.pop() {
+            tree.remove(leaf);
+            held.pop();
+            check_tree(&tree, &held);
+        }
+    }
+
+    #[test]
+    fn removing_undoes_inserting(mut points in points(), seed: u64) {
+        points.truncate(CAPACITY.into());
+        let (mut tree, mut random) = (tree(points[0].len()), Random::new(seed));
+        for point in points {
+            let before = Shape::of_root(&tree);
+            let leaf = tree.insert(&row(&point), &mut random);
+            tree.remove(leaf);
+            prop_assert_eq!(Shape::of_root(&tree), before);
+            tree.insert(&row(&point), &mut random);
+        }
+    }
+
+    #[test]
+    fn a_point_is_found_in_its_leaf(mut points in points(), seed: u64) {
+        points.truncate(CAPACITY.into());
+        let (mut tree, mut random) = (tree(points[0].len()), Random::new(seed));
+        for point in points {
+            let leaf = tree.insert(&row(&point), &mut random);
+            prop_assert_eq!(tree.find(tree.root, &row(&point)).0, leaf);
+        }
+    }
+}
+
+/// Pearson's statistic of counts, given the probability of each.
+pub(crate) fn chi_square(counts: &[u32], probabilities: &[f64]) -> f64 {
+    let all: u32 = counts.iter().sum();
+    let terms = counts.iter().zip(probabilities).map(|(&count, probability)| {
+        let expected = f64::from(all) * probability;
+        (f64::from(count) - expected).powi(2) / expected
+    });
+    terms.sum()
+}
+
+/// Six points of two dimensions, one of them twice.
+const POINTS: [[f32; 2]; 7] =
+    [[0.0, 3.0], [1.0, 0.0], [4.0, 1.0], [1.0, 0.0], [9.0, 2.0], [2.5, 3.5], [8.0, 0.5]];
+
+/// The root's cut of many trees falls between two neighbours on a dimension with the probability
+/// that a tree drawn from all points at once gives it (the paper's definition 1): their distance,
+/// by the sum of the sides.
+fn root_cuts_are_distributed_as_defined(build: impl Fn(&mut Random) -> Tree) {
+    let mut gaps = Vec::new();
+    for dimension in 0..2 {
+        let mut coordinates = POINTS.map(|point| point[dimension]).to_vec();
+        coordinates.sort_by(f32::total_cmp);
+        coordinates.dedup();
+        gaps.extend(coordinates.windows(2).map(|pair| (dimension, pair[0], pair[1])));
+    }
+    let sides: f32 = gaps.iter().map(|(_, low, high)| high - low).sum();
+    let probabilities: Vec<_> =
+        gaps.iter().map(|(_, low, high)| f64::from((high - low) / sides)).collect();
+    let mut counts = vec![0; gaps.len()];
+    let mut random = Random::new(2016);
+    for _ in 0..20_000 {
+        let tree = build(&mut random);
+        let root = tree.cut(tree.root);
+        let gap = gaps.iter().position(|&(dimension, low, high)| {
+            root.dimension == dimension as u16 && low <= root.value && root.value < high
+        });
+        counts[gap.expect("a cut between two points")] += 1;
+    }
+    // Of 9 degrees of freedom, 99.9% lie below.
+    assert_eq!(gaps.len(), 10);
+    let statistic = chi_square(&counts, &probabilities);
+    assert!(statistic < 27.9, "{statistic}: {counts:?}");
+}
+
+#[test]
+fn trees_grown_point_by_point_are_distributed_as_defined() {
+    root_cuts_are_distributed_as_defined(|random| {
+        let mut tree = tree(2);
+        for point in POINTS {
+            tree.insert(&row(&point), random);
+        }
+        tree
+    });
+}
+
+#[test]
+fn trees_that_points_were_removed_from_are_distributed_as_defined() {
+    root_cuts_are_distributed_as_defined(|random| {
+        let mut tree = tree(2);
+        let strays = [[-7.0, 1.0], [3.0, 12.0], [5.0, 2.0]].map(|stray| row(&stray));
+        let leaves = strays.map(|stray| tree.insert(&stray, random));
+        for point in POINTS {
+            tree.insert(&row(&point), random);
+        }
+        leaves.into_iter().for_each(|leaf| tree.remove(leaf));
+        tree
+    });
+}
+
+#[test]
+fn a_point_is_separated_with_the_probability_of_the_paper() {
+    // The box of the tree has a side of 10, the point lies 30 outside.
+    let mut random = Random::new(5);
+    let trees = 20_000;
+    let separated = (0..trees).filter(|_| {
+        let mut tree = tree(1);
+        let leaves = [0.0, 4.0, 10.0, 40.0].map(|x| tree.insert(&row(&[x]), &mut random));
+        tree.leaf(leaves[3]).parent == tree.root
+    });
+    let separated = separated.count() as u32;
+    let statistic = chi_square(&[separated, trees - separated], &[0.75, 0.25]);
+    // Of one degree of freedom, 99.9% lie below.
+    assert!(statistic < 10.8, "{statistic}: {separated} of {trees}");
+}
