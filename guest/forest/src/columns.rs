@@ -213,7 +213,10 @@ mod tests {
             (r#"{"a":null,"k":"x"}"#, "field /a is not a number: found null at byte 5"),
             (r#"{"a":1.1e35,"k":"x"}"#, "field /a is beyond ±1e35"),
             (r#"{"a":-1e308,"k":"x"}"#, "field /a is beyond ±1e35"),
-            (r#"{"a":1e999,"k":"x"}"#, "not JSON: a number beyond the range of a 64-bit float at byte 5"),
+            (
+                r#"{"a":1e999,"k":"x"}"#,
+                "not JSON: a number beyond the range of a 64-bit float at byte 5",
+            ),
             (r#"{"a":NaN,"k":"x"}"#, "not JSON: expected a value at byte 5"),
             (r#"{"a":1}"#, "field /k is missing"),
             (
