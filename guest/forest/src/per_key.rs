@@ -30,7 +30,7 @@ impl PerKey {
     /// least, and half for those that sleep.
     pub(crate) fn new(settings: ScorerSettings, memory_bytes: usize) -> Self {
         let half = memory_bytes / 2;
-        let awake = ENTRY_BYTES + MAX_KEY_BYTES + Scorer::new(settings).memory_bytes();
+        let awake = ENTRY_BYTES + MAX_KEY_BYTES + settings.memory_bytes();
         Self {
             settings,
             awake: LinkedHashMap::new(),

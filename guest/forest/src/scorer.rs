@@ -8,6 +8,24 @@ pub(crate) enum ScorerSettings {
     ZScore(ZScoreSettings),
 }
 
+impl ScorerSettings {
+    /// About how much memory a scorer takes, in bytes. It is the same wherever it is computed, while
+    /// what pointers take is not: how many scorers fit a budget must not depend on the host.
+    pub(crate) fn memory_bytes(self) -> usize {
+        match self {
+            Self::Forest(ForestSettings { trees, sample_size, shingle, columns, .. }) => {
+                let numbers = 4 * (columns as usize * shingle as usize);
+                // Leaves, and as many inner nodes: a box of two numbers a dimension each, and 16
+                // bytes to tie them together.
+                let node = (2 * numbers).next_multiple_of(16) + 16;
+                let sample = sample_size as usize;
+                trees as usize * (2 * sample * node + 256) + 16 * sample
+            }
+            Self::ZScore(ZScoreSettings { columns, .. }) => 64 + 32 * columns as usize,
+        }
+    }
+}
+
 /// What scores the records of a stream, or of one key.
 #[derive(Clone, Debug)]
 pub(crate) enum Scorer {
@@ -104,19 +122,6 @@ impl Scorer {
             },
         }
     }
-
-    /// The memory that it takes, in bytes.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        match self {
-            Self::Forest(forest) => forest.memory_bytes(),
-            // A few numbers for each column, which are what its snapshot holds.
-            Self::ZScore(columns) => {
-                let mut snapshot = Vec::new();
-                columns.snapshot(&mut snapshot);
-                size_of::<ZScore>() + snapshot.len()
-            }
-        }
-    }
 }
 
 impl From<&Attribution> for Part {
@@ -133,5 +138,25 @@ impl Part {
     /// How many standard deviations a column is above its mean; below, if negative.
     fn of_deviation(deviation: f64) -> Self {
         Self { score: deviation.abs(), strength: deviation.abs(), is_high: deviation > 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forest_takes_about_what_is_said() {
+        let settings = ForestSettings::new(3);
+        for settings in [
+            settings,
+            ForestSettings { columns: 1, trees: 30, sample_size: 64, ..settings },
+            ForestSettings { columns: 30, shingle: 8, ..settings },
+            ForestSettings { columns: 2, sample_size: 1000, trees: 7, ..settings },
+        ] {
+            let said = ScorerSettings::Forest(settings).memory_bytes();
+            let taken = Forest::new(settings).expect("settings in range").memory_bytes();
+            assert!(taken <= said && said < taken * 5 / 4, "{said} for {taken}: {settings:?}");
+        }
     }
 }

@@ -105,7 +105,7 @@ fn other_limits() -> [Limits; 3] {
     [
         Limits { memory_bytes: 4096 << 20, ..default },
         Limits { memory_bytes: 8 << 20, output_bytes: 1 << 20, ..default },
-        Limits { stack_bytes: 1 << 20, table_entries: 100, ..default },
+        Limits { stack_bytes: 1 << 20, table_entries: 1000, ..default },
     ]
 }
 

@@ -63,7 +63,7 @@ fn kinds() -> [String; 4] {
     [
         format!(r#"{{{EXPLAINED},"seed":7}}"#),
         format!(
-            r#"{{"upper":1.5,"annotate":true,"columns":["/pulse","/systolic"],"shingleSize":4,
+            r#"{{"upper":1.5,"annotate":true,"columns":["/pulse","/diastolic"],"shingleSize":4,
                 "numberOfTrees":30,"subSampleSize":100,"timeDecay":900}}"#
         ),
         format!(
