@@ -39,6 +39,7 @@ impl Bounds {
 
     /// The bound that a score crosses. A score of 0 says that the scorer is still training, so it
     /// is never too low.
+    #[inline]
     pub fn crossed(&self, score: f64) -> Option<Bound> {
         let Self { upper, lower, exclusive } = *self;
         if upper.is_some_and(|upper| score > upper || (score == upper && !exclusive)) {
@@ -49,6 +50,7 @@ impl Bounds {
     }
 
     /// The verdict on a score: a flag, if it crosses a bound.
+    #[inline]
     pub fn verdict(&self, score: f64) -> Verdict {
         match self.crossed(score) {
             None => Verdict::Pass,
