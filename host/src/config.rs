@@ -36,7 +36,7 @@ const DEFAULT_RECORD_BYTES: u64 = 100 << 20;
 pub struct Config {
     /// The contract of every event; told by its shape where there is none.
     pub contract: Option<Contract>,
-    /// The rule's component; the embedded default where there is none.
+    /// An embedded rule's name, or a component's file; the default where there is none.
     pub rule: Option<PathBuf>,
     /// Where its native code is looked for, and kept.
     pub code: CodeCache,

@@ -23,8 +23,8 @@
 //! ```
 //!
 //! The library alone needs neither the AWS SDK nor the wasm target. Its features: `sns` publishes to
-//! Amazon SNS; `sqs` sends dead letters to Amazon SQS; `default-rule` embeds the threshold rule;
-//! `cli` and `lambda` are the binary's.
+//! Amazon SNS; `sqs` sends dead letters to Amazon SQS; `default-rule` embeds the threshold rule
+//! and the forest rule; `cli` and `lambda` are the binary's.
 //!
 //! In the order of the flow:
 //!
@@ -54,7 +54,7 @@ mod engine;
 mod fault;
 
 #[cfg(feature = "default-rule")]
-mod default_rule;
+mod embedded;
 
 mod code;
 
@@ -113,7 +113,7 @@ pub mod config;
 pub mod cli;
 
 #[cfg(feature = "default-rule")]
-pub use crate::default_rule::DEFAULT_RULE;
+pub use crate::embedded::{DEFAULT_RULE, FOREST_RULE};
 
 pub use crate::alert::Alert;
 pub use crate::bad_record::OnBadRecord;

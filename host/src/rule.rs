@@ -41,8 +41,8 @@ pub struct Description {
 }
 
 impl Rule {
-    /// Makes a rule of a component, in binary form: compiles it, and checks that it is one. The
-    /// default rule comes with its native code, and need not be compiled.
+    /// Makes a rule of a component, in binary form: compiles it, and checks that it is one. Weir's
+    /// own rules come with their native code, and need not be compiled.
     ///
     /// # Errors
     ///

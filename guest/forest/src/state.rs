@@ -1,0 +1,221 @@
+//! The rule's state as bytes, all numbers little endian:
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 4 | `WFST` |
+//! | 2 | the version of the format, 1 |
+//! | | the settings that the state depends on, each a text |
+//! | 4 | how many columns there are; 0 before the first record, and then no more follows |
+//! | | the JSON Pointer of each, a text |
+//! | | without a key: the scorer's snapshot, a blob |
+//! | 4 | with a key: how many scorers are awake |
+//! | | the key of each, a text, and its snapshot, a blob; the one that was used last comes last |
+//! | 4, … | the same of those that sleep |
+//! | 8 | XXH64 of all before, with the seed 0 |
+//!
+//! A text or a blob is the number of its bytes, in 4 bytes, and those.
+
+use twox_hash::XxHash64;
+use weir_guest::json::Pointer;
+
+use crate::columns::{MAX_COLUMNS, MAX_KEY_BYTES};
+use crate::rule::{Model, Scorers};
+use crate::scorer::Scorer;
+use crate::settings::RuleSettings;
+
+const MAGIC: &[u8; 4] = b"WFST";
+
+const VERSION: u16 = 1;
+
+const CHECKSUM_BYTES: usize = 8;
+
+/// Appends the state of a rule to `out`. There is no model before the first record.
+pub(crate) fn write(settings: &RuleSettings, model: Option<&Model>, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    for (_, value) in identity(settings) {
+        write_bytes(value.as_bytes(), out);
+    }
+    let columns = model.map_or(&[][..], |model| model.columns.pointers());
+    write_length(columns.len(), out);
+    for column in columns {
+        write_bytes(column.as_str().as_bytes(), out);
+    }
+    match model.map(|model| &model.scorers) {
+        None => {}
+        Some(Scorers::One(scorer)) => write_scorer(scorer, out),
+        Some(Scorers::PerKey(keys)) => {
+            write_length(keys.awake().len(), out);
+            for (key, scorer) in keys.awake() {
+                write_bytes(key.as_bytes(), out);
+                write_scorer(scorer, out);
+            }
+            write_length(keys.asleep().len(), out);
+            for (key, snapshot) in keys.asleep() {
+                write_bytes(key.as_bytes(), out);
+                write_bytes(snapshot, out);
+            }
+        }
+    }
+    let checksum = XxHash64::oneshot(0, &out[start..]);
+    out.extend_from_slice(&checksum.to_le_bytes());
+}
+
+/// The model whose state a snapshot is. None if it was taken before the first record.
+///
+/// # Errors
+///
+/// Says why it is not the state of a rule with these settings.
+pub(crate) fn read(settings: &RuleSettings, snapshot: &[u8]) -> Result<Option<Model>, String> {
+    let Some(body) = snapshot.strip_prefix(MAGIC) else {
+        return Err("not a snapshot of the rule forest".to_owned());
+    };
+    let mut bytes = Bytes(body);
+    let version = u16::from_le_bytes(bytes.array()?);
+    if version != VERSION {
+        return Err(format!(
+            "a snapshot of format {version}, which is not known here: {VERSION} is"
+        ));
+    }
+    let Some((content, checksum)) = snapshot.split_last_chunk::<CHECKSUM_BYTES>() else {
+        return Err(Bytes::CUT_SHORT.to_owned());
+    };
+    if XxHash64::oneshot(0, content) != u64::from_le_bytes(*checksum) {
+        return Err("the snapshot is damaged or cut short: its checksum is another".to_owned());
+    }
+    bytes.0 = &bytes.0[..bytes.0.len() - CHECKSUM_BYTES];
+    for (setting, here) in identity(settings) {
+        let there = bytes.text()?;
+        if there != here {
+            return Err(format!(
+                "the snapshot was taken with {setting} {there}, here it is {here}"
+            ));
+        }
+    }
+    let model = read_model(settings, &mut bytes)?;
+    match bytes.0 {
+        [] => Ok(model),
+        _ => Err(IMPOSSIBLE.to_owned()),
+    }
+}
+
+fn read_model(settings: &RuleSettings, bytes: &mut Bytes<'_>) -> Result<Option<Model>, String> {
+    let count = bytes.length()?;
+    if count == 0 {
+        // Columns that are set are there from the beginning.
+        return if settings.columns.is_none() { Ok(None) } else { Err(IMPOSSIBLE.to_owned()) };
+    }
+    if count > MAX_COLUMNS {
+        return Err(IMPOSSIBLE.to_owned());
+    }
+    let mut columns = Vec::with_capacity(count);
+    for _ in 0..count {
+        let column = Pointer::parse(bytes.text()?).map_err(|_| IMPOSSIBLE)?;
+        if columns.contains(&column) {
+            return Err(IMPOSSIBLE.to_owned());
+        }
+        columns.push(column);
+    }
+    if settings.columns.as_ref().is_some_and(|set| *set != columns) {
+        return Err(IMPOSSIBLE.to_owned());
+    }
+    let mut model = Model::new(settings, columns);
+    match &mut model.scorers {
+        Scorers::One(scorer) => *scorer = Scorer::restore(settings.scorer(count), bytes.blob()?)?,
+        Scorers::PerKey(keys) => {
+            for _ in 0..bytes.length()? {
+                let (key, snapshot) = (bytes.key()?, bytes.blob()?);
+                if !keys.add_awake(key, snapshot)? {
+                    return Err(IMPOSSIBLE.to_owned());
+                }
+            }
+            for _ in 0..bytes.length()? {
+                let (key, snapshot) = (bytes.key()?, bytes.blob()?);
+                if !keys.add_asleep(key, snapshot) {
+                    return Err(IMPOSSIBLE.to_owned());
+                }
+            }
+        }
+    }
+    Ok(Some(model))
+}
+
+/// Of a snapshot whose checksum is right.
+const IMPOSSIBLE: &str = "the snapshot holds what no rule with these settings can have";
+
+/// The settings that a state depends on, by name. Bounds and annotations may change from one run to
+/// the next.
+fn identity(settings: &RuleSettings) -> [(&'static str, String); 9] {
+    let RuleSettings { scorer, trees, sample_size, time_decay, shingle, seed, .. } = settings;
+    let pointers = |pointers: &[Pointer]| {
+        let texts: Vec<_> = pointers.iter().map(Pointer::as_str).collect();
+        serde_json::Value::from(texts).to_string()
+    };
+    let columns = settings.columns.as_deref().map_or("those of the first record".into(), pointers);
+    let key = settings.key.as_ref().map_or("none".to_owned(), |key| pointers(&[key.clone()]));
+    let memory = settings.key.as_ref().map_or(0, |_| settings.memory_bytes >> 20);
+    [
+        ("scorer", scorer.name().to_owned()),
+        ("columns", columns),
+        ("key", key),
+        ("numberOfTrees", trees.to_string()),
+        ("subSampleSize", sample_size.to_string()),
+        ("timeDecay", time_decay.to_string()),
+        ("shingleSize", shingle.to_string()),
+        ("seed", seed.to_string()),
+        ("memoryMiB", memory.to_string()),
+    ]
+}
+
+fn write_length(length: usize, out: &mut Vec<u8>) {
+    // All of it is in a memory of 32-bit addresses.
+    out.extend_from_slice(&(length as u32).to_le_bytes());
+}
+
+fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    write_length(bytes.len(), out);
+    out.extend_from_slice(bytes);
+}
+
+fn write_scorer(scorer: &Scorer, out: &mut Vec<u8>) {
+    let length_at = out.len();
+    write_length(0, out);
+    let start = out.len();
+    scorer.snapshot(out);
+    let length = (out.len() - start) as u32;
+    out[length_at..start].copy_from_slice(&length.to_le_bytes());
+}
+
+/// The bytes of a snapshot that are yet to be read.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    const CUT_SHORT: &'static str = "the snapshot is cut short";
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let (array, rest) = self.0.split_first_chunk().ok_or(Self::CUT_SHORT)?;
+        self.0 = rest;
+        Ok(*array)
+    }
+
+    fn length(&mut self) -> Result<usize, String> {
+        self.array().map(|bytes| u32::from_le_bytes(bytes) as usize)
+    }
+
+    fn blob(&mut self) -> Result<&'a [u8], String> {
+        let length = self.length()?;
+        let (blob, rest) = self.0.split_at_checked(length).ok_or(Self::CUT_SHORT)?;
+        self.0 = rest;
+        Ok(blob)
+    }
+
+    fn text(&mut self) -> Result<&'a str, String> {
+        str::from_utf8(self.blob()?).map_err(|_| IMPOSSIBLE.to_owned())
+    }
+
+    fn key(&mut self) -> Result<&'a str, String> {
+        let key = self.text()?;
+        if key.len() > MAX_KEY_BYTES { Err(IMPOSSIBLE.to_owned()) } else { Ok(key) }
+    }
+}
