@@ -64,6 +64,16 @@ impl Filter {
         self.rule.description()
     }
 
+    /// The opened rule.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// The settings that it was opened with.
+    pub fn settings(&self) -> &str {
+        &self.settings
+    }
+
     /// Sets which instances classify. It says nothing to a rule that keeps state.
     pub fn instances(mut self, instances: Instances) -> Self {
         self.instances = instances;

@@ -35,6 +35,7 @@
 //! - [`Batch`]: the payloads of an event, as they go to the rule
 //! - [`Outcome`]: what the rule answered, checked against the contract; [`Isolated`] from the records
 //!   on which it failed
+//! - [`live`]: the rule that serves, and how another takes its place
 //! - [`Alert`] and [`publish`]: where flagged records go
 //! - [`OnBadRecord`] and [`dead_letter`]: what becomes of records that can never be processed
 //! - [`Pipeline`]: the whole flow
@@ -68,6 +69,8 @@ mod batch;
 mod outcome;
 
 mod isolate;
+
+pub mod live;
 
 mod pointer;
 

@@ -47,7 +47,7 @@ pub struct Flag {
 }
 
 /// Which bound a score crossed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bound {
     /// It is too high.
@@ -68,7 +68,7 @@ pub struct Failure {
 }
 
 /// Whose fault it is that a record has no verdict of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
     /// The record's: the rule says that it cannot classify it.
     Record,

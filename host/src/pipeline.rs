@@ -7,13 +7,12 @@ use crate::bad_record::OnBadRecord;
 use crate::batch::Batch;
 use crate::contract::{Contract, EnvelopeError, Event, Origin};
 use crate::delivery::{self, Delivery};
-use crate::filter::Filter;
 use crate::isolate::Isolated;
+use crate::live::{LiveRule, Serving};
 use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
 use crate::response::Response;
-use crate::rule::Description;
 use crate::telemetry;
 
 /// The subject of messages, as the pipelines that Weir replaces wrote it.
@@ -23,7 +22,7 @@ pub const DEFAULT_SUBJECT: &str = "Sent from Kinesis Analytics";
 #[derive(Debug)]
 pub struct Pipeline<P> {
     contract: Option<Contract>,
-    filter: Arc<Filter>,
+    rule: LiveRule,
     delivery: Delivery<P>,
     publish_timeout: Option<Duration>,
 }
@@ -43,12 +42,12 @@ pub struct Request<'a> {
 }
 
 impl<P: Publisher> Pipeline<P> {
-    /// A pipeline through `filter` to `publisher`.
-    pub fn new(filter: Filter, publisher: P) -> Self {
-        telemetry::opened(filter.description());
+    /// A pipeline through an opened rule, or one that is changed while the pipeline runs, to
+    /// `publisher`.
+    pub fn new(rule: impl Into<LiveRule>, publisher: P) -> Self {
         Self {
             contract: None,
-            filter: Arc::new(filter),
+            rule: rule.into(),
             delivery: Delivery::new(publisher, DEFAULT_SUBJECT),
             publish_timeout: None,
         }
@@ -124,20 +123,21 @@ impl<P: Publisher> Pipeline<P> {
     /// Outside a tokio runtime.
     pub async fn process(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
         let (event, batch) = self.read(&request)?;
-        let batch = Arc::new(batch);
-        let (filter, shared) = (Arc::clone(&self.filter), Arc::clone(&batch));
-        let classify = move || filter.classify_isolating(&shared, request.deadline);
+        let serving = self.rule.serving();
+        let (shared, rule) = (Arc::clone(&batch), Arc::clone(&serving));
         let started = Instant::now();
+        let classify = move || rule.classify(&shared, request.deadline);
         let outcome = match tokio::task::spawn_blocking(classify).await {
-            Ok(isolated) => self.outcome(isolated, started),
+            Ok(isolated) => outcome(&serving, isolated, started),
             Err(error) => {
                 let reason = format!("classification ended early: {error}");
-                let rule = self.rule().name.as_str();
-                tracing::error!(records = batch.len(), rule, reason, "batch failed");
+                let rule = serving.rule();
+                let (rule, digest) = (&rule.description().name, rule.digest());
+                tracing::error!(records = batch.len(), rule, %digest, reason, "batch failed");
                 Outcome::unclassified(batch.len(), &reason)
             }
         };
-        let classified = Classified { event, batch, outcome, deadline: request.deadline };
+        let classified = Classified { event, batch, serving, outcome, deadline: request.deadline };
         Ok(self.deliver(classified).await)
     }
 
@@ -158,9 +158,9 @@ impl<P: Publisher> Pipeline<P> {
         Ok(self.deliver_blocking(classified))
     }
 
-    /// What the rule says of itself.
-    pub(crate) fn rule(&self) -> &Description {
-        self.filter.description()
+    /// The rule that serves: it can be changed at any time.
+    pub fn rule(&self) -> &LiveRule {
+        &self.rule
     }
 
     /// The first half of [`process_blocking`](Self::process_blocking): nothing is published yet.
@@ -169,10 +169,11 @@ impl<P: Publisher> Pipeline<P> {
         request: Request<'a>,
     ) -> Result<Classified<'a>, EnvelopeError> {
         let (event, batch) = self.read(&request)?;
+        let serving = self.rule.serving();
         let started = Instant::now();
-        let isolated = self.filter.classify_isolating(&batch, request.deadline);
-        let outcome = self.outcome(isolated, started);
-        Ok(Classified { event, batch: Arc::new(batch), outcome, deadline: request.deadline })
+        let isolated = serving.classify(&batch, request.deadline);
+        let outcome = outcome(&serving, isolated, started);
+        Ok(Classified { event, batch, serving, outcome, deadline: request.deadline })
     }
 
     /// The other half.
@@ -180,35 +181,16 @@ impl<P: Publisher> Pipeline<P> {
         Handle::current().block_on(self.deliver(classified))
     }
 
-    fn read<'a>(&self, request: &Request<'a>) -> Result<(Event<'a>, Batch), EnvelopeError> {
+    fn read<'a>(&self, request: &Request<'a>) -> Result<(Event<'a>, Arc<Batch>), EnvelopeError> {
         Event::read(request.contract.or(self.contract), request.body, &request.origin)
+            .map(|(event, batch)| (event, Arc::new(batch)))
             .inspect_err(|_| telemetry::unreadable())
     }
 
-    /// The outcome of a classification. What the rule did wrong is logged.
-    fn outcome(&self, isolated: Isolated, started: Instant) -> Outcome {
-        telemetry::classified(started.elapsed(), &isolated);
-        let Isolated { outcome, extra_runs, fault, stop, .. } = isolated;
-        if fault.is_some() || stop.is_some() {
-            let failed = |cause| outcome.failed.iter().filter(|f| f.cause == cause).count();
-            tracing::error!(
-                records = outcome.verdicts.len(),
-                rule = self.rule().name,
-                fault = fault.as_ref().map(tracing::field::display),
-                stop = stop.as_ref().map(tracing::field::display),
-                extra_runs,
-                poison = failed(Cause::Poison),
-                unclassified = failed(Cause::Unclassified),
-                "rule failed"
-            );
-        }
-        outcome
-    }
-
     async fn deliver(&self, classified: Classified<'_>) -> Response {
-        let Classified { event, batch, outcome, deadline } = classified;
+        let Classified { event, batch, serving, outcome, deadline } = classified;
         let deadline = self.publishing_ends(deadline);
-        let rule = self.rule();
+        let rule = serving.rule();
         delivery::deliver(&self.delivery, rule, &event, &batch, outcome, deadline).await
     }
 
@@ -225,6 +207,29 @@ impl<P: Publisher> Pipeline<P> {
 pub(crate) struct Classified<'a> {
     event: Event<'a>,
     batch: Arc<Batch>,
+    /// The rule that classified all of it.
+    serving: Arc<Serving>,
     outcome: Outcome,
     deadline: Option<Instant>,
+}
+
+/// The outcome of a classification. What the rule did wrong is logged.
+fn outcome(serving: &Serving, isolated: Isolated, started: Instant) -> Outcome {
+    telemetry::classified(started.elapsed(), &isolated);
+    let Isolated { outcome, extra_runs, fault, stop, .. } = isolated;
+    if fault.is_some() || stop.is_some() {
+        let failed = |cause| outcome.failed.iter().filter(|f| f.cause == cause).count();
+        tracing::error!(
+            records = outcome.verdicts.len(),
+            rule = serving.rule().description().name,
+            digest = %serving.rule().digest(),
+            fault = fault.as_ref().map(tracing::field::display),
+            stop = stop.as_ref().map(tracing::field::display),
+            extra_runs,
+            poison = failed(Cause::Poison),
+            unclassified = failed(Cause::Unclassified),
+            "rule failed"
+        );
+    }
+    outcome
 }

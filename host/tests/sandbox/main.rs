@@ -16,6 +16,8 @@ mod pipeline;
 
 mod state;
 
+mod live;
+
 #[cfg(feature = "default-rule")]
 mod threshold;
 
