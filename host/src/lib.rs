@@ -23,13 +23,15 @@
 //! ```
 //!
 //! The library alone needs neither the AWS SDK nor the wasm target. Its features: `sns` publishes to
-//! Amazon SNS; `sqs` sends dead letters to Amazon SQS; `default-rule` embeds the threshold rule;
+//! Amazon SNS; `sqs` sends dead letters to Amazon SQS; `oci`, `https` and `s3` fetch rules from where
+//! they say; `default-rule` embeds the threshold rule;
 //! `cli` and `lambda` are the binary's.
 //!
 //! In the order of the flow:
 //!
 //! - [`contract`]: what the stream services send, and how each is answered
 //! - [`Engine`]: runs rules within [`Limits`]
+//! - [`source`]: where rules come from
 //! - [`Rule`]: a component, checked to be one; [opened](Rule::open) with settings it is a [`Filter`]
 //! - [`CodeCache`]: spares a rule from being compiled whenever it is loaded
 //! - [`Batch`]: the payloads of an event, as they go to the rule
@@ -59,6 +61,8 @@ mod default_rule;
 mod code;
 
 mod digest;
+
+pub mod source;
 
 mod rule;
 
