@@ -59,6 +59,11 @@ impl Rule {
 }
 
 impl Filter {
+    /// The opened rule.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
     /// What the opened rule says of itself.
     pub fn description(&self) -> &Description {
         self.rule.description()

@@ -31,6 +31,7 @@
 //! - [`contract`]: what the stream services send, and how each is answered
 //! - [`Engine`]: runs rules within [`Limits`]
 //! - [`Rule`]: a component, checked to be one; [opened](Rule::open) with settings it is a [`Filter`]
+//! - [`verify`]: the checks that a rule passes before it runs: signature, settings, golden records
 //! - [`CodeCache`]: spares a rule from being compiled whenever it is loaded
 //! - [`Batch`]: the payloads of an event, as they go to the rule
 //! - [`Outcome`]: what the rule answered, checked against the contract; [`Isolated`] from the records
@@ -62,6 +63,8 @@ mod digest;
 mod rule;
 
 mod filter;
+
+pub mod verify;
 
 mod batch;
 
