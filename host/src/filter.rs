@@ -59,14 +59,14 @@ impl Rule {
 }
 
 impl Filter {
-    /// What the opened rule says of itself.
-    pub fn description(&self) -> &Description {
-        self.rule.description()
-    }
-
     /// The opened rule.
     pub fn rule(&self) -> &Rule {
         &self.rule
+    }
+
+    /// What the opened rule says of itself.
+    pub fn description(&self) -> &Description {
+        self.rule.description()
     }
 
     /// The settings that it was opened with.

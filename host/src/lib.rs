@@ -33,6 +33,7 @@
 //! - [`Engine`]: runs rules within [`Limits`]
 //! - [`source`]: where rules come from
 //! - [`Rule`]: a component, checked to be one; [opened](Rule::open) with settings it is a [`Filter`]
+//! - [`verify`]: the checks that a rule passes before it runs: signature, settings, golden records
 //! - [`CodeCache`]: spares a rule from being compiled whenever it is loaded
 //! - [`Batch`]: the payloads of an event, as they go to the rule
 //! - [`Outcome`]: what the rule answered, checked against the contract; [`Isolated`] from the records
@@ -67,6 +68,8 @@ pub mod source;
 mod rule;
 
 mod filter;
+
+pub mod verify;
 
 mod batch;
 

@@ -19,7 +19,8 @@ pub struct Outcome {
 }
 
 /// A rule's answer for one record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Nothing to notice.
     Pass,
@@ -29,6 +30,18 @@ pub enum Verdict {
     Drop,
     /// It cannot be classified.
     Fail,
+}
+
+impl Verdict {
+    /// The name: `pass`, `flag`, `drop` or `fail`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Flag => "flag",
+            Self::Drop => "drop",
+            Self::Fail => "fail",
+        }
+    }
 }
 
 /// What to publish for a flagged record.
@@ -47,13 +60,24 @@ pub struct Flag {
 }
 
 /// Which bound a score crossed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bound {
     /// It is too high.
     Upper,
     /// It is too low.
     Lower,
+}
+
+impl Bound {
+    /// The name: `upper` or `lower`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Upper => "upper",
+            Self::Lower => "lower",
+        }
+    }
 }
 
 /// Why a record could not be classified.

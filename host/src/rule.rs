@@ -94,7 +94,7 @@ impl Rule {
         }
         let exports = names(ty.exports(&engine.wasmtime));
         if !exports.iter().any(|name| name == INTERFACE) {
-            return Err(LoadError::Exports(exports));
+            return Err(other_contract(&exports).unwrap_or(LoadError::Exports(exports)));
         }
 
         let component = Linker::new(&engine.wasmtime)
@@ -163,6 +163,16 @@ fn names<'a, T>(items: impl Iterator<Item = (&'a str, T)>) -> Vec<String> {
     items.map(|(name, _)| name.to_owned()).collect()
 }
 
+/// The error for a rule that speaks another version of the contract.
+fn other_contract(exports: &[String]) -> Option<LoadError> {
+    let (interface, spoken) = INTERFACE.split_once('@')?;
+    let version =
+        exports.iter().find_map(|name| name.strip_prefix(interface)?.strip_prefix('@'))?;
+    let parse = |version| semver::Version::parse(version).ok();
+    let newer = parse(version) > parse(spoken);
+    Some(LoadError::Contract { version: version.to_owned(), newer })
+}
+
 fn describe(engine: &Engine, component: &FilterPre<Meter>) -> Result<Description, LoadError> {
     let mut store = engine.store();
     let described = component.instantiate(&mut store).and_then(|instance| {
@@ -198,6 +208,18 @@ pub enum LoadError {
     /// It asks for something from outside.
     #[error("a rule imports nothing, this component imports {}", .0.join(", "))]
     Imports(Vec<String>),
+    /// It is a rule, but of another version of the contract.
+    #[error(
+        "it speaks version {version} of the rule contract, this host {spoken}: {advice}",
+        spoken = INTERFACE.rsplit('@').next().unwrap_or_default(),
+        advice = if *newer { "run it with a newer weir" } else { "build it with this weir's SDK" }
+    )]
+    Contract {
+        /// The version that it speaks.
+        version: String,
+        /// Whether that is newer than this host's.
+        newer: bool,
+    },
     /// It does not export the interface of a rule.
     #[error("not a rule: it does not export {INTERFACE}, it exports {}", listed(.0))]
     Exports(Vec<String>),
