@@ -89,8 +89,7 @@ impl Machine {
         self.serving.load_full()
     }
 
-    pub(super) fn offer(&self, candidate: Filter) -> Offer {
-        let candidate = Arc::new(candidate);
+    pub(super) fn offer(&self, candidate: Arc<Filter>) -> Offer {
         let mut progress = self.progress();
         if let Some(known) = self.known(&mut progress, &candidate) {
             return known;
@@ -108,8 +107,7 @@ impl Machine {
         self.switch(&mut progress, candidate, state, &Transition::Switched)
     }
 
-    pub(super) fn shadow(&self, candidate: Filter) -> Offer {
-        let candidate = Arc::new(candidate);
+    pub(super) fn shadow(&self, candidate: Arc<Filter>) -> Offer {
         let mut progress = self.progress();
         if matches!(progress.trial, Some(Trial::Probation(_))) {
             return Offer::Later;
@@ -136,8 +134,7 @@ impl Machine {
         Some(lock(&shadow.agreement).clone())
     }
 
-    pub(super) fn swap(&self, filter: Filter) {
-        let filter = Arc::new(filter);
+    pub(super) fn swap(&self, filter: Arc<Filter>) {
         let mut progress = self.progress();
         let old = self.serving();
         State::of(&old.filter).hand_over(&filter);

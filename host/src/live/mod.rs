@@ -39,12 +39,18 @@ mod serving;
 
 mod shadow;
 
+mod supply;
+
 mod transition;
+
+mod watcher;
 
 pub use agreement::{Agreement, Difference, Judgement};
 pub use policy::UpdatePolicy;
 pub use probation::Troubles;
 pub use rule::{LiveRule, Offer, Stage};
+pub use supply::{Supply, SupplyError};
 pub use transition::Transition;
+pub use watcher::Watcher;
 
 pub(crate) use serving::Serving;

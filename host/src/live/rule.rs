@@ -64,14 +64,14 @@ impl LiveRule {
     /// is there already is withdrawn. It is first given a batch without records.
     ///
     /// In probation, an offer of the rule before rolls back to it, and any other has to wait.
-    pub fn offer(&self, candidate: Filter) -> Offer {
-        self.0.offer(candidate)
+    pub fn offer(&self, candidate: impl Into<Arc<Filter>>) -> Offer {
+        self.0.offer(candidate.into())
     }
 
     /// Has a candidate run in shadow, whatever the policy says, until it is
     /// [withdrawn](Self::withdraw): it will not serve.
-    pub fn shadow(&self, candidate: Filter) -> Offer {
-        self.0.shadow(candidate)
+    pub fn shadow(&self, candidate: impl Into<Arc<Filter>>) -> Offer {
+        self.0.shadow(candidate.into())
     }
 
     /// Withdraws the candidate in shadow, after it has run on all that waits for it. Answers with
@@ -82,8 +82,8 @@ impl LiveRule {
 
     /// Has another rule serve from the next batch on, whatever the policy says and whatever is going
     /// on: there is no probation.
-    pub fn swap(&self, filter: Filter) {
-        self.0.swap(filter);
+    pub fn swap(&self, filter: impl Into<Arc<Filter>>) {
+        self.0.swap(filter.into());
     }
 
     /// The digest of the rule that serves.

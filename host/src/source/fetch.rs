@@ -4,17 +4,17 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::error::{FetchError, FetchProblem};
-use super::parse::{Place, RuleSource};
-use super::store::{Read, Revision};
-use super::{embedded, local};
 #[cfg(feature = "https")]
 use super::https::HttpsStore;
 #[cfg(feature = "oci")]
 use super::oci::Registry;
+use super::parse::{Place, RuleSource};
 #[cfg(feature = "s3")]
 use super::s3::S3Store;
 #[cfg(any(feature = "https", feature = "s3"))]
 use super::store;
+use super::store::{Read, Revision};
+use super::{embedded, local};
 use crate::digest::Digest;
 
 /// How often what may still succeed is attempted again.

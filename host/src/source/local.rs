@@ -216,7 +216,10 @@ mod tests {
         assert_eq!(unsigned.signature, None);
         folder.write_settled("fever.wasm.sig", b"first");
         let signed = fetcher.fetch().await.expect("a file").expect("new");
-        assert_eq!((&*signed.component, signed.signature.as_deref()), (&b"rule"[..], Some(&b"first"[..])));
+        assert_eq!(
+            (&*signed.component, signed.signature.as_deref()),
+            (&b"rule"[..], Some(&b"first"[..]))
+        );
         assert_eq!(fetcher.fetch().await, Ok(None));
         folder.write("fever.wasm.sig", b"other");
         let signed = fetcher.fetch().await.expect("a file").expect("new");

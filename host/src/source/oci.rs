@@ -358,7 +358,8 @@ mod tests {
         for name in ["oci://ghcr.io/a/b:1", "oci://localhost/a", "oci://127.0.0.1:5000/a:1.2.0"] {
             assert!(name.parse::<Artifact>().is_ok(), "{name}");
         }
-        for name in ["oci://fever:1.2.0", "oci://rules/fever", "oci://", "oci://ghcr.io/A:1", "ghcr.io/a"]
+        for name in
+            ["oci://fever:1.2.0", "oci://rules/fever", "oci://", "oci://ghcr.io/A:1", "ghcr.io/a"]
         {
             assert!(name.parse::<Artifact>().is_err(), "{name}");
         }

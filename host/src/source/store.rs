@@ -106,5 +106,7 @@ pub(super) async fn read<S: Store>(
 }
 
 fn unasked() -> FetchProblem {
-    FetchProblem::Invalid("answered with \"not modified\" to a request without conditions".to_owned())
+    FetchProblem::Invalid(
+        "answered with \"not modified\" to a request without conditions".to_owned(),
+    )
 }
