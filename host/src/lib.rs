@@ -23,7 +23,8 @@
 //! ```
 //!
 //! The library alone needs neither the AWS SDK nor the wasm target. Its features: `sns` publishes to
-//! Amazon SNS; `sqs` sends dead letters to Amazon SQS; `default-rule` embeds the threshold rule;
+//! Amazon SNS; `sqs` sends dead letters to Amazon SQS; `s3` and `dynamodb`
+//! keep the state of rules in Amazon S3 and DynamoDB; `default-rule` embeds the threshold rule;
 //! `cli` and `lambda` are the binary's.
 //!
 //! In the order of the flow:
@@ -32,6 +33,7 @@
 //! - [`Engine`]: runs rules within [`Limits`]
 //! - [`Rule`]: a component, checked to be one; [opened](Rule::open) with settings it is a [`Filter`]
 //! - [`CodeCache`]: spares a rule from being compiled whenever it is loaded
+//! - [`state`]: what a rule has learnt, kept for each partition of a stream
 //! - [`Batch`]: the payloads of an event, as they go to the rule
 //! - [`Outcome`]: what the rule answered, checked against the contract; [`Isolated`] from the records
 //!   on which it failed
@@ -62,6 +64,10 @@ mod digest;
 mod rule;
 
 mod filter;
+
+mod turns;
+
+pub mod state;
 
 mod batch;
 

@@ -14,6 +14,7 @@ use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
 use crate::response::Response;
 use crate::rule::Description;
+use crate::state::{Keeper, Places};
 use crate::telemetry;
 
 /// The subject of messages, as the pipelines that Weir replaces wrote it.
@@ -24,6 +25,7 @@ pub const DEFAULT_SUBJECT: &str = "Sent from Kinesis Analytics";
 pub struct Pipeline<P> {
     contract: Option<Contract>,
     filter: Arc<Filter>,
+    keeper: Arc<Keeper>,
     delivery: Delivery<P>,
     publish_timeout: Option<Duration>,
 }
@@ -49,6 +51,7 @@ impl<P: Publisher> Pipeline<P> {
         Self {
             contract: None,
             filter: Arc::new(filter),
+            keeper: Arc::default(),
             delivery: Delivery::new(publisher, DEFAULT_SUBJECT),
             publish_timeout: None,
         }
@@ -108,6 +111,12 @@ impl<P: Publisher> Pipeline<P> {
         self
     }
 
+    /// Sets where the state of a rule that keeps one is kept. By default nowhere but in memory.
+    pub fn keeper(mut self, keeper: Keeper) -> Self {
+        self.keeper = Arc::new(keeper);
+        self
+    }
+
     /// Processes an event: reads it, has the rule classify its records, publishes those that are
     /// flagged, and answers each one. A record is answered as done only when all it required is
     /// confirmed.
@@ -123,10 +132,11 @@ impl<P: Publisher> Pipeline<P> {
     ///
     /// Outside a tokio runtime.
     pub async fn process(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
-        let (event, batch) = self.read(&request)?;
+        let Incoming { event, batch, deadline, places } = self.enter(self.read(request)?);
         let batch = Arc::new(batch);
-        let (filter, shared) = (Arc::clone(&self.filter), Arc::clone(&batch));
-        let classify = move || filter.classify_isolating(&shared, request.deadline);
+        let (filter, keeper, shared) =
+            (Arc::clone(&self.filter), Arc::clone(&self.keeper), Arc::clone(&batch));
+        let classify = move || classify(&filter, &keeper, places, &shared, deadline);
         let started = Instant::now();
         let outcome = match tokio::task::spawn_blocking(classify).await {
             Ok(isolated) => self.outcome(isolated, started),
@@ -137,7 +147,7 @@ impl<P: Publisher> Pipeline<P> {
                 Outcome::unclassified(batch.len(), &reason)
             }
         };
-        let classified = Classified { event, batch, outcome, deadline: request.deadline };
+        let classified = Classified { event, batch, outcome, deadline };
         Ok(self.deliver(classified).await)
     }
 
@@ -154,8 +164,30 @@ impl<P: Publisher> Pipeline<P> {
     /// [`spawn_blocking`](tokio::task::spawn_blocking), or on a thread that has
     /// [entered](tokio::runtime::Handle::enter) the runtime.
     pub fn process_blocking(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
-        let classified = self.classify(request)?;
+        let classified = self.classify(self.enter(self.read(request)?));
         Ok(self.deliver_blocking(classified))
+    }
+
+    /// Begins to save the states that are due. States are saved while events come; this is for the
+    /// time when none do.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn save_due_states(&self) {
+        let keeper = Arc::clone(&self.keeper);
+        on_blocking_thread(move || keeper.save_due()).await;
+    }
+
+    /// Saves the states that are not saved yet, and waits until they are. To be called at the end:
+    /// what is learnt until the process ends is lost without it.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn save_states(&self) {
+        let keeper = Arc::clone(&self.keeper);
+        on_blocking_thread(move || keeper.save_all()).await;
     }
 
     /// What the rule says of itself.
@@ -163,26 +195,35 @@ impl<P: Publisher> Pipeline<P> {
         self.filter.description()
     }
 
-    /// The first half of [`process_blocking`](Self::process_blocking): nothing is published yet.
-    pub(crate) fn classify<'a>(
-        &self,
-        request: Request<'a>,
-    ) -> Result<Classified<'a>, EnvelopeError> {
-        let (event, batch) = self.read(&request)?;
-        let started = Instant::now();
-        let isolated = self.filter.classify_isolating(&batch, request.deadline);
-        let outcome = self.outcome(isolated, started);
-        Ok(Classified { event, batch: Arc::new(batch), outcome, deadline: request.deadline })
+    /// The first step of [`process_blocking`](Self::process_blocking).
+    pub(crate) fn read<'a>(&self, request: Request<'a>) -> Result<Incoming<'a>, EnvelopeError> {
+        let Request { body, contract, origin, deadline } = request;
+        let (event, batch) = Event::read(contract.or(self.contract), body, &origin)
+            .inspect_err(|_| telemetry::unreadable())?;
+        Ok(Incoming { event, batch, deadline, places: None })
     }
 
-    /// The other half.
+    /// The second: for a rule that keeps state, the event takes its place behind those that came
+    /// before. It is to be classified then, as others wait for it.
+    pub(crate) fn enter<'a>(&self, mut incoming: Incoming<'a>) -> Incoming<'a> {
+        if self.rule().keeps_state {
+            incoming.places = Some(self.keeper.enter(incoming.event.shares(&incoming.batch)));
+        }
+        incoming
+    }
+
+    /// The third: nothing is published yet.
+    pub(crate) fn classify<'a>(&self, incoming: Incoming<'a>) -> Classified<'a> {
+        let Incoming { event, batch, deadline, places } = incoming;
+        let started = Instant::now();
+        let isolated = classify(&self.filter, &self.keeper, places, &batch, deadline);
+        let outcome = self.outcome(isolated, started);
+        Classified { event, batch: Arc::new(batch), outcome, deadline }
+    }
+
+    /// The last.
     pub(crate) fn deliver_blocking(&self, classified: Classified<'_>) -> Response {
         Handle::current().block_on(self.deliver(classified))
-    }
-
-    fn read<'a>(&self, request: &Request<'a>) -> Result<(Event<'a>, Batch), EnvelopeError> {
-        Event::read(request.contract.or(self.contract), request.body, &request.origin)
-            .inspect_err(|_| telemetry::unreadable())
     }
 
     /// The outcome of a classification. What the rule did wrong is logged.
@@ -219,6 +260,35 @@ impl<P: Publisher> Pipeline<P> {
             (deadline, timeout) => deadline.or(timeout),
         }
     }
+}
+
+/// Has the rule classify a batch: with the state of each partition, if it keeps one.
+fn classify(
+    filter: &Arc<Filter>,
+    keeper: &Keeper,
+    places: Option<Places>,
+    batch: &Batch,
+    deadline: Option<Instant>,
+) -> Isolated {
+    match places {
+        Some(places) => keeper.classify(filter, places, batch, deadline),
+        None => filter.classify_isolating(batch, deadline),
+    }
+}
+
+async fn on_blocking_thread(work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = tokio::task::spawn_blocking(work).await {
+        tracing::error!(%error, "saving ended early");
+    }
+}
+
+/// An event that was read, and is not yet classified.
+pub(crate) struct Incoming<'a> {
+    event: Event<'a>,
+    batch: Batch,
+    deadline: Option<Instant>,
+    /// Where it stands in line, if it has to.
+    places: Option<Places>,
 }
 
 /// An event whose records are classified, and not yet delivered.

@@ -16,6 +16,8 @@ mod pipeline;
 
 mod state;
 
+mod keeper;
+
 #[cfg(feature = "default-rule")]
 mod threshold;
 
