@@ -23,8 +23,11 @@ use crate::limits::Limits;
 use crate::pipeline::DEFAULT_SUBJECT;
 use crate::pointer::FieldPointer;
 use crate::publish::{Ordering, sns};
+use crate::state::SaveEvery;
 
-pub use arguments::{BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, Span};
+pub use arguments::{
+    BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, SaveEveryOption, Span, StatePlace,
+};
 pub use options::{Options, SettingsSource};
 
 /// All that was told, brought together.
@@ -56,6 +59,10 @@ pub struct Config {
     pub message_group: Option<FieldPointer>,
     /// The partition keys for Firehose.
     pub partition_keys: Vec<PartitionKey>,
+    /// Where the state of a rule is saved; nowhere where there is none.
+    pub state: Option<StatePlace>,
+    /// How much may be learnt until it is saved.
+    pub state_every: Option<SaveEvery>,
     /// What the rule may use for a batch.
     pub limits: Limits,
 }
@@ -150,6 +157,8 @@ impl Config {
             cooldown: options.cooldown,
             message_group: options.message_group,
             partition_keys: options.partition_key.unwrap_or_default(),
+            state: options.state,
+            state_every: options.state_every.map(|SaveEveryOption(every)| every),
             limits: Limits {
                 time: options.time_limit_ms.map_or(default.time, Duration::from_millis),
                 memory_bytes: options

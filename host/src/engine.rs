@@ -31,6 +31,8 @@ const KEEP_RESIDENT_TABLE_BYTES: usize = 4096;
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     limits: Limits,
+    /// How many instances can live at once.
+    max_instances: u32,
     _clock: Arc<Clock>,
 }
 
@@ -41,14 +43,19 @@ impl Engine {
     ///
     /// If the machine cannot give what the engine needs: address space, or a thread.
     pub fn new(limits: Limits) -> Result<Self, EngineError> {
-        let wasmtime = start(&limits).map_err(EngineError::Start)?;
+        let (wasmtime, max_instances) = start(&limits).map_err(EngineError::Start)?;
         let clock = Clock::start(wasmtime.clone()).map_err(EngineError::Clock)?;
-        Ok(Self { wasmtime, limits, _clock: Arc::new(clock) })
+        Ok(Self { wasmtime, limits, max_instances, _clock: Arc::new(clock) })
     }
 
     /// The limits that every rule of this engine runs within.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How many instances can live at once.
+    pub(crate) fn max_instances(&self) -> usize {
+        self.max_instances as usize
     }
 
     /// A store for one instance, with all limits set but the time, which starts with each call.
@@ -74,13 +81,13 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-/// Starts an engine for as many instances as there is address space for.
-fn start(limits: &Limits) -> wasmtime::Result<wasmtime::Engine> {
+/// Starts an engine for as many instances as there is address space for, and says how many.
+fn start(limits: &Limits) -> wasmtime::Result<(wasmtime::Engine, u32)> {
     let mut instances = MAX_INSTANCES;
     loop {
         match wasmtime::Engine::new(&config(limits, instances)?) {
             Err(_) if instances > MIN_INSTANCES => instances /= 2,
-            started => return started,
+            started => return started.map(|engine| (engine, instances)),
         }
     }
 }

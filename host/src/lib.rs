@@ -24,7 +24,7 @@
 //!
 //! The library alone needs neither the AWS SDK nor the wasm target. Its features: `sns` publishes to
 //! Amazon SNS; `sqs` sends dead letters to Amazon SQS; `oci`, `https` and `s3` fetch rules from where
-//! they say; `default-rule` embeds the threshold rule;
+//! they say; `s3` and `dynamodb` keep the state of rules; `default-rule` embeds the threshold rule;
 //! `cli` and `lambda` are the binary's.
 //!
 //! In the order of the flow:
@@ -35,6 +35,7 @@
 //! - [`Rule`]: a component, checked to be one; [opened](Rule::open) with settings it is a [`Filter`]
 //! - [`verify`]: the checks that a rule passes before it runs: signature, settings, golden records
 //! - [`CodeCache`]: spares a rule from being compiled whenever it is loaded
+//! - [`state`]: what a rule has learnt, kept for each partition of a stream
 //! - [`Batch`]: the payloads of an event, as they go to the rule
 //! - [`Outcome`]: what the rule answered, checked against the contract; [`Isolated`] from the records
 //!   on which it failed
@@ -70,6 +71,10 @@ mod rule;
 mod filter;
 
 pub mod verify;
+
+mod turns;
+
+pub mod state;
 
 mod batch;
 

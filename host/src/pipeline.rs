@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -13,6 +13,7 @@ use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
 use crate::response::Response;
+use crate::state::{Keeper, Places};
 use crate::telemetry;
 
 /// The subject of messages, as the pipelines that Weir replaces wrote it.
@@ -23,6 +24,9 @@ pub const DEFAULT_SUBJECT: &str = "Sent from Kinesis Analytics";
 pub struct Pipeline<P> {
     contract: Option<Contract>,
     rule: LiveRule,
+    keeper: Arc<Keeper>,
+    /// Held while an event takes its place for the rule that serves: one after it has a later rule.
+    entrance: Mutex<()>,
     delivery: Delivery<P>,
     publish_timeout: Option<Duration>,
 }
@@ -48,6 +52,8 @@ impl<P: Publisher> Pipeline<P> {
         Self {
             contract: None,
             rule: rule.into(),
+            keeper: Arc::default(),
+            entrance: Mutex::default(),
             delivery: Delivery::new(publisher, DEFAULT_SUBJECT),
             publish_timeout: None,
         }
@@ -107,6 +113,12 @@ impl<P: Publisher> Pipeline<P> {
         self
     }
 
+    /// Sets where the state of a rule that keeps one is kept. By default nowhere but in memory.
+    pub fn keeper(mut self, keeper: Keeper) -> Self {
+        self.keeper = Arc::new(keeper);
+        self
+    }
+
     /// Processes an event: reads it, has the rule classify its records, publishes those that are
     /// flagged, and answers each one. A record is answered as done only when all it required is
     /// confirmed.
@@ -122,11 +134,11 @@ impl<P: Publisher> Pipeline<P> {
     ///
     /// Outside a tokio runtime.
     pub async fn process(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
-        let (event, batch) = self.read(&request)?;
-        let serving = self.rule.serving();
-        let (shared, rule) = (Arc::clone(&batch), Arc::clone(&serving));
+        let Incoming { event, batch, deadline, serving, places } = self.enter(self.read(request)?);
+        let (rule, keeper, shared) =
+            (Arc::clone(&serving), Arc::clone(&self.keeper), Arc::clone(&batch));
+        let classify = move || classify(&rule, &keeper, places, &shared, deadline);
         let started = Instant::now();
-        let classify = move || rule.classify(&shared, request.deadline);
         let outcome = match tokio::task::spawn_blocking(classify).await {
             Ok(isolated) => outcome(&serving, isolated, started),
             Err(error) => {
@@ -137,7 +149,7 @@ impl<P: Publisher> Pipeline<P> {
                 Outcome::unclassified(batch.len(), &reason)
             }
         };
-        let classified = Classified { event, batch, serving, outcome, deadline: request.deadline };
+        let classified = Classified { event, batch, serving, outcome, deadline };
         Ok(self.deliver(classified).await)
     }
 
@@ -154,8 +166,30 @@ impl<P: Publisher> Pipeline<P> {
     /// [`spawn_blocking`](tokio::task::spawn_blocking), or on a thread that has
     /// [entered](tokio::runtime::Handle::enter) the runtime.
     pub fn process_blocking(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
-        let classified = self.classify(request)?;
+        let classified = self.classify(self.enter(self.read(request)?));
         Ok(self.deliver_blocking(classified))
+    }
+
+    /// Begins to save the states that are due. States are saved while events come; this is for the
+    /// time when none do.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn save_due_states(&self) {
+        let keeper = Arc::clone(&self.keeper);
+        on_blocking_thread(move || keeper.save_due()).await;
+    }
+
+    /// Saves the states that are not saved yet, and waits until they are. To be called at the end:
+    /// what is learnt until the process ends is lost without it.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn save_states(&self) {
+        let keeper = Arc::clone(&self.keeper);
+        on_blocking_thread(move || keeper.save_all()).await;
     }
 
     /// The rule that serves: it can be changed at any time.
@@ -163,28 +197,42 @@ impl<P: Publisher> Pipeline<P> {
         &self.rule
     }
 
-    /// The first half of [`process_blocking`](Self::process_blocking): nothing is published yet.
-    pub(crate) fn classify<'a>(
-        &self,
-        request: Request<'a>,
-    ) -> Result<Classified<'a>, EnvelopeError> {
-        let (event, batch) = self.read(&request)?;
-        let serving = self.rule.serving();
-        let started = Instant::now();
-        let isolated = serving.classify(&batch, request.deadline);
-        let outcome = outcome(&serving, isolated, started);
-        Ok(Classified { event, batch, serving, outcome, deadline: request.deadline })
+    /// The first step of [`process_blocking`](Self::process_blocking).
+    pub(crate) fn read<'a>(&self, request: Request<'a>) -> Result<Unentered<'a>, EnvelopeError> {
+        let Request { body, contract, origin, deadline } = request;
+        let (event, batch) = Event::read(contract.or(self.contract), body, &origin)
+            .inspect_err(|_| telemetry::unreadable())?;
+        Ok(Unentered { event, batch: Arc::new(batch), deadline })
     }
 
-    /// The other half.
+    /// The second: the event takes the rule that serves, which will classify all of it, and for one
+    /// that keeps state its place behind the events that came before. It is to be classified then, as
+    /// others wait for it.
+    pub(crate) fn enter<'a>(&self, unentered: Unentered<'a>) -> Incoming<'a> {
+        let Unentered { event, batch, deadline } = unentered;
+        let mut serving = self.rule.serving();
+        let mut places = None;
+        if serving.keeps_state() {
+            // No event behind another has an earlier rule: a state is handed on, never back.
+            let _entrance = self.entrance.lock().unwrap_or_else(PoisonError::into_inner);
+            serving = self.rule.serving();
+            places = serving.keeps_state().then(|| self.keeper.enter(event.shares(&batch)));
+        }
+        Incoming { event, batch, deadline, serving, places }
+    }
+
+    /// The third: nothing is published yet.
+    pub(crate) fn classify<'a>(&self, incoming: Incoming<'a>) -> Classified<'a> {
+        let Incoming { event, batch, deadline, serving, places } = incoming;
+        let started = Instant::now();
+        let isolated = classify(&serving, &self.keeper, places, &batch, deadline);
+        let outcome = outcome(&serving, isolated, started);
+        Classified { event, batch, serving, outcome, deadline }
+    }
+
+    /// The last.
     pub(crate) fn deliver_blocking(&self, classified: Classified<'_>) -> Response {
         Handle::current().block_on(self.deliver(classified))
-    }
-
-    fn read<'a>(&self, request: &Request<'a>) -> Result<(Event<'a>, Arc<Batch>), EnvelopeError> {
-        Event::read(request.contract.or(self.contract), request.body, &request.origin)
-            .map(|(event, batch)| (event, Arc::new(batch)))
-            .inspect_err(|_| telemetry::unreadable())
     }
 
     async fn deliver(&self, classified: Classified<'_>) -> Response {
@@ -201,6 +249,44 @@ impl<P: Publisher> Pipeline<P> {
             (deadline, timeout) => deadline.or(timeout),
         }
     }
+}
+
+/// Has the rule classify a batch: with the state of each partition, if it keeps one.
+fn classify(
+    serving: &Serving,
+    keeper: &Keeper,
+    places: Option<Places>,
+    batch: &Arc<Batch>,
+    deadline: Option<Instant>,
+) -> Isolated {
+    serving.classify(batch, deadline, |filter| match places {
+        Some(places) => keeper.classify(filter, places, batch, deadline),
+        None => filter.classify_isolating(batch, deadline),
+    })
+}
+
+async fn on_blocking_thread(work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = tokio::task::spawn_blocking(work).await {
+        tracing::error!(%error, "saving ended early");
+    }
+}
+
+/// An event that was read.
+pub(crate) struct Unentered<'a> {
+    event: Event<'a>,
+    batch: Arc<Batch>,
+    deadline: Option<Instant>,
+}
+
+/// An event that has its rule, and is not yet classified.
+pub(crate) struct Incoming<'a> {
+    event: Event<'a>,
+    batch: Arc<Batch>,
+    deadline: Option<Instant>,
+    /// The rule that is to classify all of it.
+    serving: Arc<Serving>,
+    /// Where it stands in line, if it has to.
+    places: Option<Places>,
 }
 
 /// An event whose records are classified, and not yet delivered.

@@ -13,6 +13,11 @@
 //! | `weir_publish_seconds` | | time to publish the alerts of an event that has some |
 //! | `weir_instances_recycled_total` | | rule instances given up, for a fault or at their deadline |
 //! | `weir_isolation_runs_total` | | runs made to find records that make the rule fail |
+//! | `weir_replayed_records_total` | | records that came again and were not learnt again |
+//! | `weir_state_restores_total` | `result` | what was found in the store: `restored`, `nothing`, `refused`, `unavailable` |
+//! | `weir_state_saves_total` | `result` | `stored`, `superseded` (by another process), `failed` |
+//! | `weir_state_save_seconds` | | time to store a state |
+//! | `weir_state_losses_total` | `cause` | what was learnt and is gone: `fault`, `refused`, `superseded`, `unsaved` |
 //! | `weir_rule_info` | `rule`, `version`, `digest` | 1 for the rule that serves, 0 for one that did |
 //! | `weir_rule_transitions_total` | `transition` | [changes](crate::live::Transition) in which rule serves or is tried |
 //! | `weir_shadow_records_total` | `serving`, `candidate` | what both say of the records that a candidate in shadow was run on |
@@ -33,7 +38,8 @@ use crate::response::{Counts, FailedRecord};
 use crate::rule::{Description, Rule};
 
 /// The histograms of time, in seconds.
-pub const HISTOGRAMS: [&str; 2] = ["weir_classify_seconds", "weir_publish_seconds"];
+pub const HISTOGRAMS: [&str; 3] =
+    ["weir_classify_seconds", "weir_publish_seconds", "weir_state_save_seconds"];
 
 /// Tells the recorder what is counted. Call it once, after the recorder is set.
 pub fn describe() {
@@ -47,6 +53,11 @@ pub fn describe() {
     describe_histogram!("weir_publish_seconds", Unit::Seconds, "Time to publish an event's alerts");
     describe_counter!("weir_instances_recycled_total", Unit::Count, "Rule instances given up");
     describe_counter!("weir_isolation_runs_total", Unit::Count, "Runs to find records at fault");
+    describe_counter!("weir_replayed_records_total", Unit::Count, "Records not learnt again");
+    describe_counter!("weir_state_restores_total", Unit::Count, "States looked for in the store");
+    describe_counter!("weir_state_saves_total", Unit::Count, "States by what became of saving");
+    describe_histogram!("weir_state_save_seconds", Unit::Seconds, "Time to store a state");
+    describe_counter!("weir_state_losses_total", Unit::Count, "States that were lost");
     describe_gauge!("weir_rule_info", Unit::Count, "The rule that serves");
     describe_counter!("weir_rule_transitions_total", Unit::Count, "Changes of the rule");
     describe_counter!("weir_shadow_records_total", Unit::Count, "Records judged by two rules");
@@ -105,6 +116,25 @@ pub(crate) fn classified(elapsed: Duration, isolated: &Isolated) {
     histogram!("weir_classify_seconds").record(elapsed);
     counter!("weir_instances_recycled_total").increment(isolated.faulted_runs.into());
     counter!("weir_isolation_runs_total").increment(isolated.extra_runs.into());
+}
+
+pub(crate) fn replayed(records: usize) {
+    if records > 0 {
+        counter!("weir_replayed_records_total").increment(records as u64);
+    }
+}
+
+pub(crate) fn state_restored(result: &'static str) {
+    counter!("weir_state_restores_total", "result" => result).increment(1);
+}
+
+pub(crate) fn state_saved(elapsed: Duration, result: &'static str) {
+    histogram!("weir_state_save_seconds").record(elapsed);
+    counter!("weir_state_saves_total", "result" => result).increment(1);
+}
+
+pub(crate) fn state_lost(cause: &'static str) {
+    counter!("weir_state_losses_total", "cause" => cause).increment(1);
 }
 
 pub(crate) fn published(elapsed: Duration, results: &[Result<(), PublishError>]) {

@@ -14,6 +14,7 @@ mod rule_author;
 mod signals;
 mod sns;
 mod sns_faults;
+mod state;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,11 @@
 //! Support for testing Weir from outside: the real binary against real servers.
 //!
 //! - [`weir`]: the binary, built once and run with a clean environment
+//! - [`rule`]: rules that a test writes itself
 //! - [`event`]: what is inside an event, read independently of Weir
 //! - [`memory`]: what stays resident of a process
 //! - [`Moto`]: a server that speaks the AWS APIs, with [`sns`] topics and [`sqs`] queues
+//! - [`states`]: where states are kept on it
 //! - [`ScriptedSns`]: one that answers `PublishBatch` as a test wants it
 //! - [`FaultProxy`]: one between Weir and a [`Moto`] server, that does what networks do
 //! - [`stream_service`]: what calls Weir, and how it takes the answers
@@ -19,6 +21,8 @@ mod target;
 
 pub mod weir;
 
+pub mod rule;
+
 pub mod event;
 
 pub mod memory;
@@ -28,6 +32,8 @@ mod moto;
 mod aws;
 
 pub mod sns;
+
+pub mod states;
 
 mod http;
 

@@ -7,13 +7,14 @@ use clap::Args;
 
 use super::exit::Failure;
 use crate::bad_record::OnBadRecord;
-use crate::config::{BadRecords, Config, CooldownOption, Options, PartitionKey};
+use crate::config::{BadRecords, Config, CooldownOption, Options, PartitionKey, StatePlace};
 use crate::dead_letter::{DeadLetterFile, sqs::SqsQueue};
 use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::pipeline::Pipeline;
 use crate::publish::{Cooldown, Publisher};
 use crate::rule::{Description, Rule};
+use crate::state::{DynamoDbStore, FileStore, Keeper, S3Store};
 
 /// The arguments that say how to process events: those that `run` and `lambda` share.
 #[derive(Clone, Debug, Default, Args)]
@@ -49,11 +50,13 @@ pub(super) fn open_filter(config: &Config) -> Result<Filter, Failure> {
 pub(super) async fn pipeline<P: Publisher>(
     config: &Config,
     filter: Filter,
+    keeper: Keeper,
     publisher: P,
 ) -> Result<Pipeline<P>, Failure> {
     let mut pipeline = Pipeline::new(filter, publisher)
         .subject(&config.subject)
-        .on_bad_record(on_bad_record(&config.bad_records).await?);
+        .on_bad_record(on_bad_record(&config.bad_records).await?)
+        .keeper(keeper);
     if let Some(contract) = config.contract {
         pipeline = pipeline.contract(contract);
     }
@@ -73,6 +76,26 @@ pub(super) async fn pipeline<P: Publisher>(
         pipeline = pipeline.partition_key(name, field.clone());
     }
     Ok(pipeline)
+}
+
+/// What keeps the state of rules, as a configuration says.
+pub(super) async fn keeper(config: &Config) -> Result<Keeper, Failure> {
+    let keeper = match &config.state {
+        None => Keeper::default(),
+        Some(StatePlace::Directory(directory)) => {
+            let store = FileStore::open(directory);
+            let context = || format!("states in {}", directory.display());
+            Keeper::new(store.with_context(context).map_err(Failure::Usage)?)
+        }
+        Some(StatePlace::S3 { bucket, prefix }) => {
+            Keeper::new(S3Store::connect(bucket, prefix).await)
+        }
+        Some(StatePlace::DynamoDb(table)) => Keeper::new(DynamoDbStore::connect(table).await),
+    };
+    Ok(match config.state_every {
+        Some(every) => keeper.save_every(every),
+        None => keeper,
+    })
 }
 
 async fn on_bad_record(policy: &BadRecords) -> Result<OnBadRecord, Failure> {

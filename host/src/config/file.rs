@@ -3,7 +3,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::arguments::CacheOption;
+use super::arguments::{CacheOption, StatePlace};
 use super::options::{Options, SettingsSource};
 
 /// Reads a configuration file, which is TOML. Paths in it are relative to its folder.
@@ -19,6 +19,9 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
     }
     if let Some(place) = options.dead_letter.as_mut().filter(|place| !place.contains("://")) {
         *place = folder.join(&*place).to_string_lossy().into_owned();
+    }
+    if let Some(StatePlace::Directory(directory)) = &mut options.state {
+        *directory = folder.join(&*directory);
     }
     if let Some(SettingsSource::File(file)) = &mut options.settings {
         *file = folder.join(&*file);
@@ -47,6 +50,8 @@ mod tests {
             on-bad-record = "drop"
             ordering = "shard"
             publish-timeout = "10s"
+            state = "states"
+            state-every = 500
             settings = { columns = ["/pulse"] }
         "#;
         fs::write(&file, text).expect("a file");
@@ -60,6 +65,8 @@ mod tests {
         assert_eq!(options.upper, Some(1.5));
         assert_eq!(options.rule, Some(folder.join("rules/other.wasm")));
         assert_eq!(options.cache, Some(CacheOption::Directory(folder.join("cache"))));
+        assert_eq!(options.state, Some(StatePlace::Directory(folder.join("states"))));
+        assert_eq!(options.state_every, "500".parse().ok());
         assert_eq!(options.max_publish_bytes, Some(1 << 20));
         assert_eq!(options.ordering, Some(crate::publish::Ordering::Shard));
         assert_eq!(options.partition_key.as_ref().map(Vec::len), Some(1));

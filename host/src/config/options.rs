@@ -7,7 +7,9 @@ use clap::{Args, Parser};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::arguments::{BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, Span};
+use super::arguments::{
+    BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, SaveEveryOption, Span, StatePlace,
+};
 use crate::contract::Contract;
 use crate::pointer::FieldPointer;
 use crate::publish::Ordering;
@@ -102,6 +104,16 @@ pub struct Options {
     #[arg(long, value_name = "NAME=POINTER", value_delimiter = ',')]
     pub partition_key: Option<Vec<PartitionKey>>,
 
+    /// Where the state of a rule that keeps one is saved: a directory, s3://BUCKET/PREFIX or
+    /// dynamodb://TABLE [default: nowhere; it ends with the process]
+    #[arg(long, value_name = "URL|DIR")]
+    pub state: Option<StatePlace>,
+
+    /// Records of a partition, or time, after which its state is saved, such as 10000 or 30s
+    /// [default: 30s; in Lambda, 1, which is every event]
+    #[arg(long, value_name = "N|DURATION")]
+    pub state_every: Option<SaveEveryOption>,
+
     /// Time the rule may take for a batch, in milliseconds [default: 1000]
     #[arg(long, value_name = "N")]
     pub time_limit_ms: Option<u64>,
@@ -154,6 +166,8 @@ impl Options {
             cooldown: self.cooldown.or(below.cooldown),
             message_group: self.message_group.or(below.message_group),
             partition_key: self.partition_key.or(below.partition_key),
+            state: self.state.or(below.state),
+            state_every: self.state_every.or(below.state_every),
             time_limit_ms: self.time_limit_ms.or(below.time_limit_ms),
             memory_limit_mib: self.memory_limit_mib.or(below.memory_limit_mib),
             output_limit_mib: self.output_limit_mib.or(below.output_limit_mib),

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use super::agreement::Agreement;
-use super::hand_over::State;
 use super::policy::UpdatePolicy;
 use super::probation::{self, Troubles};
 use super::queue::{Feed, Interest, queue};
@@ -54,15 +53,11 @@ struct Shadow {
     agreement: Arc<Mutex<Agreement>>,
     /// Whether it is to serve if it agrees.
     decides: bool,
-    /// Whether it took over the state of the serving rule.
-    inherits: bool,
     thread: JoinHandle<()>,
 }
 
 struct Probation {
     last_good: Arc<Filter>,
-    /// What that one knew when it lost its place.
-    state: State,
     troubles: Arc<Mutex<Troubles>>,
 }
 
@@ -100,11 +95,8 @@ impl Machine {
         if self.policy.promote_after > 0 {
             return self.begin_shadow(&mut progress, candidate, true);
         }
-        let serving = self.serving();
-        let state = State::of(&serving.filter);
-        state.hand_over(&candidate);
         self.withdraw_for(&mut progress, "another rule was offered");
-        self.switch(&mut progress, candidate, state, &Transition::Switched)
+        self.switch(&mut progress, candidate, &Transition::Switched)
     }
 
     pub(super) fn shadow(&self, candidate: Arc<Filter>) -> Offer {
@@ -137,7 +129,6 @@ impl Machine {
     pub(super) fn swap(&self, filter: Arc<Filter>) {
         let mut progress = self.progress();
         let old = self.serving();
-        State::of(&old.filter).hand_over(&filter);
         progress.trial = None;
         self.serve(Arc::clone(&filter), None);
         telemetry::served(old.rule());
@@ -200,7 +191,6 @@ impl Machine {
     ) -> Offer {
         self.withdraw_for(progress, "another rule was offered");
         let serving = self.serving();
-        let inherits = State::of(&serving.filter).hand_over(&candidate);
         let agreement = Arc::new(Mutex::new(Agreement::default()));
         let (feed, samples) = queue(Interest::All);
 
@@ -215,7 +205,7 @@ impl Machine {
         };
         self.serve(Arc::clone(&serving.filter), Some(feed));
         Transition::Shadowed.record(&candidate, &serving.filter);
-        let shadow = Shadow { candidate, agreement, decides, inherits, thread };
+        let shadow = Shadow { candidate, agreement, decides, thread };
         progress.trial = Some(Trial::Shadow(shadow));
         Offer::Shadows
     }
@@ -225,14 +215,13 @@ impl Machine {
         &self,
         progress: &mut Progress,
         candidate: Arc<Filter>,
-        state: State,
         transition: &Transition,
     ) -> Offer {
         let last_good = Arc::clone(&self.serving().filter);
         let window = self.policy.rollback_window.min(LONGEST_WINDOW);
         let mut feed = None;
         if !window.is_zero() {
-            match self.begin_probation(progress, &last_good, state, window) {
+            match self.begin_probation(progress, &last_good, window) {
                 Ok(begun) => feed = Some(begun),
                 Err(error) => return not_begun(&candidate, &error),
             }
@@ -248,7 +237,6 @@ impl Machine {
         &self,
         progress: &mut Progress,
         last_good: &Arc<Filter>,
-        state: State,
         window: Duration,
     ) -> io::Result<Feed> {
         let troubles = Arc::new(Mutex::new(Troubles::default()));
@@ -260,7 +248,7 @@ impl Machine {
         let run = move || probation::run(&filter, &samples, &shared, &policy, end);
         let panicked = probation::Decision::RollBack("the host panicked when it compared".into());
         self.begin(progress, "weir-probation", run, panicked, Self::watched)?;
-        let probation = Probation { last_good: Arc::clone(last_good), state, troubles };
+        let probation = Probation { last_good: Arc::clone(last_good), troubles };
         progress.trial = Some(Trial::Probation(probation));
         Ok(feed)
     }
@@ -291,17 +279,12 @@ impl Machine {
         let mut progress = self.progress();
         let progress = &mut *progress;
         let ended = progress.trial.take_if(|_| progress.trials == number);
-        let Some(Trial::Shadow(Shadow { candidate, inherits, .. })) = ended else { return };
+        let Some(Trial::Shadow(Shadow { candidate, .. })) = ended else { return };
         let serving = self.serving();
         match decision {
             shadow::Decision::Promote(why) => {
-                let state = State::of(&serving.filter);
-                // What it could not take over, it has learnt from the same records since.
-                if inherits {
-                    state.hand_over(&candidate);
-                }
                 let promoted = Transition::Promoted(why);
-                if self.switch(progress, candidate, state, &promoted) == Offer::Later {
+                if self.switch(progress, candidate, &promoted) == Offer::Later {
                     self.serve(Arc::clone(&serving.filter), None);
                 }
             }
@@ -333,12 +316,11 @@ impl Machine {
         }
     }
 
-    /// Gives the rule before its place back, and what it knew.
+    /// Gives the rule before its place back.
     fn roll_back(&self, progress: &mut Progress, why: &str) {
         let Some(Trial::Probation(probation)) = progress.trial.take() else { return };
-        let Probation { last_good, state, .. } = probation;
+        let last_good = probation.last_good;
         let bad = self.serving();
-        state.hand_over(&last_good);
         self.serve(Arc::clone(&last_good), None);
         telemetry::served(bad.rule());
         telemetry::serves(last_good.rule());

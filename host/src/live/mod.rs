@@ -23,8 +23,6 @@
 
 mod agreement;
 
-mod hand_over;
-
 mod machine;
 
 mod policy;

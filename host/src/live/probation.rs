@@ -60,11 +60,9 @@ pub(super) fn run(
     }
 }
 
-/// What is wrong with a batch, and not wrong when the rule before classifies it. That one learns
-/// nothing from it: the records count as replayed.
+/// What is wrong with a batch, and not wrong when the rule before classifies it.
 fn compare(last_good: &Filter, sample: &Sample) -> Troubles {
-    let batch = sample.batch.part(0..sample.batch.len()).replayed(sample.batch.len());
-    let (before, _) = sample.again(last_good, &batch);
+    let (before, _) = sample.again(last_good);
     let fault = wrong(&sample.classified).filter(|_| wrong(&before).is_none());
     let outcome = &sample.classified.outcome;
     let failures = failed_only_by(outcome, &before.outcome);

@@ -132,13 +132,13 @@ impl Samples {
 
 impl Sample {
     /// Has another rule classify the batch, in no more time than the first might have taken.
-    /// Answers with how long it took, too.
-    pub(super) fn again(&self, filter: &Filter, batch: &Batch) -> (Isolated, Duration) {
+    /// Answers with how long it took, too. One that keeps state does it with a state of its own.
+    pub(super) fn again(&self, filter: &Filter) -> (Isolated, Duration) {
         // As long again as it may run: to tell which records it faults on.
         let most = filter.limits().time.saturating_mul(2);
         let allowed = self.allowed.map_or(most, |allowed| allowed.min(most));
         let started = Instant::now();
-        let isolated = filter.classify_isolating(batch, started.checked_add(allowed));
+        let isolated = filter.classify_isolating(&self.batch, started.checked_add(allowed));
         (isolated, started.elapsed())
     }
 }

@@ -24,10 +24,20 @@ impl Serving {
         self.filter.rule()
     }
 
-    /// Classifies a batch as far as the rule can.
-    pub(crate) fn classify(&self, batch: &Arc<Batch>, deadline: Option<Instant>) -> Isolated {
+    /// Whether it keeps state.
+    pub(crate) fn keeps_state(&self) -> bool {
+        self.filter.description().keeps_state
+    }
+
+    /// Has the rule `run` on a batch.
+    pub(crate) fn classify(
+        &self,
+        batch: &Arc<Batch>,
+        deadline: Option<Instant>,
+        run: impl FnOnce(&Arc<Filter>) -> Isolated,
+    ) -> Isolated {
         let started = Instant::now();
-        let isolated = self.filter.classify_isolating(batch, deadline);
+        let isolated = run(&self.filter);
         if let Some(feed) = &self.feed {
             let allowed = deadline.map(|deadline| deadline.saturating_duration_since(started));
             feed.offer(batch, &isolated, started.elapsed(), allowed);

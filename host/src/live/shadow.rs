@@ -38,7 +38,7 @@ pub(super) fn run(
 
 /// Has the candidate classify a batch, and compares.
 fn compare(candidate: &Filter, sample: &Sample) -> Agreement {
-    let (classified, candidate_time) = sample.again(candidate, &sample.batch);
+    let (classified, candidate_time) = sample.again(candidate);
     let mut agreement = Agreement::of(&sample.classified.outcome, &classified.outcome);
     agreement.serving_time = sample.elapsed;
     agreement.candidate_time = candidate_time;

@@ -18,6 +18,8 @@ mod state;
 
 mod live;
 
+mod keeper;
+
 #[cfg(feature = "default-rule")]
 mod threshold;
 
