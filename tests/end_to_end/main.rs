@@ -7,6 +7,7 @@ mod deployment;
 mod examples;
 mod faults;
 mod lambda;
+mod languages;
 mod library;
 mod memory;
 mod observability;
@@ -15,6 +16,7 @@ mod signals;
 mod sns;
 mod sns_faults;
 mod state;
+mod sources;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -20,6 +20,8 @@ mod live;
 
 mod keeper;
 
+mod wasi;
+
 #[cfg(feature = "default-rule")]
 mod threshold;
 
