@@ -19,13 +19,19 @@ use serde_json::{Map, Value};
 
 use crate::code::CodeCache;
 use crate::contract::Contract;
+use crate::digest::Digest;
+use crate::grant::Grant;
 use crate::limits::Limits;
 use crate::pipeline::DEFAULT_SUBJECT;
 use crate::pointer::FieldPointer;
 use crate::publish::{Ordering, sns};
 use crate::recording::{RecorderOptions, Sampling};
+use crate::source::{FetchLimits, RuleSource};
+use crate::state::SaveEvery;
 
-pub use arguments::{BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, Span};
+pub use arguments::{
+    BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, SaveEveryOption, Span, StatePlace,
+};
 pub use options::{Options, SettingsSource};
 
 /// How many bytes a recording may have, unless it is set.
@@ -36,8 +42,12 @@ const DEFAULT_RECORD_BYTES: u64 = 100 << 20;
 pub struct Config {
     /// The contract of every event; told by its shape where there is none.
     pub contract: Option<Contract>,
-    /// An embedded rule's name, or a component's file; the default where there is none.
-    pub rule: Option<PathBuf>,
+    /// Where the rule comes from, with what it must be; the embedded default where there is none.
+    pub rule: Option<RuleSource>,
+    /// What fetching it may take.
+    pub fetch: FetchLimits,
+    /// What it may import.
+    pub grants: Vec<Grant>,
     /// Where its native code is looked for, and kept.
     pub code: CodeCache,
     /// The settings document to open the rule with, as JSON.
@@ -62,6 +72,10 @@ pub struct Config {
     pub partition_keys: Vec<PartitionKey>,
     /// How traffic is recorded; it is not where there is none.
     pub recorder: Option<RecorderOptions>,
+    /// Where the state of a rule is saved; nowhere where there is none.
+    pub state: Option<StatePlace>,
+    /// How much may be learnt until it is saved.
+    pub state_every: Option<SaveEvery>,
     /// What the rule may use for a batch.
     pub limits: Limits,
 }
@@ -127,7 +141,8 @@ impl Config {
             settings.extend(layer.settings_document()?);
             options = layer.over(options);
         }
-        let code = code_cache(options.cache.take(), options.rule.as_deref(), environment);
+        let file = options.rule.as_ref().and_then(RuleSource::path);
+        let code = code_cache(options.cache.take(), file, environment);
         Self::new(options, settings, code)
     }
 
@@ -136,16 +151,21 @@ impl Config {
         settings: Map<String, Value>,
         code: CodeCache,
     ) -> anyhow::Result<Self> {
+        let recorder = recorder(&options)?;
         let subject = options.subject.unwrap_or_else(|| DEFAULT_SUBJECT.to_owned());
         sns::check_subject(&subject).with_context(|| format!("subject {subject:?}"))?;
         let default = Limits::default();
         if let Some(mib) = options.memory_limit_mib.filter(|mib| !(1..=4096).contains(mib)) {
             bail!("memory limit: expected 1 to 4096 MiB, found {mib}");
         }
-        let recorder = recorder(&options)?;
         Ok(Self {
             contract: options.contract,
-            rule: options.rule,
+            rule: pinned(options.rule, options.rule_digest)?,
+            fetch: FetchLimits {
+                time: options.rule_timeout.map_or(FetchLimits::default().time, |Span(time)| time),
+                ..FetchLimits::default()
+            },
+            grants: options.grant.unwrap_or_default(),
             code,
             settings: Value::Object(settings).to_string(),
             topic: options.topic,
@@ -158,6 +178,8 @@ impl Config {
             message_group: options.message_group,
             partition_keys: options.partition_key.unwrap_or_default(),
             recorder,
+            state: options.state,
+            state_every: options.state_every.map(|SaveEveryOption(every)| every),
             limits: Limits {
                 time: options.time_limit_ms.map_or(default.time, Duration::from_millis),
                 memory_bytes: options
@@ -191,6 +213,20 @@ fn recorder(options: &Options) -> anyhow::Result<Option<RecorderOptions>> {
     };
     let redact = options.record_redact.clone().unwrap_or_default();
     Ok(Some(RecorderOptions { folder, max_bytes, sampling, redact }))
+}
+
+/// The source with the digest that was named beside it.
+fn pinned(
+    source: Option<RuleSource>,
+    digest: Option<Digest>,
+) -> anyhow::Result<Option<RuleSource>> {
+    let Some(digest) = digest else { return Ok(source) };
+    match source.or_else(RuleSource::embedded_default) {
+        Some(source) if source.pin().is_some_and(|pin| pin != digest) => {
+            bail!("rule-digest: expected the digest at the end of rule {source}, found {digest}")
+        }
+        source => Ok(source.map(|source| source.pinned(digest))),
+    }
 }
 
 /// Where the native code of a rule's file is looked for, and kept: beside it, where `weir precompile`
@@ -314,6 +350,22 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_pins_whichever_rule_runs() {
+        let digest = Digest::of(b"");
+        let flag = format!("--rule-digest={digest}");
+        let pin = |flags: &[&str]| load(flags, &[]).map(|config| config.rule?.pin());
+        assert_eq!(pin(&[&flag, "--rule=a.wasm"]).expect("a pin"), Some(digest));
+        let both = format!("--rule=a.wasm#{digest}");
+        assert_eq!(pin(&[&flag, &both]).expect("the same"), Some(digest));
+        let other = format!("--rule=a.wasm#{}", Digest::of(b"other"));
+        assert!(pin(&[&flag, &other]).is_err());
+        assert_eq!(
+            pin(&[&flag]).expect("the default rule").is_some(),
+            cfg!(feature = "default-rule")
+        );
+    }
+
+    #[test]
     fn a_place_for_dead_letters_is_enough_to_send_them_there() {
         let bad_records = |flags: &[&str]| load(flags, &[]).map(|config| config.bad_records);
         let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/bad";
@@ -350,9 +402,10 @@ mod tests {
         for argument in Options::augment_args(Command::new("weir")).get_arguments() {
             let Some(name) = argument.get_long() else { continue };
             let values = ["1.5", "1", "true", "30s", "key", "fail", "/a=5m", "/a", "a=/a", "{}"];
+            let digest = Digest::of(b"").to_string();
             let set = values
                 .into_iter()
-                .chain(["ndjson"])
+                .chain(["ndjson", "inert-wasi", &digest])
                 .find_map(|value| Options::parse_from_flags(&[&format!("--{name}={value}")]).ok());
             let set = set.unwrap_or_else(|| panic!("no sample value for --{name}"));
             assert_ne!(set, Options::default(), "--{name} sets something");

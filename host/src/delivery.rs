@@ -16,7 +16,7 @@ use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Message, Ordering, Publisher, Step, Window, publish_in_order};
 use crate::receipt::PublishError;
 use crate::response::{Counts, FailedRecord, Response};
-use crate::rule::Description;
+use crate::rule::Rule;
 use crate::telemetry;
 
 /// How events are delivered.
@@ -50,7 +50,7 @@ impl<P> Delivery<P> {
 /// Publishes what the rule flagged in an event, deals with what is bad, and answers.
 pub(crate) async fn deliver<P: Publisher>(
     delivery: &Delivery<P>,
-    rule: &Description,
+    rule: &Rule,
     event: &Event<'_>,
     batch: &Batch,
     outcome: Outcome,
@@ -116,7 +116,8 @@ pub(crate) async fn deliver<P: Publisher>(
     }
     failures.sort_by_key(|failure| failure.index);
     telemetry::answered(event.contract, &counts, &failures);
-    Response { body: event.respond(&answers, &onward), contract: event.contract, counts, failures }
+    let (body, contract) = (event.respond(&answers, &onward), event.contract);
+    Response { body, contract, rule: rule.digest(), counts, failures }
 }
 
 /// The alerts for what is flagged, as messages: one for each, unless a cooldown merges them.

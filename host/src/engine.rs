@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
 use crate::codegen;
+use crate::grant::Grant;
 use crate::limits::{Limits, Meter};
 
 /// How many rule instances can live at once in one engine. Each reserves address space, not memory.
@@ -31,6 +32,9 @@ const KEEP_RESIDENT_TABLE_BYTES: usize = 4096;
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     limits: Limits,
+    /// How many instances can live at once.
+    max_instances: u32,
+    grants: Arc<[Grant]>,
     _clock: Arc<Clock>,
 }
 
@@ -41,14 +45,31 @@ impl Engine {
     ///
     /// If the machine cannot give what the engine needs: address space, or a thread.
     pub fn new(limits: Limits) -> Result<Self, EngineError> {
-        let wasmtime = start(&limits).map_err(EngineError::Start)?;
+        let (wasmtime, max_instances) = start(&limits).map_err(EngineError::Start)?;
         let clock = Clock::start(wasmtime.clone()).map_err(EngineError::Clock)?;
-        Ok(Self { wasmtime, limits, _clock: Arc::new(clock) })
+        let clock = Arc::new(clock);
+        Ok(Self { wasmtime, limits, max_instances, grants: Arc::default(), _clock: clock })
+    }
+
+    /// Grants these to rules that are loaded from now on, and nothing else.
+    #[must_use]
+    pub fn granting(self, grants: impl IntoIterator<Item = Grant>) -> Self {
+        Self { grants: grants.into_iter().collect(), ..self }
+    }
+
+    /// What rules may import.
+    pub fn grants(&self) -> &[Grant] {
+        &self.grants
     }
 
     /// The limits that every rule of this engine runs within.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How many instances can live at once.
+    pub(crate) fn max_instances(&self) -> usize {
+        self.max_instances as usize
     }
 
     /// A store for one instance, with all limits set but the time, which starts with each call.
@@ -74,13 +95,13 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-/// Starts an engine for as many instances as there is address space for.
-fn start(limits: &Limits) -> wasmtime::Result<wasmtime::Engine> {
+/// Starts an engine for as many instances as there is address space for, and says how many.
+fn start(limits: &Limits) -> wasmtime::Result<(wasmtime::Engine, u32)> {
     let mut instances = MAX_INSTANCES;
     loop {
         match wasmtime::Engine::new(&config(limits, instances)?) {
             Err(_) if instances > MIN_INSTANCES => instances /= 2,
-            started => return started,
+            started => return started.map(|engine| (engine, instances)),
         }
     }
 }

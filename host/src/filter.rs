@@ -15,7 +15,8 @@ use crate::rule::{Description, Rule};
 /// A rule, opened with settings: it classifies batches.
 ///
 /// Any number of threads can classify at once with a stateless rule. A rule that keeps state has one
-/// instance, and its batches wait for each other.
+/// instance, and its batches wait for each other; a [`Keeper`](crate::state::Keeper) holds one for
+/// each partition of a stream.
 pub struct Filter {
     rule: Rule,
     settings: String,
@@ -59,17 +60,28 @@ impl Rule {
 }
 
 impl Filter {
-    /// What the opened rule says of itself.
-    pub fn description(&self) -> &Description {
-        self.rule.description()
-    }
-
     /// The opened rule.
     pub fn rule(&self) -> &Rule {
         &self.rule
     }
 
-    /// The settings that it was opened with.
+    /// What the opened rule says of itself.
+    pub fn description(&self) -> &Description {
+        self.rule.description()
+    }
+
+    /// The same rule, opened with the same settings, that has seen nothing yet. It is opened when it
+    /// is first used.
+    pub(crate) fn anew(&self) -> Self {
+        Self {
+            rule: self.rule.clone(),
+            settings: self.settings.clone(),
+            instances: self.instances,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// The settings document that it was opened with.
     pub fn settings(&self) -> &str {
         &self.settings
     }

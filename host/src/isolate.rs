@@ -91,6 +91,29 @@ pub enum Stop {
     },
 }
 
+impl Isolated {
+    /// What a batch of `records` came to whose parts, each beginning at an index, were classified on
+    /// their own. Together they are all of it.
+    pub(crate) fn of_parts(records: usize, mut parts: Vec<(usize, Self)>) -> Self {
+        if parts.len() == 1 {
+            return parts.swap_remove(0).1;
+        }
+        let mut whole = Self::default();
+        let mut outcomes = Vec::with_capacity(parts.len());
+        for (start, part) in parts {
+            let Self { outcome, fault, extra_runs, faulted_runs, memory_bytes, stop } = part;
+            outcomes.push((start, outcome));
+            whole.memory_bytes = whole.memory_bytes.max(memory_bytes);
+            whole.fault = whole.fault.or(fault);
+            whole.stop = whole.stop.or(stop);
+            whole.extra_runs += extra_runs;
+            whole.faulted_runs += faulted_runs;
+        }
+        whole.outcome = Outcome::of_parts(records, outcomes, Vec::new(), "");
+        whole
+    }
+}
+
 impl Stop {
     /// Whether it shows that the rule is bad, so that what was blamed on records no longer counts.
     fn accuses_the_rule(&self) -> bool {

@@ -23,18 +23,23 @@
 //! ```
 //!
 //! The library alone needs neither the AWS SDK nor the wasm target. Its features: `sns` publishes to
-//! Amazon SNS; `sqs` sends dead letters to Amazon SQS; `default-rule` embeds the threshold rule
+//! Amazon SNS; `sqs` sends dead letters to Amazon SQS; `oci`, `https` and `s3` fetch rules from where
+//! they say; `s3` and `dynamodb` keep the state of rules; `default-rule` embeds the threshold rule
 //! and the forest rule; `cli` and `lambda` are the binary's.
 //!
 //! In the order of the flow:
 //!
 //! - [`contract`]: what the stream services send, and how each is answered
-//! - [`Engine`]: runs rules within [`Limits`]
+//! - [`Engine`]: runs rules within [`Limits`], and with no [`Grant`] unless it is told to
+//! - [`source`]: where rules come from
 //! - [`Rule`]: a component, checked to be one; [opened](Rule::open) with settings it is a [`Filter`]
+//! - [`verify`]: the checks that a rule passes before it runs: signature, settings, golden records
 //! - [`CodeCache`]: spares a rule from being compiled whenever it is loaded
+//! - [`state`]: what a rule has learnt, kept for each partition of a stream
 //! - [`Batch`]: the payloads of an event, as they go to the rule
 //! - [`Outcome`]: what the rule answered, checked against the contract; [`Isolated`] from the records
 //!   on which it failed
+//! - [`live`]: the rule that serves, and how another takes its place
 //! - [`Alert`] and [`publish`]: where flagged records go
 //! - [`OnBadRecord`] and [`dead_letter`]: what becomes of records that can never be processed
 //! - [`recording`]: a copy of the traffic, to try other rules on and to prove verdicts again
@@ -46,6 +51,10 @@ pub mod contract;
 mod bindings;
 
 mod limits;
+
+mod grant;
+
+mod inert_wasi;
 
 mod codegen;
 
@@ -60,9 +69,17 @@ mod code;
 
 mod digest;
 
+pub mod source;
+
 mod rule;
 
 mod filter;
+
+pub mod verify;
+
+mod turns;
+
+pub mod state;
 
 mod batch;
 
@@ -71,6 +88,8 @@ mod outcome;
 mod ruling;
 
 mod isolate;
+
+pub mod live;
 
 mod pointer;
 
@@ -123,6 +142,7 @@ pub use crate::digest::{Digest, InvalidDigest};
 pub use crate::engine::{Engine, EngineError};
 pub use crate::fault::Fault;
 pub use crate::filter::{Filter, Instances, OpenError, RestoreError, SettingsError};
+pub use crate::grant::{Grant, InvalidGrant};
 pub use crate::isolate::{Isolated, Stop};
 pub use crate::limits::{LimitExceeded, Limits};
 pub use crate::outcome::{Bound, Cause, Failure, Flag, Outcome, Verdict};

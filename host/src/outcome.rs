@@ -20,7 +20,7 @@ pub struct Outcome {
 
 /// A rule's answer for one record.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -65,13 +65,25 @@ pub struct Flag {
 }
 
 /// Which bound a score crossed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Bound {
     /// It is too high.
     Upper,
     /// It is too low.
     Lower,
+}
+
+impl Bound {
+    /// The name: `upper` or `lower`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Upper => "upper",
+            Self::Lower => "lower",
+        }
+    }
 }
 
 /// Why a record could not be classified.
@@ -86,7 +98,9 @@ pub struct Failure {
 }
 
 /// Whose fault it is that a record has no verdict of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
     /// The record's: the rule says that it cannot classify it.

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -7,14 +7,14 @@ use crate::bad_record::OnBadRecord;
 use crate::batch::Batch;
 use crate::contract::{Contract, EnvelopeError, Event, Origin};
 use crate::delivery::{self, Delivery};
-use crate::filter::Filter;
 use crate::isolate::Isolated;
+use crate::live::{LiveRule, Serving};
 use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
 use crate::recording::Recorder;
 use crate::response::Response;
-use crate::rule::Description;
+use crate::state::{Keeper, Places};
 use crate::telemetry;
 
 /// The subject of messages, as the pipelines that Weir replaces wrote it.
@@ -24,7 +24,10 @@ pub const DEFAULT_SUBJECT: &str = "Sent from Kinesis Analytics";
 #[derive(Debug)]
 pub struct Pipeline<P> {
     contract: Option<Contract>,
-    filter: Arc<Filter>,
+    rule: LiveRule,
+    keeper: Arc<Keeper>,
+    /// Held while an event takes its place for the rule that serves: one after it has a later rule.
+    entrance: Mutex<()>,
     delivery: Delivery<P>,
     publish_timeout: Option<Duration>,
     recorder: Option<Recorder>,
@@ -45,12 +48,14 @@ pub struct Request<'a> {
 }
 
 impl<P: Publisher> Pipeline<P> {
-    /// A pipeline through `filter` to `publisher`.
-    pub fn new(filter: Filter, publisher: P) -> Self {
-        telemetry::opened(filter.description());
+    /// A pipeline through an opened rule, or one that is changed while the pipeline runs, to
+    /// `publisher`.
+    pub fn new(rule: impl Into<LiveRule>, publisher: P) -> Self {
         Self {
             contract: None,
-            filter: Arc::new(filter),
+            rule: rule.into(),
+            keeper: Arc::default(),
+            entrance: Mutex::default(),
             delivery: Delivery::new(publisher, DEFAULT_SUBJECT),
             publish_timeout: None,
             recorder: None,
@@ -111,6 +116,12 @@ impl<P: Publisher> Pipeline<P> {
         self
     }
 
+    /// Sets where the state of a rule that keeps one is kept. By default nowhere but in memory.
+    pub fn keeper(mut self, keeper: Keeper) -> Self {
+        self.keeper = Arc::new(keeper);
+        self
+    }
+
     /// Records traffic, and what the rule says of it. What comes of the recording changes no answer.
     pub fn recorder(mut self, recorder: Recorder) -> Self {
         self.recorder = Some(recorder);
@@ -132,21 +143,22 @@ impl<P: Publisher> Pipeline<P> {
     ///
     /// Outside a tokio runtime.
     pub async fn process(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
-        let (event, batch) = self.read(&request)?;
-        let batch = Arc::new(batch);
-        let (filter, shared) = (Arc::clone(&self.filter), Arc::clone(&batch));
-        let classify = move || filter.classify_isolating(&shared, request.deadline);
+        let Incoming { event, batch, deadline, serving, places } = self.enter(self.read(request)?);
+        let (rule, keeper, shared) =
+            (Arc::clone(&serving), Arc::clone(&self.keeper), Arc::clone(&batch));
+        let classify = move || classify(&rule, &keeper, places, &shared, deadline);
         let started = Instant::now();
         let outcome = match tokio::task::spawn_blocking(classify).await {
-            Ok(isolated) => self.outcome(isolated, started),
+            Ok(isolated) => outcome(&serving, isolated, started),
             Err(error) => {
                 let reason = format!("classification ended early: {error}");
-                let rule = self.rule().name.as_str();
-                tracing::error!(records = batch.len(), rule, reason, "batch failed");
+                let rule = serving.rule();
+                let (rule, digest) = (&rule.description().name, rule.digest());
+                tracing::error!(records = batch.len(), rule, %digest, reason, "batch failed");
                 Outcome::unclassified(batch.len(), &reason)
             }
         };
-        let classified = Classified { event, batch, outcome, deadline: request.deadline };
+        let classified = Classified { event, batch, serving, outcome, deadline };
         Ok(self.deliver(classified).await)
     }
 
@@ -163,65 +175,83 @@ impl<P: Publisher> Pipeline<P> {
     /// [`spawn_blocking`](tokio::task::spawn_blocking), or on a thread that has
     /// [entered](tokio::runtime::Handle::enter) the runtime.
     pub fn process_blocking(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
-        let classified = self.classify(request)?;
+        let classified = self.classify(self.enter(self.read(request)?));
         Ok(self.deliver_blocking(classified))
     }
 
-    /// What the rule says of itself.
-    pub(crate) fn rule(&self) -> &Description {
-        self.filter.description()
+    /// Begins to save the states that are due. States are saved while events come; this is for the
+    /// time when none do.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn save_due_states(&self) {
+        let keeper = Arc::clone(&self.keeper);
+        on_blocking_thread(move || keeper.save_due()).await;
     }
 
-    /// The first half of [`process_blocking`](Self::process_blocking): nothing is published yet.
-    pub(crate) fn classify<'a>(
-        &self,
-        request: Request<'a>,
-    ) -> Result<Classified<'a>, EnvelopeError> {
-        let (event, batch) = self.read(&request)?;
+    /// Saves the states that are not saved yet, and waits until they are. To be called at the end:
+    /// what is learnt until the process ends is lost without it.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub async fn save_states(&self) {
+        let keeper = Arc::clone(&self.keeper);
+        on_blocking_thread(move || keeper.save_all()).await;
+    }
+
+    /// The rule that serves: it can be changed at any time.
+    pub fn rule(&self) -> &LiveRule {
+        &self.rule
+    }
+
+    /// The first step of [`process_blocking`](Self::process_blocking).
+    pub(crate) fn read<'a>(&self, request: Request<'a>) -> Result<Unentered<'a>, EnvelopeError> {
+        let Request { body, contract, origin, deadline } = request;
+        let (event, batch) = Event::read(contract.or(self.contract), body, &origin)
+            .inspect_err(|_| telemetry::unreadable())?;
+        Ok(Unentered { event, batch: Arc::new(batch), deadline })
+    }
+
+    /// The second: the event takes the rule that serves, which will classify all of it, and for one
+    /// that keeps state its place behind the events that came before. It is to be classified then, as
+    /// others wait for it.
+    pub(crate) fn enter<'a>(&self, unentered: Unentered<'a>) -> Incoming<'a> {
+        let Unentered { event, batch, deadline } = unentered;
+        let mut serving = self.rule.serving();
+        let mut places = None;
+        if serving.keeps_state() {
+            // No event behind another has an earlier rule: a state is handed on, never back.
+            let _entrance = self.entrance.lock().unwrap_or_else(PoisonError::into_inner);
+            serving = self.rule.serving();
+            places = serving.keeps_state().then(|| self.keeper.enter(event.shares(&batch)));
+        }
+        Incoming { event, batch, deadline, serving, places }
+    }
+
+    /// The third: nothing is published yet.
+    pub(crate) fn classify<'a>(&self, incoming: Incoming<'a>) -> Classified<'a> {
+        let Incoming { event, batch, deadline, serving, places } = incoming;
         let started = Instant::now();
-        let isolated = self.filter.classify_isolating(&batch, request.deadline);
-        let outcome = self.outcome(isolated, started);
-        Ok(Classified { event, batch: Arc::new(batch), outcome, deadline: request.deadline })
+        let isolated = classify(&serving, &self.keeper, places, &batch, deadline);
+        let outcome = outcome(&serving, isolated, started);
+        Classified { event, batch, serving, outcome, deadline }
     }
 
-    /// The other half.
+    /// The last.
     pub(crate) fn deliver_blocking(&self, classified: Classified<'_>) -> Response {
         Handle::current().block_on(self.deliver(classified))
     }
 
-    fn read<'a>(&self, request: &Request<'a>) -> Result<(Event<'a>, Batch), EnvelopeError> {
-        Event::read(request.contract.or(self.contract), request.body, &request.origin)
-            .inspect_err(|_| telemetry::unreadable())
-    }
-
-    /// The outcome of a classification. What the rule did wrong is logged.
-    fn outcome(&self, isolated: Isolated, started: Instant) -> Outcome {
-        telemetry::classified(started.elapsed(), &isolated);
-        let Isolated { outcome, extra_runs, fault, stop, .. } = isolated;
-        if fault.is_some() || stop.is_some() {
-            let failed = |cause| outcome.failed.iter().filter(|f| f.cause == cause).count();
-            tracing::error!(
-                records = outcome.verdicts.len(),
-                rule = self.rule().name,
-                fault = fault.as_ref().map(tracing::field::display),
-                stop = stop.as_ref().map(tracing::field::display),
-                extra_runs,
-                poison = failed(Cause::Poison),
-                unclassified = failed(Cause::Unclassified),
-                "rule failed"
-            );
-        }
-        outcome
-    }
-
     async fn deliver(&self, classified: Classified<'_>) -> Response {
-        let Classified { event, batch, outcome, deadline } = classified;
+        let Classified { event, batch, serving, outcome, deadline } = classified;
         if let Some(recorder) = &self.recorder {
-            let rule = (self.filter.rule(), self.filter.settings());
+            let rule = (serving.rule(), serving.settings());
             recorder.record(rule, &event, &batch, &outcome);
         }
         let deadline = self.publishing_ends(deadline);
-        let rule = self.rule();
+        let rule = serving.rule();
         delivery::deliver(&self.delivery, rule, &event, &batch, outcome, deadline).await
     }
 
@@ -234,10 +264,71 @@ impl<P: Publisher> Pipeline<P> {
     }
 }
 
+/// Has the rule classify a batch: with the state of each partition, if it keeps one.
+fn classify(
+    serving: &Serving,
+    keeper: &Keeper,
+    places: Option<Places>,
+    batch: &Arc<Batch>,
+    deadline: Option<Instant>,
+) -> Isolated {
+    serving.classify(batch, deadline, |filter| match places {
+        Some(places) => keeper.classify(filter, places, batch, deadline),
+        None => filter.classify_isolating(batch, deadline),
+    })
+}
+
+async fn on_blocking_thread(work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = tokio::task::spawn_blocking(work).await {
+        tracing::error!(%error, "saving ended early");
+    }
+}
+
+/// An event that was read.
+pub(crate) struct Unentered<'a> {
+    event: Event<'a>,
+    batch: Arc<Batch>,
+    deadline: Option<Instant>,
+}
+
+/// An event that has its rule, and is not yet classified.
+pub(crate) struct Incoming<'a> {
+    event: Event<'a>,
+    batch: Arc<Batch>,
+    deadline: Option<Instant>,
+    /// The rule that is to classify all of it.
+    serving: Arc<Serving>,
+    /// Where it stands in line, if it has to.
+    places: Option<Places>,
+}
+
 /// An event whose records are classified, and not yet delivered.
 pub(crate) struct Classified<'a> {
     event: Event<'a>,
     batch: Arc<Batch>,
+    /// The rule that classified all of it.
+    serving: Arc<Serving>,
     outcome: Outcome,
     deadline: Option<Instant>,
+}
+
+/// The outcome of a classification. What the rule did wrong is logged.
+fn outcome(serving: &Serving, isolated: Isolated, started: Instant) -> Outcome {
+    telemetry::classified(started.elapsed(), &isolated);
+    let Isolated { outcome, extra_runs, fault, stop, .. } = isolated;
+    if fault.is_some() || stop.is_some() {
+        let failed = |cause| outcome.failed.iter().filter(|f| f.cause == cause).count();
+        tracing::error!(
+            records = outcome.verdicts.len(),
+            rule = serving.rule().description().name,
+            digest = %serving.rule().digest(),
+            fault = fault.as_ref().map(tracing::field::display),
+            stop = stop.as_ref().map(tracing::field::display),
+            extra_runs,
+            poison = failed(Cause::Poison),
+            unclassified = failed(Cause::Unclassified),
+            "rule failed"
+        );
+    }
+    outcome
 }

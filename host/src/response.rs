@@ -1,4 +1,5 @@
 use crate::contract::{Contract, FailureCause, FailureKind};
+use crate::digest::Digest;
 
 /// An event, processed.
 #[derive(Clone, Debug)]
@@ -7,6 +8,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// The event's contract.
     pub contract: Contract,
+    /// The digest of the rule that classified it, all of it.
+    pub rule: Digest,
     /// What became of its records.
     pub counts: Counts,
     /// The records that failed, in order.

@@ -14,7 +14,16 @@
 //! | `weir_instances_recycled_total` | | rule instances given up, for a fault or at their deadline |
 //! | `weir_isolation_runs_total` | | runs made to find records that make the rule fail |
 //! | `weir_recorded_records_total` | `result` | chosen for a recording: `written`, `lost`, `unredactable`, `failed` |
-//! | `weir_rule_info` | `rule`, `version` | 1, for the rule that runs |
+//! | `weir_replayed_records_total` | | records that came again and were not learnt again |
+//! | `weir_state_restores_total` | `result` | what was found in the store: `restored`, `nothing`, `refused`, `unavailable` |
+//! | `weir_state_saves_total` | `result` | `stored`, `superseded` (by another process), `failed` |
+//! | `weir_state_save_seconds` | | time to store a state |
+//! | `weir_state_losses_total` | `cause` | what was learnt and is gone: `fault`, `refused`, `superseded`, `unsaved` |
+//! | `weir_rule_info` | `rule`, `version`, `digest` | 1 for the rule that serves, 0 for one that did |
+//! | `weir_rule_transitions_total` | `transition` | [changes](crate::live::Transition) in which rule serves or is tried |
+//! | `weir_shadow_records_total` | `serving`, `candidate` | what both say of the records that a candidate in shadow was run on |
+//! | `weir_shadow_faulted_batches_total` | | batches on which it faulted and the serving rule did not |
+//! | `weir_shadow_skipped_batches_total` | | batches that it could not keep up with |
 
 use std::time::Duration;
 
@@ -24,12 +33,14 @@ use metrics::{
 
 use crate::contract::{Contract, FailureCause, FailureKind};
 use crate::isolate::Isolated;
+use crate::live::{Agreement, Judgement};
 use crate::receipt::PublishError;
 use crate::response::{Counts, FailedRecord};
-use crate::rule::Description;
+use crate::rule::{Description, Rule};
 
 /// The histograms of time, in seconds.
-pub const HISTOGRAMS: [&str; 2] = ["weir_classify_seconds", "weir_publish_seconds"];
+pub const HISTOGRAMS: [&str; 3] =
+    ["weir_classify_seconds", "weir_publish_seconds", "weir_state_save_seconds"];
 
 /// Tells the recorder what is counted. Call it once, after the recorder is set.
 pub fn describe() {
@@ -44,18 +55,88 @@ pub fn describe() {
     describe_counter!("weir_instances_recycled_total", Unit::Count, "Rule instances given up");
     describe_counter!("weir_isolation_runs_total", Unit::Count, "Runs to find records at fault");
     describe_counter!("weir_recorded_records_total", Unit::Count, "Records chosen for a recording");
-    describe_gauge!("weir_rule_info", Unit::Count, "The rule that runs");
+    describe_counter!("weir_replayed_records_total", Unit::Count, "Records not learnt again");
+    describe_counter!("weir_state_restores_total", Unit::Count, "States looked for in the store");
+    describe_counter!("weir_state_saves_total", Unit::Count, "States by what became of saving");
+    describe_histogram!("weir_state_save_seconds", Unit::Seconds, "Time to store a state");
+    describe_counter!("weir_state_losses_total", Unit::Count, "States that were lost");
+    describe_gauge!("weir_rule_info", Unit::Count, "The rule that serves");
+    describe_counter!("weir_rule_transitions_total", Unit::Count, "Changes of the rule");
+    describe_counter!("weir_shadow_records_total", Unit::Count, "Records judged by two rules");
+    describe_counter!(
+        "weir_shadow_faulted_batches_total",
+        Unit::Count,
+        "Batches on which a candidate faults"
+    );
+    describe_counter!(
+        "weir_shadow_skipped_batches_total",
+        Unit::Count,
+        "Batches that a candidate missed"
+    );
 }
 
-pub(crate) fn opened(rule: &Description) {
-    let (rule, version) = (rule.name.clone(), rule.version.clone());
-    gauge!("weir_rule_info", "rule" => rule, "version" => version).set(1);
+/// A rule serves from now on.
+pub(crate) fn serves(rule: &Rule) {
+    rule_info(rule, 1.0);
+}
+
+/// It does no more.
+pub(crate) fn served(rule: &Rule) {
+    rule_info(rule, 0.0);
+}
+
+fn rule_info(rule: &Rule, serves: f64) {
+    let Description { name, version, .. } = rule.description();
+    let (rule, version, digest) = (name.clone(), version.clone(), rule.digest().to_string());
+    gauge!("weir_rule_info", "rule" => rule, "version" => version, "digest" => digest).set(serves);
+}
+
+pub(crate) fn rule_changed(transition: &'static str) {
+    counter!("weir_rule_transitions_total", "transition" => transition).increment(1);
+}
+
+/// A candidate was run on a batch.
+pub(crate) fn compared(agreement: &Agreement) {
+    let count = |serving: Judgement, candidate: Judgement, records| {
+        let (serving, candidate) = (serving.name(), candidate.name());
+        counter!("weir_shadow_records_total", "serving" => serving, "candidate" => candidate)
+            .increment(records);
+    };
+    agreement.alike.iter().for_each(|(judgement, records)| count(*judgement, *judgement, *records));
+    for ((serving, candidate), difference) in &agreement.differences {
+        count(*serving, *candidate, difference.records);
+    }
+    counter!("weir_shadow_faulted_batches_total").increment(agreement.faults);
+}
+
+/// A batch did not wait for the candidate.
+pub(crate) fn skipped() {
+    counter!("weir_shadow_skipped_batches_total").increment(1);
 }
 
 pub(crate) fn classified(elapsed: Duration, isolated: &Isolated) {
     histogram!("weir_classify_seconds").record(elapsed);
     counter!("weir_instances_recycled_total").increment(isolated.faulted_runs.into());
     counter!("weir_isolation_runs_total").increment(isolated.extra_runs.into());
+}
+
+pub(crate) fn replayed(records: usize) {
+    if records > 0 {
+        counter!("weir_replayed_records_total").increment(records as u64);
+    }
+}
+
+pub(crate) fn state_restored(result: &'static str) {
+    counter!("weir_state_restores_total", "result" => result).increment(1);
+}
+
+pub(crate) fn state_saved(elapsed: Duration, result: &'static str) {
+    histogram!("weir_state_save_seconds").record(elapsed);
+    counter!("weir_state_saves_total", "result" => result).increment(1);
+}
+
+pub(crate) fn state_lost(cause: &'static str) {
+    counter!("weir_state_losses_total", "cause" => cause).increment(1);
 }
 
 pub(crate) fn published(elapsed: Duration, results: &[Result<(), PublishError>]) {

@@ -1,15 +1,20 @@
 //! Support for testing Weir from outside: the real binary against real servers.
 //!
 //! - [`weir`]: the binary, built once and run with a clean environment
+//! - [`rule`]: rules that a test writes itself
 //! - [`event`]: what is inside an event, read independently of Weir
 //! - [`memory`]: what stays resident of a process
 //! - [`Moto`]: a server that speaks the AWS APIs, with [`sns`] topics and [`sqs`] queues
+//! - [`states`]: where states are kept on it
 //! - [`ScriptedSns`]: one that answers `PublishBatch` as a test wants it
 //! - [`FaultProxy`]: one between Weir and a [`Moto`] server, that does what networks do
+//! - [`Registry`]: an OCI registry
+//! - [`s3`]: buckets of a [`Moto`] server
+//! - [`RuleServer`]: one that rules are fetched from, and that does what servers do
 //! - [`stream_service`]: what calls Weir, and how it takes the answers
 //! - [`RuntimeApi`]: the side of AWS Lambda that a function talks to
 //! - [`TimedRuntime`]: one whose invocations have deadlines
-//! - [`python`]: the servers come from PyPI; installs them once
+//! - [`python`], [`debian`]: the servers come from PyPI and from Debian; installs them once
 //! - [`Process`]: a server that ends when its test does
 //!
 //! Everything listens on loopback. Nothing here is optional: a server that cannot be installed or
@@ -18,6 +23,8 @@
 mod target;
 
 pub mod weir;
+
+pub mod rule;
 
 pub mod event;
 
@@ -29,11 +36,19 @@ mod aws;
 
 pub mod sns;
 
+pub mod states;
+
 mod http;
 
 mod scripted_sns;
 
 mod fault_proxy;
+
+mod registry;
+
+pub mod s3;
+
+mod rule_server;
 
 pub mod stream_service;
 
@@ -47,11 +62,15 @@ mod timed_runtime;
 
 pub mod python;
 
+pub mod debian;
+
 mod process;
 
 pub use crate::fault_proxy::FaultProxy;
 pub use crate::lambda::{FunctionError, RuntimeApi};
 pub use crate::moto::Moto;
 pub use crate::process::Process;
+pub use crate::registry::{PASSWORD, Registry, USER};
+pub use crate::rule_server::{Fault, RuleServer};
 pub use crate::scripted_sns::{Entry, Fate, ScriptedSns};
 pub use crate::timed_runtime::TimedRuntime;

@@ -50,7 +50,7 @@ impl Breaker {
     /// # Errors
     ///
     /// If the service is away.
-    pub(super) fn admit(&self, now: Instant) -> Result<Attempt<'_>, Away> {
+    pub(crate) fn admit(&self, now: Instant) -> Result<Attempt<'_>, Away> {
         let mut state = self.state();
         match &*state {
             State::Closed { .. } => {}
@@ -102,20 +102,20 @@ impl Breaker {
 
 /// A request that was let through. Dropped without a word, it has failed.
 #[must_use]
-pub(super) struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     breaker: &'a Breaker,
     answered: bool,
 }
 
 impl Attempt<'_> {
     /// The service answered, whatever it said.
-    pub(super) fn succeeded(mut self) {
+    pub(crate) fn succeeded(mut self) {
         self.answered = true;
         self.breaker.succeeded();
     }
 
     /// The service is throttling, broken or unreachable.
-    pub(super) fn failed(mut self, now: Instant, cause: &str) {
+    pub(crate) fn failed(mut self, now: Instant, cause: &str) {
         self.answered = true;
         self.breaker.failed(now, cause);
     }
@@ -131,7 +131,7 @@ impl Drop for Attempt<'_> {
 
 /// A service that requests are kept from.
 #[derive(Debug)]
-pub(super) struct Away {
+pub(crate) struct Away {
     next: Duration,
     cause: String,
 }

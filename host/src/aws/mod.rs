@@ -33,6 +33,14 @@ const REQUESTS_AT_ALL: usize = 32;
 /// How long one attempt at a request may take before it is given up and made again.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long one attempt to read or write a state may take: it has a few megabytes at the most.
+#[cfg(any(feature = "s3", feature = "dynamodb"))]
+const STATE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long all of them may take: a batch waits for it.
+#[cfg(any(feature = "s3", feature = "dynamodb"))]
+const STATE_TIMEOUT: Duration = Duration::from_secs(6);
+
 /// What becomes of the entries of a request: one result each, in order, or a failure of them all.
 pub(crate) type Answer = Result<Vec<Result<(), PublishError>>, RequestFailure>;
 
@@ -127,6 +135,18 @@ pub(crate) async fn configuration(region: Option<String>) -> SdkConfig {
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
         .load()
         .await
+}
+
+/// The configuration of a client whose requests are one thing each: what is sent again is the SDK's
+/// to decide.
+#[cfg(any(feature = "s3", feature = "dynamodb"))]
+pub(crate) async fn retrying_configuration() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(STATE_ATTEMPT_TIMEOUT)
+        .operation_timeout(STATE_TIMEOUT)
+        .build();
+    let configuration = configuration(None).await.into_builder();
+    configuration.retry_config(RetryConfig::standard()).timeout_config(timeouts).build()
 }
 
 /// An id that FIFO topics and queues take for a group or for deduplication: the text itself, or its

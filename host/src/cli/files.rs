@@ -19,9 +19,11 @@ pub(super) fn read(
         for file in files {
             let sent = match open(&file) {
                 Err(error) => sender.blocking_send(Err(error)),
-                Ok((name, input)) => Events::new(&name, input, contract).try_for_each(|event| {
-                    sender.blocking_send(event.with_context(|| name.clone()))
-                }),
+                Ok(Input { name, read, is_file }) => {
+                    Events::new(&name, read, contract).of_file(is_file).try_for_each(|event| {
+                        sender.blocking_send(event.with_context(|| name.clone()))
+                    })
+                }
             };
             // Nobody is left to read for.
             if sent.is_err() {
@@ -32,11 +34,21 @@ pub(super) fn read(
     receiver
 }
 
-fn open(file: &Path) -> anyhow::Result<(String, Box<dyn io::Read>)> {
+/// What events are read from.
+struct Input {
+    name: String,
+    read: Box<dyn io::Read>,
+    /// Whether it is the same when it is read again: no pipe, no device.
+    is_file: bool,
+}
+
+fn open(file: &Path) -> anyhow::Result<Input> {
     if file == Path::new("-") {
-        return Ok(("standard input".to_owned(), Box::new(io::stdin())));
+        let name = "standard input".to_owned();
+        return Ok(Input { name, read: Box::new(io::stdin()), is_file: false });
     }
     let name = file.display().to_string();
     let input = File::open(file).with_context(|| name.clone())?;
-    Ok((name, Box::new(input)))
+    let is_file = input.metadata().is_ok_and(|metadata| metadata.is_file());
+    Ok(Input { name, read: Box::new(input), is_file })
 }

@@ -26,6 +26,8 @@ pub(super) struct InputEvent {
     pub(super) name: Arc<str>,
     /// The number of its first line, from 1.
     pub(super) line: u64,
+    /// Whether it is a file, which is read from its first line whenever it is read.
+    pub(super) is_file: bool,
 }
 
 /// Reads the events of one input, one at a time.
@@ -34,6 +36,7 @@ pub(super) struct InputEvent {
 /// envelopes, a document may span lines; bare records stand one a line.
 pub(super) struct Events<R> {
     name: Arc<str>,
+    is_file: bool,
     /// A document that was read and given back, to be read before the input goes on.
     given_back: Cursor<Vec<u8>>,
     input: BufReader<R>,
@@ -51,6 +54,7 @@ impl<R: Read> Events<R> {
         let detected = contract.is_some();
         Self {
             name: name.into(),
+            is_file: false,
             given_back: Cursor::default(),
             input,
             line: 1,
@@ -58,6 +62,12 @@ impl<R: Read> Events<R> {
             detected,
             failed: false,
         }
+    }
+
+    /// Says that the input is a file.
+    pub(super) fn of_file(mut self, is_file: bool) -> Self {
+        self.is_file = is_file;
+        self
     }
 
     fn read(&mut self) -> io::Result<Option<InputEvent>> {
@@ -136,7 +146,8 @@ impl<R: Read> Events<R> {
     }
 
     fn event(&self, body: Vec<u8>, line: u64) -> InputEvent {
-        InputEvent { body, contract: self.contract, name: Arc::clone(&self.name), line }
+        let (contract, name, is_file) = (self.contract, Arc::clone(&self.name), self.is_file);
+        InputEvent { body, contract, name, line, is_file }
     }
 }
 

@@ -12,10 +12,11 @@ use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 
 use super::exit::Failure;
-use super::setup::{ConfigArgs, open_filter, pipeline, runtime};
+use super::setup::{ConfigArgs, keeper, open_filter, pipeline, runtime};
 use super::shutdown::Shutdown;
 use crate::pipeline::{Pipeline, Request};
 use crate::publish::sns::SnsTopic;
+use crate::state::SaveEvery;
 use crate::telemetry;
 
 /// What is left for answering when classifying and publishing have to stop.
@@ -44,7 +45,9 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
         .without_time()
         .init();
     let metrics = metrics()?;
-    let config = args.config.load()?;
+    let mut config = args.config.load()?;
+    // Another instance may be given the next event.
+    config.state_every.get_or_insert(SaveEvery::Records(1));
     let Some(arn) = &config.topic else {
         return Err(Failure::usage(anyhow!("no topic to publish to: set SNS_TOPIC_ARN")));
     };
@@ -52,10 +55,12 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
         // What it writes to is gone with it, or shared with others like it.
         tracing::error!("a Lambda function does not record: see docs/traffic.md");
     }
-    let filter = open_filter(&config)?;
     runtime()?.block_on(async {
+        let filter = open_filter(&config).await?;
         let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
-        let pipeline = pipeline(&config, filter, topic.map_err(Failure::usage)?).await?;
+        let topic = topic.map_err(Failure::usage)?;
+        let keeper = keeper(&config).await?.takes_turns();
+        let pipeline = pipeline(&config, filter, keeper, topic).await?;
         // Held while an invocation is under way.
         let under_way = Mutex::new(());
         let handler = service_fn(|event| async {
@@ -80,6 +85,7 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
                     tokio::time::sleep(TIME_TO_ANSWER).await;
                 };
                 select(serving, pin!(finished)).await;
+                pipeline.save_states().await;
                 Ok(signal.exit_code())
             }
         }

@@ -16,6 +16,10 @@ mod metrics;
 
 mod precompile;
 
+mod pull;
+
+mod push;
+
 mod record;
 
 mod replay;
@@ -33,6 +37,8 @@ mod screen;
 mod setup;
 
 mod shutdown;
+
+mod spinner;
 
 mod traffic;
 
@@ -74,6 +80,10 @@ enum Command {
     Build(build::BuildArgs),
     /// Compile a rule ahead, so that it need not be compiled when it is started
     Precompile(precompile::PrecompileArgs),
+    /// Put a rule into an OCI registry, with its signature
+    Push(push::PushArgs),
+    /// Fetch a rule, with its signature, into a file
+    Pull(pull::PullArgs),
     /// Serve as an AWS Lambda function
     #[cfg(feature = "lambda")]
     Lambda(lambda::LambdaArgs),
@@ -91,12 +101,14 @@ pub fn main() -> ExitCode {
     }
     exit::code(match Cli::parse().command {
         Command::Run(args) => run::main(args),
-        Command::Inspect(args) => inspect::main(&args),
+        Command::Inspect(args) => inspect::main(args),
         Command::Diff(args) => diff::main(args),
         Command::Record(args) => record::main(args),
         Command::Replay(args) => replay::main(args),
         Command::Build(args) => build::main(args),
         Command::Precompile(args) => precompile::main(args),
+        Command::Push(args) => push::main(args),
+        Command::Pull(args) => pull::main(args),
         #[cfg(feature = "lambda")]
         Command::Lambda(args) => lambda::main(args),
     })

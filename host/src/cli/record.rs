@@ -8,7 +8,7 @@ use super::exit::{Failure, INCOMPLETE};
 use super::files;
 use super::input::InputEvent;
 use super::screen::Screen;
-use super::setup::{ConfigArgs, open_filter, recorder};
+use super::setup::{ConfigArgs, open_filter, recorder, runtime};
 use crate::contract::{Event, Origin};
 use crate::filter::Filter;
 use crate::recording::{Recorder, Tally};
@@ -43,7 +43,7 @@ pub(super) fn main(args: RecordArgs) -> Result<ExitCode, Failure> {
     let Some(recorder) = recorder(&config)? else {
         return Err(Failure::usage(anyhow!("no folder to record into: name one with --record")));
     };
-    let filter = open_filter(&config)?;
+    let filter = runtime()?.block_on(open_filter(&config))?;
     let screen = Screen::new();
     let mut counts = Counts::default();
     let mut is_whole = true;
@@ -72,7 +72,7 @@ pub(super) fn main(args: RecordArgs) -> Result<ExitCode, Failure> {
 /// Classifies an event and records it. Nobody waits for an answer, so what is chosen is written before
 /// the next is read.
 fn record(filter: &Filter, recorder: &Recorder, event: &InputEvent) -> anyhow::Result<Counts> {
-    let origin = Origin { name: &event.name, line: event.line };
+    let origin = Origin { name: &event.name, line: event.line, is_file: event.is_file };
     let (read, batch) = Event::read(event.contract, &event.body, &origin)
         .with_context(|| format!("{}:{}", event.name, event.line))?;
     let outcome = filter.classify_isolating(&batch, None).outcome;

@@ -11,7 +11,7 @@ use indicatif::HumanCount;
 use super::exit::{Failure, INCOMPLETE};
 use super::said::Said;
 use super::screen::{Screen, printable};
-use super::setup::load_rule;
+use super::setup::{default_rule, load_rule};
 use super::traffic::{Recorded, RecordedRuling, Records, Traffic};
 use crate::engine::Engine;
 use crate::filter::Filter;
@@ -20,6 +20,7 @@ use crate::outcome::Cause;
 use crate::recording::Header;
 use crate::rule::Rule;
 use crate::ruling::Ruling;
+use crate::source::RuleSource;
 
 /// Not all could be proved or refuted.
 const TROUBLE: u8 = 2;
@@ -47,9 +48,10 @@ pub(super) struct ReplayArgs {
     #[arg(value_name = "RECORDING", default_value = "-")]
     recordings: Vec<PathBuf>,
 
-    /// Rule that was recorded, a WebAssembly component; may be repeated [default: the embedded one]
-    #[arg(long, value_name = "RULE.wasm", default_value = "default", hide_default_value = true)]
-    rule: Vec<PathBuf>,
+    /// Rule that was recorded, from wherever `weir run --rule` takes one; may be repeated [default: the
+    /// embedded threshold rule]
+    #[arg(long, value_name = "SOURCE")]
+    rule: Vec<RuleSource>,
 
     /// Replay with this rule, though it is not the one that was recorded
     #[arg(long)]
@@ -62,9 +64,10 @@ pub(super) struct ReplayArgs {
 
 pub(super) fn main(args: ReplayArgs) -> Result<ExitCode, Failure> {
     let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
-    let rules: anyhow::Result<Vec<Rule>> =
-        args.rule.iter().map(|rule| load_rule(&engine, rule)).collect();
-    let rules = rules.map_err(Failure::Usage)?;
+    let sources = if args.rule.is_empty() { vec![default_rule()?] } else { args.rule };
+    let rules: Result<Vec<Rule>, _> =
+        sources.into_iter().map(|source| load_rule(&engine, source)).collect();
+    let rules = rules?;
     let mut replay = Replay { rules, other_rule: args.other_rule, serving: None };
     let screen = Screen::new();
     let mut counts = Counts::default();

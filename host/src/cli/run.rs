@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
 use futures_util::{FutureExt, StreamExt, stream};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -23,7 +24,7 @@ use super::files;
 use super::input::InputEvent;
 use super::record;
 use super::screen::Screen;
-use super::setup::{ConfigArgs, open_filter, pipeline, recorder, runtime};
+use super::setup::{ConfigArgs, keeper, open_filter, pipeline, recorder, runtime};
 use super::shutdown::Shutdown;
 use crate::config::BadRecords;
 use crate::contract::{Contract, EnvelopeError, FailureKind, Origin};
@@ -32,10 +33,14 @@ use crate::publish::sns::SnsTopic;
 use crate::publish::{AlertFormat, AlertWriter, Publisher};
 use crate::recording::Recorder;
 use crate::response::{Counts, FailedRecord, Response};
+use crate::turns::{Turn, Turns};
 
 /// How long publishing may take for an event, unless it is set: there is nobody who waits for the
 /// answer until a time of his own.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How fine the time is after which states are saved.
+const LOOK_FOR_DUE_STATES_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -59,6 +64,7 @@ Examples:
   weir run examples/bad-records.json --upper 1.5 --dead-letter bad.ndjson
   weir run examples/vital-signs.json --upper 1.5 --record traffic --record-redact /patient_id
   weir run examples/bad-records.json --settings '{\"upper\": 1.5}'
+  weir run examples/vital-signs.json --rule threshold --upper 1.5
   weir run examples/vital-signs.json --upper 1.5 --dry-run \\
     --topic arn:aws:sns:eu-west-1:123456789012:alarms")]
 pub(super) struct RunArgs {
@@ -66,7 +72,8 @@ pub(super) struct RunArgs {
     #[arg(value_name = "FILE", default_value = "-")]
     files: Vec<PathBuf>,
 
-    /// Publish nothing and send no dead letters, even if there are a topic and a place for them
+    /// Publish nothing, send no dead letters and leave saved states alone, even if there are a topic
+    /// and places for them
     #[arg(long)]
     dry_run: bool,
 
@@ -90,8 +97,12 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
     let RunArgs { files, config, dry_run, alerts, metrics, log } = args;
     let mut config = config.load()?;
     config.publish_timeout.get_or_insert(PUBLISH_TIMEOUT);
-    if dry_run && config.bad_records != BadRecords::Drop {
-        config.bad_records = BadRecords::Fail;
+    if dry_run {
+        if config.bad_records != BadRecords::Drop {
+            config.bad_records = BadRecords::Fail;
+        }
+        // What is only tried is not learnt.
+        config.state = None;
     }
     let screen = Screen::new();
     let log_to = screen.clone();
@@ -99,25 +110,20 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
     // What the libraries below say is not known to keep payloads to themselves.
     let ours = Targets::new().with_target("weir", log);
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
-    let filter = open_filter(&config)?;
+    let runtime = runtime()?;
+    let filter = runtime.block_on(open_filter(&config))?;
     let recorder = recorder(&config)?;
     let topic = config.topic.as_deref().filter(|_| !dry_run);
     let events = files::read(files, config.contract);
-    let runtime = runtime()?;
     let ended = runtime.block_on(async {
         metrics.map_or(Ok(()), super::metrics::serve)?;
+        let keeper = keeper(&config).await?;
         match (topic, alerts) {
             (Some(arn), None) => {
                 let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
                 let topic = topic.map_err(Failure::usage)?;
-                answer_all(
-                    pipeline(&config, filter, topic).await?,
-                    recorder,
-                    events,
-                    &screen,
-                    false,
-                )
-                .await
+                let pipeline = pipeline(&config, filter, keeper, topic).await?;
+                answer_all(pipeline, recorder, events, &screen, false).await
             }
             (Some(_), Some(_)) => Err(Failure::usage(anyhow!(
                 "--alerts is for dry runs, and a topic is set: add --dry-run to publish nothing"
@@ -125,25 +131,13 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
             (None, Some(path)) => {
                 let file = File::create(&path).with_context(|| path.display().to_string());
                 let writer = AlertWriter::new(AlertFormat::Ndjson, file.map_err(Failure::Usage)?);
-                answer_all(
-                    pipeline(&config, filter, writer).await?,
-                    recorder,
-                    events,
-                    &screen,
-                    true,
-                )
-                .await
+                let pipeline = pipeline(&config, filter, keeper, writer).await?;
+                answer_all(pipeline, recorder, events, &screen, true).await
             }
             (None, None) => {
                 let writer = AlertWriter::new(AlertFormat::Text, screen.clone());
-                answer_all(
-                    pipeline(&config, filter, writer).await?,
-                    recorder,
-                    events,
-                    &screen,
-                    true,
-                )
-                .await
+                let pipeline = pipeline(&config, filter, keeper, writer).await?;
+                answer_all(pipeline, recorder, events, &screen, true).await
             }
         }
     });
@@ -167,11 +161,13 @@ async fn answer_all<P: Publisher + 'static>(
         pipeline = pipeline.recorder(recorder.clone());
     }
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    // While an event waits for its turn, or for those before it to be answered, others go on. A rule
-    // that keeps state is to see them in order.
-    let at_once = if pipeline.rule().keeps_state { 1 } else { 2 * cores };
+    // While an event waits for its turn, or for those before it to be answered, others go on.
+    let at_once = 2 * cores;
     let pipeline = Arc::new(pipeline);
-    let mut turns = dry_run.then(Turns::default);
+    let _saving = save_due_states(&pipeline);
+    // The rule may change to one that keeps state: it is to see events in order.
+    let mut entrances = Some(Turns::default());
+    let mut deliveries = dry_run.then(Turns::default);
     let ended_by = Cell::new(None);
     let events =
         stream::unfold(events, async |mut events| events.recv().await.map(|event| (event, events)));
@@ -185,8 +181,13 @@ async fn answer_all<P: Publisher + 'static>(
             .take_until(shutdown)
             .map(|event| {
                 let pipeline = Arc::clone(&pipeline);
-                let turn = turns.as_mut().filter(|_| event.is_ok()).map(Turns::next);
-                spawn_blocking(move || event.map(|event| process(&pipeline, event, turn)))
+                let turn = |turns: &mut Option<Turns>| {
+                    turns.as_mut().filter(|_| event.is_ok()).map(Turns::next)
+                };
+                let (enters, delivers) = (turn(&mut entrances), turn(&mut deliveries));
+                spawn_blocking(move || {
+                    event.map(|event| process(&pipeline, event, enters, delivers))
+                })
             })
             .buffered(at_once)
     );
@@ -215,6 +216,7 @@ async fn answer_all<P: Publisher + 'static>(
             }
         }
     }
+    pipeline.save_states().await;
     if let Some(recorder) = recorder {
         let told = spawn_blocking(move || recorder.tally()).await;
         record::report(screen, &told.context("the recording").map_err(Failure::Runtime)?);
@@ -232,55 +234,51 @@ struct Processed {
     event: InputEvent,
     result: Result<Response, EnvelopeError>,
     /// Held until it is answered.
-    _turn: Option<oneshot::Sender<()>>,
+    _turn: Option<Sender<()>>,
 }
 
-/// Processes an event. With a turn, nothing is delivered before it comes.
+/// Processes an event. With turns, it takes its place in line when the one has come, and nothing is
+/// delivered before the other.
 fn process<P: Publisher>(
     pipeline: &Pipeline<P>,
     event: InputEvent,
-    turn: Option<Turn>,
+    enters: Option<Turn>,
+    delivers: Option<Turn>,
 ) -> Processed {
     let request = Request {
         body: &event.body,
         contract: event.contract,
-        origin: Origin { name: &event.name, line: event.line },
+        origin: Origin { name: &event.name, line: event.line, is_file: event.is_file },
         deadline: None,
     };
-    let classified = pipeline.classify(request);
-    let turn = turn.map(Turn::wait);
+    let read = pipeline.read(request);
+    let entered = {
+        let _turn = enters.map(Turn::wait);
+        read.map(|incoming| pipeline.enter(incoming))
+    };
+    let classified = entered.map(|incoming| pipeline.classify(incoming));
+    let turn = delivers.map(Turn::wait);
     let result = classified.map(|classified| pipeline.deliver_blocking(classified));
     Processed { event, result, _turn: turn }
 }
 
-/// Hands out turns, one after the other.
-#[derive(Debug, Default)]
-struct Turns {
-    last: Option<oneshot::Receiver<()>>,
-}
-
-/// A turn: it comes when what was made of the one before is dropped.
-#[derive(Debug)]
-struct Turn {
-    before: Option<oneshot::Receiver<()>>,
-    ended: oneshot::Sender<()>,
-}
-
-impl Turns {
-    fn next(&mut self) -> Turn {
-        let (ended, end) = oneshot::channel();
-        Turn { before: self.last.replace(end), ended }
-    }
-}
-
-impl Turn {
-    /// Waits until it comes. It ends when what is returned is dropped.
-    fn wait(self) -> oneshot::Sender<()> {
-        if let Some(before) = self.before {
-            // It ends by being dropped: nothing is ever sent.
-            let _ = before.blocking_recv();
+/// Looks after states that become due while no event comes, until what is returned is dropped.
+fn save_due_states<P: Publisher + 'static>(pipeline: &Arc<Pipeline<P>>) -> AbortOnDrop {
+    let pipeline = Arc::clone(pipeline);
+    AbortOnDrop(tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(LOOK_FOR_DUE_STATES_EVERY).await;
+            pipeline.save_due_states().await;
         }
-        self.ended
+    }))
+}
+
+/// A task that ends when this is dropped.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

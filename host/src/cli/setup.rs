@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,14 +7,20 @@ use clap::Args;
 use super::exit::Failure;
 use crate::bad_record::OnBadRecord;
 use crate::code::CodeCache;
-use crate::config::{self, BadRecords, Config, CooldownOption, Options, PartitionKey};
+use crate::config::{
+    self, BadRecords, Config, CooldownOption, Options, PartitionKey, StatePlace,
+};
 use crate::dead_letter::{DeadLetterFile, sqs::SqsQueue};
 use crate::engine::Engine;
 use crate::filter::Filter;
+use crate::grant::Grant;
+use crate::limits::Limits;
 use crate::pipeline::Pipeline;
 use crate::publish::{Cooldown, Publisher};
 use crate::recording::Recorder;
 use crate::rule::{Description, Rule};
+use crate::source::{FetchLimits, Fetched, Fetcher, RuleSource};
+use crate::state::{DynamoDbStore, FileStore, Keeper, S3Store};
 
 /// The arguments that say how to process events: those that `run` and `lambda` share.
 #[derive(Clone, Debug, Default, Args)]
@@ -35,15 +40,40 @@ impl ConfigArgs {
     }
 }
 
-/// Loads the configured rule and opens it.
-pub(super) fn open_filter(config: &Config) -> Result<Filter, Failure> {
+/// What a rule may import that is only looked at.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct GrantArgs {
+    /// What the rule may import, although rules import nothing: inert-wasi, WASI with nothing behind it
+    #[arg(long, value_name = "inert-wasi", value_delimiter = ',')]
+    grant: Vec<Grant>,
+}
+
+impl GrantArgs {
+    /// An engine with the default limits that grants it.
+    pub(super) fn engine(self) -> Result<Engine, Failure> {
+        let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
+        Ok(engine.granting(self.grant))
+    }
+}
+
+/// Fetches the configured rule, loads it and opens it.
+pub(super) async fn open_filter(config: &Config) -> Result<Filter, Failure> {
     let engine = Engine::new(config.limits).map_err(Failure::runtime)?;
-    let (name, component) = read_rule(config.rule.as_deref()).map_err(Failure::Usage)?;
+    let engine = engine.granting(config.grants.iter().copied());
+    let source = config.rule.clone().map_or_else(default_rule, Ok)?;
+    let Fetched { name, component, .. } = fetch(source, config.fetch).await?;
     let context = || format!("rule {name}");
     let rule = Rule::load_cached(&engine, &component, &config.code).with_context(context);
     let rule = rule.map_err(Failure::Usage)?;
-    let Description { name, version, .. } = rule.description();
-    tracing::info!(rule = name, version, code = %rule.code(), "rule loaded");
+    let Description { name: called, version, .. } = rule.description();
+    tracing::info!(
+        rule = called,
+        version,
+        digest = %rule.digest(),
+        source = name,
+        code = %rule.code(),
+        "rule loaded"
+    );
     rule.open(&config.settings).with_context(context).map_err(Failure::Usage)
 }
 
@@ -61,11 +91,13 @@ pub(super) fn recorder(config: &Config) -> Result<Option<Recorder>, Failure> {
 pub(super) async fn pipeline<P: Publisher>(
     config: &Config,
     filter: Filter,
+    keeper: Keeper,
     publisher: P,
 ) -> Result<Pipeline<P>, Failure> {
     let mut pipeline = Pipeline::new(filter, publisher)
         .subject(&config.subject)
-        .on_bad_record(on_bad_record(&config.bad_records).await?);
+        .on_bad_record(on_bad_record(&config.bad_records).await?)
+        .keeper(keeper);
     if let Some(contract) = config.contract {
         pipeline = pipeline.contract(contract);
     }
@@ -85,6 +117,26 @@ pub(super) async fn pipeline<P: Publisher>(
         pipeline = pipeline.partition_key(name, field.clone());
     }
     Ok(pipeline)
+}
+
+/// What keeps the state of rules, as a configuration says.
+pub(super) async fn keeper(config: &Config) -> Result<Keeper, Failure> {
+    let keeper = match &config.state {
+        None => Keeper::default(),
+        Some(StatePlace::Directory(directory)) => {
+            let store = FileStore::open(directory);
+            let context = || format!("states in {}", directory.display());
+            Keeper::new(store.with_context(context).map_err(Failure::Usage)?)
+        }
+        Some(StatePlace::S3 { bucket, prefix }) => {
+            Keeper::new(S3Store::connect(bucket, prefix).await)
+        }
+        Some(StatePlace::DynamoDb(table)) => Keeper::new(DynamoDbStore::connect(table).await),
+    };
+    Ok(match config.state_every {
+        Some(every) => keeper.save_every(every),
+        None => keeper,
+    })
 }
 
 async fn on_bad_record(policy: &BadRecords) -> Result<OnBadRecord, Failure> {
@@ -110,30 +162,30 @@ pub(super) fn code_cache(rule: Option<&Path>) -> CodeCache {
     config::code_cache(option, rule, environment)
 }
 
-/// Loads the rule that an argument names: a file, or `default`.
-pub(super) fn load_rule(engine: &Engine, argument: &Path) -> anyhow::Result<Rule> {
-    let path = Some(argument).filter(|argument| *argument != Path::new("default"));
-    let (name, component) = read_rule(path)?;
-    let rule = Rule::load_cached(engine, &component, &code_cache(path));
-    rule.with_context(|| format!("rule {name}"))
+/// Fetches and loads the rule that an argument names.
+pub(super) fn load_rule(engine: &Engine, source: RuleSource) -> Result<Rule, Failure> {
+    let cache = code_cache(source.path());
+    let Fetched { name, component, .. } =
+        runtime()?.block_on(fetch(source, FetchLimits::default()))?;
+    let rule = Rule::load_cached(engine, &component, &cache);
+    rule.with_context(|| format!("rule {name}")).map_err(Failure::Usage)
 }
 
-/// A rule's component and what to call it: an embedded one, by its name, or a file's. Without a name
-/// it is the default.
-pub(super) fn read_rule(rule: Option<&Path>) -> anyhow::Result<(String, Vec<u8>)> {
-    #[cfg(feature = "default-rule")]
-    {
-        let mut rules = crate::embedded::RULES.into_iter();
-        if let Some(embedded) =
-            rules.find(|embedded| rule.is_none_or(|rule| rule == Path::new(embedded.name)))
-        {
-            return Ok((format!("{} (embedded)", embedded.name), embedded.component.to_vec()));
-        }
+/// The rule that is at a source.
+pub(super) async fn fetch(source: RuleSource, limits: FetchLimits) -> Result<Fetched, Failure> {
+    let name = source.to_string();
+    match Fetcher::new(source, limits).fetch().await {
+        Ok(Some(fetched)) => Ok(fetched),
+        Ok(None) => Err(Failure::Runtime(anyhow!("rule {name}: nothing was fetched"))),
+        Err(error) => Err(Failure::fetching(error)),
     }
-    let path = rule.context("this build has no rule embedded: name one with --rule FILE.wasm")?;
-    let name = path.display().to_string();
-    let component = fs::read(path).with_context(|| format!("rule {name}"))?;
-    Ok((name, component))
+}
+
+/// Where the rule comes from if none is named.
+pub(super) fn default_rule() -> Result<RuleSource, Failure> {
+    RuleSource::embedded_default().ok_or_else(|| {
+        Failure::Usage(anyhow!("this build has no rule embedded: name one with --rule SOURCE"))
+    })
 }
 
 /// A runtime for the network, and for the threads that classify.

@@ -142,7 +142,7 @@ impl Iterator for Traffic {
 }
 
 fn read_event(event: &InputEvent) -> anyhow::Result<Records> {
-    let origin = Origin { name: &event.name, line: event.line };
+    let origin = Origin { name: &event.name, line: event.line, is_file: event.is_file };
     let (read, batch) = Event::read(event.contract, &event.body, &origin)?;
     let ids = (0..batch.len()).map(|entry| read.entry_id(entry).into_owned()).collect();
     Ok(Records { batch, ids, unreadable: read.unreadable().len(), recorded: None })

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
 
+use crate::digest::Digest;
+use crate::grant::Grant;
 use crate::pointer::FieldPointer;
+use crate::source::RuleSource;
+use crate::state::SaveEvery;
 
 /// A span of time: `500ms`, `30s`, `5m`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -94,6 +98,87 @@ impl FromStr for CacheOption {
     }
 }
 
+/// Where states are saved: a directory (`DIR`, `file:DIR`), `s3://BUCKET/PREFIX`,
+/// `dynamodb://TABLE`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum StatePlace {
+    /// In this directory.
+    Directory(PathBuf),
+    /// In a bucket, below a prefix that may be empty.
+    S3 {
+        /// The bucket's name.
+        bucket: String,
+        /// What keys begin with.
+        prefix: String,
+    },
+    /// In the table of this name.
+    DynamoDb(String),
+}
+
+impl FromStr for StatePlace {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let invalid = || {
+            anyhow!("expected a directory, s3://BUCKET/PREFIX or dynamodb://TABLE, found {text:?}")
+        };
+        match text.split_once("://") {
+            Some(("s3", rest)) => {
+                let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+                let (bucket, prefix) = (bucket.to_owned(), prefix.trim_matches('/').to_owned());
+                if bucket.is_empty() { Err(invalid()) } else { Ok(Self::S3 { bucket, prefix }) }
+            }
+            Some(("dynamodb", table)) if !table.is_empty() && !table.contains('/') => {
+                Ok(Self::DynamoDb(table.to_owned()))
+            }
+            Some(("file", path)) if path.starts_with('/') => Ok(Self::Directory(path.into())),
+            Some(_) => Err(invalid()),
+            None => match text.strip_prefix("file:").unwrap_or(text) {
+                "" => Err(invalid()),
+                path => Ok(Self::Directory(path.into())),
+            },
+        }
+    }
+}
+
+/// How much may be learnt until it is saved: `10000` records, `30s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "NumberOrText")]
+pub struct SaveEveryOption(pub SaveEvery);
+
+impl FromStr for SaveEveryOption {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let every = match text.parse::<u64>() {
+            Ok(0) => bail!("expected a number of records from 1, or a duration, found 0"),
+            Ok(records) => SaveEvery::Records(records),
+            Err(_) => SaveEvery::Time(text.parse::<Span>()?.0),
+        };
+        Ok(Self(every))
+    }
+}
+
+/// What a configuration file may hold for a number that may be a duration.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(u64),
+    Text(String),
+}
+
+impl TryFrom<NumberOrText> for SaveEveryOption {
+    type Error = anyhow::Error;
+
+    fn try_from(value: NumberOrText) -> anyhow::Result<Self> {
+        match value {
+            NumberOrText::Number(number) => number.to_string().parse(),
+            NumberOrText::Text(text) => text.parse(),
+        }
+    }
+}
+
 /// What becomes of records that can never be processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -118,13 +203,20 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(Span, CooldownOption, PartitionKey);
+from_text!(Span, CooldownOption, PartitionKey, StatePlace);
 
-impl<'de> Deserialize<'de> for FieldPointer {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
+// Types of the library, which knows nothing of configuration files.
+macro_rules! deserialize_from_text {
+    ($($type:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
 }
+
+deserialize_from_text!(Digest, FieldPointer, Grant, RuleSource);
 
 #[cfg(test)]
 mod tests {
@@ -136,6 +228,35 @@ mod tests {
         assert_eq!((cooldown.key.to_string().as_str(), cooldown.window.as_secs()), ("/a=b", 90));
         let key: PartitionKey = "ward=/a=b".parse().expect("a partition key");
         assert_eq!((key.name.as_str(), key.field.to_string().as_str()), ("ward", "/a=b"));
+    }
+
+    #[test]
+    fn a_place_for_states_is_a_directory_a_bucket_or_a_table() {
+        let place = |text: &str| text.parse::<StatePlace>().map_err(|error| error.to_string());
+        for directory in ["/var/lib/weir", "file:/var/lib/weir", "file:///var/lib/weir"] {
+            assert_eq!(place(directory), Ok(StatePlace::Directory("/var/lib/weir".into())));
+        }
+        assert_eq!(place("file:states"), Ok(StatePlace::Directory("states".into())));
+        let s3 = |bucket: &str, prefix: &str| {
+            Ok(StatePlace::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+        };
+        assert_eq!(place("s3://states"), s3("states", ""));
+        assert_eq!(place("s3://states/a/b/"), s3("states", "a/b"));
+        assert_eq!(place("dynamodb://states"), Ok(StatePlace::DynamoDb("states".to_owned())));
+        for wrong in ["", "file:", "s3://", "s3:///a", "dynamodb://", "dynamodb://a/b", "gs://a"] {
+            let error = place(wrong).expect_err(wrong);
+            assert!(error.contains(&format!("found {wrong:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn states_are_saved_after_records_or_time() {
+        let every =
+            |text: &str| text.parse::<SaveEveryOption>().map(|SaveEveryOption(every)| every);
+        assert_eq!(every("10000").expect("a number"), SaveEvery::Records(10_000));
+        assert_eq!(every("30s").expect("a duration"), SaveEvery::Time(Duration::from_secs(30)));
+        assert!(every("0").is_err());
+        assert!(every("often").is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::arguments::CacheOption;
+use super::arguments::{CacheOption, StatePlace};
 use super::options::{Options, SettingsSource};
 
 /// Reads a configuration file, which is TOML. Paths in it are relative to its folder.
@@ -11,9 +11,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
     let text = fs::read_to_string(path).context("cannot be read")?;
     let mut options: Options = toml::from_str(&text)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    if let Some(rule) = &mut options.rule {
-        *rule = folder.join(&*rule);
-    }
+    options.rule = options.rule.map(|rule| rule.below(folder));
     if let Some(CacheOption::Directory(directory)) = &mut options.cache {
         *directory = folder.join(&*directory);
     }
@@ -22,6 +20,9 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
     }
     if let Some(place) = options.dead_letter.as_mut().filter(|place| !place.contains("://")) {
         *place = folder.join(&*place).to_string_lossy().into_owned();
+    }
+    if let Some(StatePlace::Directory(directory)) = &mut options.state {
+        *directory = folder.join(&*directory);
     }
     if let Some(SettingsSource::File(file)) = &mut options.settings {
         *file = folder.join(&*file);
@@ -32,6 +33,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::RuleSource;
 
     #[test]
     fn every_option_can_be_set() {
@@ -53,6 +55,8 @@ mod tests {
             record = "traffic"
             record-max = "10MiB"
             record-redact = ["/patient_id"]
+            state = "states"
+            state-every = 500
             settings = { columns = ["/pulse"] }
         "#;
         fs::write(&file, text).expect("a file");
@@ -64,8 +68,10 @@ mod tests {
         fs::remove_dir_all(&folder).expect("a folder");
 
         assert_eq!(options.upper, Some(1.5));
-        assert_eq!(options.rule, Some(folder.join("rules/other.wasm")));
+        assert_eq!(options.rule, Some(RuleSource::local(folder.join("rules/other.wasm"))));
         assert_eq!(options.cache, Some(CacheOption::Directory(folder.join("cache"))));
+        assert_eq!(options.state, Some(StatePlace::Directory(folder.join("states"))));
+        assert_eq!(options.state_every, "500".parse().ok());
         assert_eq!(options.max_publish_bytes, Some(1 << 20));
         assert_eq!(options.ordering, Some(crate::publish::Ordering::Shard));
         assert_eq!(options.record, Some(folder.join("traffic")));

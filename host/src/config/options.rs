@@ -8,10 +8,15 @@ use clap::{Args, Parser};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::arguments::{BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, Span};
+use super::arguments::{
+    BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, SaveEveryOption, Span, StatePlace,
+};
 use crate::contract::Contract;
+use crate::digest::Digest;
+use crate::grant::Grant;
 use crate::pointer::FieldPointer;
 use crate::publish::Ordering;
+use crate::source::RuleSource;
 
 /// What a layer of the configuration may say. Nothing is required.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
@@ -46,9 +51,23 @@ pub struct Options {
     #[arg(default_missing_value = "true")]
     pub annotate: Option<bool>,
 
-    /// Rule to run: threshold or forest, or the file of a WebAssembly component [default: threshold]
-    #[arg(long, value_name = "RULE")]
-    pub rule: Option<PathBuf>,
+    /// Rule to run, a WebAssembly component: the name of an embedded one, a file, a directory of
+    /// versions, or its address: oci://, https://, s3:// [default: threshold]
+    #[arg(long, value_name = "SOURCE")]
+    pub rule: Option<RuleSource>,
+
+    /// Digest that the rule must have, such as sha256:…; the same as #sha256:… at the end of --rule
+    #[arg(long, value_name = "DIGEST")]
+    pub rule_digest: Option<Digest>,
+
+    /// Time that fetching the rule may take, such as 1m [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    pub rule_timeout: Option<Span>,
+
+    /// What the rule may import, although rules import nothing: inert-wasi, WASI with nothing behind it,
+    /// for rules in languages that ask for it [default: nothing]
+    #[arg(long, value_name = "inert-wasi", value_delimiter = ',')]
+    pub grant: Option<Vec<Grant>>,
 
     /// Directory that keeps the native code of rules, or `off` to compile them at every start
     /// [default: weir in the user's cache directory]
@@ -127,6 +146,15 @@ pub struct Options {
     /// Field to redact before anything is recorded, as a JSON Pointer; may be repeated
     #[arg(long, value_name = "POINTER", value_delimiter = ',')]
     pub record_redact: Option<Vec<FieldPointer>>,
+    /// Where the state of a rule that keeps one is saved: a directory, s3://BUCKET/PREFIX or
+    /// dynamodb://TABLE [default: nowhere; it ends with the process]
+    #[arg(long, value_name = "URL|DIR")]
+    pub state: Option<StatePlace>,
+
+    /// Records of a partition, or time, after which its state is saved, such as 10000 or 30s
+    /// [default: 30s; in Lambda, 1, which is every event]
+    #[arg(long, value_name = "N|DURATION")]
+    pub state_every: Option<SaveEveryOption>,
 
     /// Time the rule may take for a batch, in milliseconds [default: 1000]
     #[arg(long, value_name = "N")]
@@ -168,6 +196,9 @@ impl Options {
             field: self.field.or(below.field),
             annotate: self.annotate.or(below.annotate),
             rule: self.rule.or(below.rule),
+            rule_digest: self.rule_digest.or(below.rule_digest),
+            rule_timeout: self.rule_timeout.or(below.rule_timeout),
+            grant: self.grant.or(below.grant),
             cache: self.cache.or(below.cache),
             settings: self.settings.or(below.settings),
             topic: self.topic.or(below.topic),
@@ -186,6 +217,8 @@ impl Options {
             record_seed: self.record_seed.or(below.record_seed),
             record_max: self.record_max.or(below.record_max),
             record_redact: self.record_redact.or(below.record_redact),
+            state: self.state.or(below.state),
+            state_every: self.state_every.or(below.state_every),
             time_limit_ms: self.time_limit_ms.or(below.time_limit_ms),
             memory_limit_mib: self.memory_limit_mib.or(below.memory_limit_mib),
             output_limit_mib: self.output_limit_mib.or(below.output_limit_mib),

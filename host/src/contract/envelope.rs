@@ -227,7 +227,7 @@ fn record<'a>(
         Ok(())
     })?;
     let id = id.id(index)?;
-    Ok(Record { id, data: data.data("data", index, id)?, key })
+    Ok(Record { id, data: data.data("data", index, id)?, key, event_id: None })
 }
 
 /// What a record's metadata of the Kinesis stream that it was in says of its partition key.

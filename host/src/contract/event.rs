@@ -22,7 +22,9 @@ pub(crate) struct Event<'a> {
     /// The ARN of the stream or queue that it came from, or the name of the file. Empty if the
     /// event does not say.
     pub(crate) source: Cow<'a, str>,
-    records: Records<'a>,
+    pub(super) records: Records<'a>,
+    /// The number of its first line, if it was read from a file.
+    pub(super) file_line: Option<u64>,
     /// Which record each entry of the batch is of, unless it is one for each.
     parts: Option<Vec<Part>>,
     /// The records without an entry, ascending, with the reason.
@@ -83,7 +85,7 @@ impl<'a> Event<'a> {
 
     /// An event of records that each are an entry of the batch.
     pub(super) fn new(contract: Contract, source: Cow<'a, str>, records: Records<'a>) -> Self {
-        Self { contract, source, records, parts: None, unreadable: Vec::new() }
+        Self { contract, source, records, file_line: None, parts: None, unreadable: Vec::new() }
     }
 
     /// An event whose data is base64, and the batch of what is in it.

@@ -1,6 +1,6 @@
 //! `kinesis`: a stream of Amazon Kinesis, by way of an event source mapping of AWS Lambda.
 //!
-//! Request: `{Records: [{eventID, eventSource: "aws:kinesis", eventSourceARN, kinesis:
+//! Request: `{Records: [{eventID: SHARD:NUMBER, eventSource: "aws:kinesis", eventSourceARN, kinesis:
 //! {partitionKey, sequenceNumber, data, …}}]}`. Answer: `{batchItemFailures: [{itemIdentifier:
 //! sequenceNumber}]}`. The mapping goes back to the lowest sequence number that failed: the records
 //! from there on come again, also those that did not fail.
@@ -37,7 +37,7 @@ pub(super) fn record<'a>(
     index: usize,
 ) -> Result<Record<'a>, Refusal> {
     let (mut id, mut data) = (Field::default(), Field::default());
-    let mut key = Field::default();
+    let (mut key, mut event_id) = (Field::default(), None);
     read_object(reader, &mut layouts.record, |reader, name| {
         if name.is("kinesis") {
             read_object(reader, &mut layouts.within, |reader, name| {
@@ -50,6 +50,8 @@ pub(super) fn record<'a>(
                 }
                 Ok(())
             })?;
+        } else if name.is("eventID") {
+            event_id = reader.string()?;
         }
         Ok(())
     })?;
@@ -60,11 +62,19 @@ pub(super) fn record<'a>(
     if number.is_empty() || !digits {
         return Err(EnvelopeError::NotASequenceNumber { index }.into());
     }
-    Ok(Record { id, data: data.data("data", index, id)?, key: key.string() })
+    Ok(Record { id, data: data.data("data", index, id)?, key: key.string(), event_id })
+}
+
+/// The shard that a record came from: what its `eventID` begins with. Empty if it does not say.
+pub(super) fn shard<'a>(record: &Record<'a>) -> &'a str {
+    let event_id = record.event_id.map_or("", |id| id.inner());
+    let shard = event_id.split_once(':').map_or("", |(shard, _)| shard);
+    // The ids of shards need no escapes.
+    if shard.contains('\\') { "" } else { shard }
 }
 
 /// Compares sequence numbers, which have more digits than any integer type.
-fn compare(a: &str, b: &str) -> Ordering {
+pub(super) fn compare(a: &str, b: &str) -> Ordering {
     let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }

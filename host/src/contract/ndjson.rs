@@ -22,11 +22,13 @@ pub struct Origin<'a> {
     pub name: &'a str,
     /// The number of the event's first line in it, counted from 1.
     pub line: u64,
+    /// Whether it is a file: then its lines have the same numbers whenever it is read.
+    pub is_file: bool,
 }
 
 impl Default for Origin<'_> {
     fn default() -> Self {
-        Self { name: "line", line: 1 }
+        Self { name: "line", line: 1, is_file: false }
     }
 }
 
@@ -41,7 +43,9 @@ pub(super) fn read(body: &[u8], origin: &Origin<'_>) -> (Event<'static>, Batch) 
         }
     }
     let source = Cow::Owned(origin.name.to_owned());
-    (Event::new(Contract::Ndjson, source, Records::Lines(lines)), batch)
+    let mut event = Event::new(Contract::Ndjson, source, Records::Lines(lines));
+    event.file_line = origin.is_file.then_some(origin.line);
+    (event, batch)
 }
 
 /// The lines are parted by a newline; the last has none.
@@ -126,7 +130,7 @@ mod tests {
 
     #[test]
     fn records_are_named_after_their_lines() {
-        let origin = Origin { name: "a.ndjson", line: 41 };
+        let origin = Origin { name: "a.ndjson", line: 41, ..Origin::default() };
         let (event, batch) = read(b"{}\r\n\n[1]\n", &origin);
         assert_eq!([event.id(0), event.id(1)], ["a.ndjson:41", "a.ndjson:43"]);
         assert_eq!(batch.len(), 2);

@@ -13,6 +13,8 @@ pub(super) struct Record<'a> {
     pub(super) data: Str<'a>,
     /// The partition key or message group.
     pub(super) key: Option<Str<'a>>,
+    /// What names its shard: see [`kinesis::shard`](super::kinesis::shard).
+    pub(super) event_id: Option<Str<'a>>,
 }
 
 impl<'a> Record<'a> {

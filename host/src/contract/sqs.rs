@@ -52,7 +52,7 @@ pub(super) fn record<'a>(
         Ok(())
     })?;
     let id = id.id(index)?;
-    Ok(Record { id, data: body.data("body", index, id)?, key: group.string() })
+    Ok(Record { id, data: body.data("body", index, id)?, key: group.string(), event_id: None })
 }
 
 #[cfg(test)]

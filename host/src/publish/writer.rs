@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{PublishError, Publisher};
 use crate::alert::Alert;
+use crate::digest::Digest;
 use crate::outcome::Bound;
 
 /// Writes alerts instead of sending them: a dry run.
@@ -91,12 +92,20 @@ fn write_line(alert: &Alert, to: &mut Vec<u8>) -> io::Result<()> {
         crossed: Option<Bound>,
         rule: &'a str,
         rule_version: &'a str,
+        rule_digest: Digest,
         subject: &'a str,
         message: &'a str,
     }
-    let Alert { record_id, subject, message, score, crossed, rule, rule_version, .. } = alert;
-    let (score, crossed) = (*score, *crossed);
-    let line = Line { record: record_id, score, crossed, rule, rule_version, subject, message };
+    let line = Line {
+        record: &alert.record_id,
+        score: alert.score,
+        crossed: alert.crossed,
+        rule: &alert.rule,
+        rule_version: &alert.rule_version,
+        rule_digest: alert.rule_digest,
+        subject: &alert.subject,
+        message: &alert.message,
+    };
     serde_json::to_writer(&mut *to, &line)?;
     to.push(b'\n');
     Ok(())
@@ -115,6 +124,7 @@ mod tests {
             crossed: Some(Bound::Upper),
             rule: "threshold".to_owned(),
             rule_version: "0.1.0".to_owned(),
+            rule_digest: Digest::of(b"rule"),
             group: None,
             deduplication_id: "d".to_owned(),
         }

@@ -16,6 +16,12 @@ mod pipeline;
 
 mod state;
 
+mod live;
+
+mod keeper;
+
+mod wasi;
+
 #[cfg(feature = "default-rule")]
 mod threshold;
 

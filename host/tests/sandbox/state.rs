@@ -72,20 +72,24 @@ fn a_kept_instance_is_given_up_when_it_has_half_of_its_memory() {
     assert_eq!(one_by_one(&growing(3), limits), [Pass, Drop, Drop, Pass, Drop, Drop]);
 }
 
-/// A rule whose state is one byte: how many batches it has seen. It drops the records of all but the
-/// first two, and refuses a snapshot of any other length than 1.
+/// A rule whose state is how many batches it has seen. It drops the records of all but the first two.
 fn counting() -> Guest {
+    remembering(format!(
+        "(if (i32.ge_u (global.get $seen) (i32.const 2))
+             (then (i32.store8 (i32.const {LISTS}) (i32.const 2))))
+         (global.set $seen (i32.add (global.get $seen) (i32.const 1)))"
+    ))
+}
+
+/// A rule whose state is the byte `$seen`. It refuses a snapshot of any other length than 1.
+pub(crate) fn remembering(classify: String) -> Guest {
     let reason = RESTORED + 12;
     Guest {
         fields: format!(
             r#"(global $seen (mut i32) (i32.const 0))
                (data (i32.const {reason}) "not mine")"#
         ),
-        classify: format!(
-            "(if (i32.ge_u (global.get $seen) (i32.const 2))
-                 (then (i32.store8 (i32.const {LISTS}) (i32.const 2))))
-             (global.set $seen (i32.add (global.get $seen) (i32.const 1)))"
-        ),
+        classify,
         snapshot: format!(
             "(i32.store8 (i32.const {state}) (global.get $seen))
              (i32.store (i32.const {SNAPSHOT}) (i32.const {state}))

@@ -21,7 +21,7 @@ fn diff(folder: &TempDir, arguments: &[&str], code: i32) -> Value {
 }
 
 fn between_bounds(folder: &TempDir, traffic: &[&str]) -> Value {
-    diff(folder, &[&["default", "default"], &BOUNDS[..], traffic].concat(), 1)
+    diff(folder, &[&["threshold", "threshold"], &BOUNDS[..], traffic].concat(), 1)
 }
 
 /// How many records went from a verdict to another.
@@ -88,7 +88,7 @@ fn a_seed_chooses_the_records_that_are_shown() {
 #[test]
 fn the_exit_code_tells_a_difference_from_trouble() {
     let folder = TempDir::new().expect("a folder");
-    let same = ["default", "default", "--settings", "{\"upper\": 1.5}"];
+    let same = ["threshold", "threshold", "--settings", "{\"upper\": 1.5}"];
     let sample = "examples/vital-signs.json";
     assert_eq!(diff(&folder, &[&same[..], &[sample]].concat(), 0)["changed"], 0);
 
@@ -96,9 +96,9 @@ fn the_exit_code_tells_a_difference_from_trouble() {
         let arguments = [&["diff"], arguments].concat();
         run_with_input(&folder, &arguments, input).exit(2).stderr
     };
-    assert!(trouble(&["default"], "").contains("NEW"));
-    assert!(trouble(&["default", "none.wasm", sample], "").contains("none.wasm"));
-    let refused = trouble(&["default", "default", "--new-settings", "{\"uper\": 1}", sample], "");
+    assert!(trouble(&["threshold"], "").contains("NEW"));
+    assert!(trouble(&["threshold", "none.wasm", sample], "").contains("none.wasm"));
+    let refused = trouble(&["threshold", "threshold", "--new-settings", "{\"uper\": 1}", sample], "");
     assert!(refused.contains("NEW") && refused.contains("uper"), "{refused}");
     assert!(trouble(&same, "").contains("no records"));
     let event = example_text("vital-signs.json").replace('\n', "");
@@ -109,7 +109,7 @@ fn the_exit_code_tells_a_difference_from_trouble() {
 #[test]
 fn the_text_is_for_a_person_and_colours_are_for_a_terminal() {
     let folder = TempDir::new().expect("a folder");
-    let arguments = [&["diff", "default", "default"], &BOUNDS[..], &["examples/vital-signs.json"]];
+    let arguments = [&["diff", "threshold", "threshold"], &BOUNDS[..], &["examples/vital-signs.json"]];
     let text = run(&folder, &arguments.concat()).exit(1).stdout;
     for part in ["500 records, ", "flag → pass", "old upper 1.5", "new upper 2", "ns a record"] {
         assert!(text.contains(part), "{part} in:\n{text}");

@@ -30,7 +30,7 @@ fn what_was_recorded_is_proved_and_can_be_compared() {
     assert_eq!(printed, "562 records proved, 0 differ, 0 cannot be proved\n");
 
     let compare = |traffic: &[&str]| {
-        let arguments = ["diff", "default", "default", "--json", "--old-settings"];
+        let arguments = ["diff", "threshold", "threshold", "--json", "--old-settings"];
         let settings = ["{\"upper\": 1.5}", "--new-settings", "{\"upper\": 2}"];
         let output = run(&folder, &[&arguments[..], &settings, traffic].concat()).exit(1);
         let diff: Value = serde_json::from_str(&output.stdout).expect("JSON");
@@ -108,7 +108,7 @@ fn another_rule_is_refused_and_state_is_proved_without_a_gap_alone() {
     let other = replay(&folder, &["--other-rule"]).exit(1);
     assert!(other.stderr.contains("was flag, score 7; is pass"), "{}", other.stderr);
 
-    let printed = replay(&folder, &["--rule", "default", "--rule", "seventh.wasm"]).success();
+    let printed = replay(&folder, &["--rule", "threshold", "--rule", "seventh.wasm"]).success();
     assert_eq!(printed, "562 records proved, 0 differ, 0 cannot be proved\n");
 
     let file = &files(&folder.path().join("traffic"))[0];

@@ -10,7 +10,7 @@ use super::run;
 /// The body of the report on the sample, for these settings.
 fn body(old: &str, new: &str) -> String {
     let folder = TempDir::new().expect("a folder");
-    let arguments = ["diff", "default", "default", "--old-settings", old, "--new-settings", new];
+    let arguments = ["diff", "threshold", "threshold", "--old-settings", old, "--new-settings", new];
     let more = ["--report", "diff.html", "examples/vital-signs.json"];
     run(&folder, &[&arguments[..], &more].concat()).exit(1);
     let page = fs::read_to_string(folder.path().join("diff.html")).expect("a page");
@@ -91,7 +91,7 @@ fn the_figures_are_in_the_page_and_the_picture_is_within_its_frame() {
 fn what_came_from_outside_stays_text() {
     let folder = TempDir::new().expect("a folder");
     fs::write(folder.path().join("<b>&.ndjson"), "{\"ANOMALY_SCORE\": 1}\n").expect("a file");
-    let arguments = ["diff", "default", "default", "--new-settings", "{\"upper\": 1}"];
+    let arguments = ["diff", "threshold", "threshold", "--new-settings", "{\"upper\": 1}"];
     let more = ["--report", "diff.html", "<b>&.ndjson"];
     run(&folder, &[&arguments[..], &more].concat()).exit(1);
     let page = fs::read_to_string(folder.path().join("diff.html")).expect("a page");

@@ -36,6 +36,8 @@ use crate::config::SettingsSource;
 use crate::contract::Contract;
 use crate::engine::Engine;
 use crate::limits::Limits;
+use crate::rule::Rule;
+use crate::source::RuleSource;
 
 /// They differ.
 const DIFFERENT: u8 = 1;
@@ -58,18 +60,18 @@ Exit codes:
   2  called wrongly, or not all could be compared
 
 Examples:
-  weir diff default default --old-settings '{\"upper\": 1.5}' \\
+  weir diff threshold threshold --old-settings '{\"upper\": 1.5}' \\
     --new-settings '{\"upper\": 2}' examples/vital-signs.json
-  weir diff default default --settings '{\"upper\": 1.5}' \\
+  weir diff threshold threshold --settings '{\"upper\": 1.5}' \\
     --new-settings '{\"upper\": 2}' --report diff.html examples/*.ndjson")]
 pub(super) struct DiffArgs {
-    /// Rule that runs, a WebAssembly component; `default` is the embedded one
+    /// Rule that runs, from wherever `weir run --rule` takes one
     #[arg(value_name = "OLD")]
-    old: PathBuf,
+    old: RuleSource,
 
     /// Rule to compare with it
     #[arg(value_name = "NEW")]
-    new: PathBuf,
+    new: RuleSource,
 
     /// Records to compare on; `-` is standard input
     #[arg(value_name = "TRAFFIC", default_value = "-")]
@@ -135,14 +137,14 @@ pub(super) fn main(args: DiffArgs) -> Result<ExitCode, Failure> {
 fn compare(args: DiffArgs, screen: &Screen) -> Result<(Summary, bool), Failure> {
     let DiffArgs { settings, old_settings, new_settings, score, .. } = args;
     let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
-    let open = |path: PathBuf, settings: Option<SettingsSource>| {
-        let rule = load_rule(&engine, &path)?;
-        let filter = settings.map_or(Ok(Default::default()), |settings| settings.document());
-        let filter = rule.open(&serde_json::Value::Object(filter?).to_string());
+    let open = |rule: &Rule, settings: Option<SettingsSource>| {
+        let settings = settings.map_or(Ok(Default::default()), |settings| settings.document());
+        let filter = rule.open(&serde_json::Value::Object(settings?).to_string());
         Side::new(filter?, score.as_ref())
     };
-    let old = open(args.old, old_settings.or_else(|| settings.clone())).context("OLD");
-    let new = open(args.new, new_settings.or(settings)).context("NEW");
+    let (old, new) = (load_rule(&engine, args.old)?, load_rule(&engine, args.new)?);
+    let old = open(&old, old_settings.or_else(|| settings.clone())).context("OLD");
+    let new = open(&new, new_settings.or(settings)).context("NEW");
     let examples = Examples::new(args.seed, args.examples);
     let mut comparison =
         Comparison::new(old.map_err(Failure::Usage)?, new.map_err(Failure::Usage)?, examples);

@@ -1,0 +1,115 @@
+use std::fmt;
+use std::sync::Arc;
+
+use super::agreement::Agreement;
+use super::machine::Machine;
+use super::policy::UpdatePolicy;
+use super::probation::Troubles;
+use super::serving::Serving;
+use crate::digest::Digest;
+use crate::filter::Filter;
+
+/// The rule that serves, and the candidate or the last good one beside it. A clone is the same.
+///
+/// A [`Pipeline`](crate::Pipeline) classifies each batch by the rule that serves when it takes it.
+#[derive(Clone)]
+pub struct LiveRule(Arc<Machine>);
+
+/// What became of an offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// It serves, on probation.
+    Serves,
+    /// It runs in shadow; the policy decides.
+    Shadows,
+    /// There is nothing to do: it is the rule that serves, or is tried already.
+    Known,
+    /// It is refused, for this reason: it faulted on nothing at all.
+    Refused(String),
+    /// It was refused or rolled back before, and is not tried again.
+    RefusedBefore,
+    /// The rule that serves is on probation. Offer it again after that.
+    Later,
+}
+
+/// What is going on beside serving.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stage {
+    /// Nothing.
+    Serving,
+    /// A candidate runs on the same records.
+    Shadow {
+        /// Which.
+        candidate: Digest,
+        /// How far both agree.
+        agreement: Agreement,
+    },
+    /// The rule is watched, and the one before it is ready.
+    Probation {
+        /// The one before it.
+        last_good: Digest,
+        /// What was found.
+        troubles: Troubles,
+    },
+}
+
+impl LiveRule {
+    /// Has a rule serve from the beginning.
+    pub fn new(filter: Filter, policy: UpdatePolicy) -> Self {
+        Self(Machine::start(filter, policy))
+    }
+
+    /// Offers a candidate: an opened rule that was verified, if that is asked for. As the policy
+    /// says, it takes over at once or is first compared in [shadow](Stage::Shadow); a candidate that
+    /// is there already is withdrawn. It is first given a batch without records.
+    ///
+    /// In probation, an offer of the rule before rolls back to it, and any other has to wait.
+    pub fn offer(&self, candidate: impl Into<Arc<Filter>>) -> Offer {
+        self.0.offer(candidate.into())
+    }
+
+    /// Has a candidate run in shadow, whatever the policy says, until it is
+    /// [withdrawn](Self::withdraw): it will not serve.
+    pub fn shadow(&self, candidate: impl Into<Arc<Filter>>) -> Offer {
+        self.0.shadow(candidate.into())
+    }
+
+    /// Withdraws the candidate in shadow, after it has run on all that waits for it. Answers with
+    /// what it came to.
+    pub fn withdraw(&self) -> Option<Agreement> {
+        self.0.withdraw()
+    }
+
+    /// Has another rule serve from the next batch on, whatever the policy says and whatever is going
+    /// on: there is no probation.
+    pub fn swap(&self, filter: impl Into<Arc<Filter>>) {
+        self.0.swap(filter.into());
+    }
+
+    /// The digest of the rule that serves.
+    pub fn digest(&self) -> Digest {
+        self.serving().rule().digest()
+    }
+
+    /// What is going on.
+    pub fn stage(&self) -> Stage {
+        self.0.stage()
+    }
+
+    /// The rule for a batch: all of it.
+    pub(crate) fn serving(&self) -> Arc<Serving> {
+        self.0.serving()
+    }
+}
+
+impl From<Filter> for LiveRule {
+    fn from(filter: Filter) -> Self {
+        Self::new(filter, UpdatePolicy::default())
+    }
+}
+
+impl fmt::Debug for LiveRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveRule").field("serving", self.serving().rule()).finish_non_exhaustive()
+    }
+}

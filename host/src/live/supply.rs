@@ -1,0 +1,105 @@
+use std::fmt;
+
+use crate::code::CodeCache;
+use crate::engine::Engine;
+use crate::filter::Filter;
+use crate::source::{FetchError, Fetched, Fetcher};
+use crate::verify::{Policy, Refusal, Verified};
+
+/// Brings a rule from its source, and later what takes its place there: fetched, verified and opened.
+#[derive(Debug)]
+pub struct Supply {
+    fetcher: Fetcher,
+    policy: Policy,
+    opening: Opening,
+}
+
+/// What it takes to open a rule.
+#[derive(Clone, Debug)]
+struct Opening {
+    engine: Engine,
+    settings: String,
+    code: CodeCache,
+}
+
+/// Why there is no rule, or no new one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SupplyError {
+    /// It could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// It did not pass a check.
+    #[error("rule {name}: {refusal}")]
+    Refused {
+        /// What was fetched.
+        name: String,
+        /// The check that it did not pass, and why.
+        refusal: Refusal,
+    },
+    /// The check of a rule ended early, which is a fault of the host.
+    #[error("rule {name}: it was not verified: {reason}")]
+    Interrupted {
+        /// What was fetched.
+        name: String,
+        /// What happened.
+        reason: String,
+    },
+}
+
+impl Supply {
+    /// A supply of what `fetcher` brings and `policy` lets pass, opened with a settings document.
+    pub fn new(
+        fetcher: Fetcher,
+        policy: Policy,
+        engine: Engine,
+        settings: impl Into<String>,
+        code: CodeCache,
+    ) -> Self {
+        let settings = settings.into();
+        Self { fetcher, policy, opening: Opening { engine, settings, code } }
+    }
+
+    /// Brings what is at the source, or `None` if it is what was brought or refused last. Verifying
+    /// and compiling are done on a thread for what blocks.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be fetched, or is refused.
+    pub async fn next(&mut self) -> Result<Option<Filter>, SupplyError> {
+        let Some(fetched) = self.fetcher.fetch().await? else { return Ok(None) };
+        let Fetched { name, component, signature, .. } = fetched;
+        let (policy, opening) = (self.policy.clone(), self.opening.clone());
+        let verify = move || {
+            let Opening { engine, settings, code } = opening;
+            policy.verify(&engine, &component, signature.as_deref(), &settings, &code)
+        };
+        let verified = match tokio::task::spawn_blocking(verify).await {
+            Ok(verified) => verified,
+            Err(error) => {
+                return Err(SupplyError::Interrupted { name, reason: error.to_string() });
+            }
+        };
+        let Verified { filter, signer, golden_records } = match verified {
+            Ok(verified) => verified,
+            Err(refusal) => return Err(SupplyError::Refused { name, refusal }),
+        };
+        let rule = filter.rule();
+        tracing::info!(
+            rule = rule.description().name,
+            version = rule.description().version,
+            digest = %rule.digest(),
+            source = name,
+            signer = signer.as_ref().map(tracing::field::display),
+            golden_records,
+            code = %rule.code(),
+            "rule loaded"
+        );
+        Ok(Some(filter))
+    }
+}
+
+impl fmt::Display for Supply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fetcher.source().fmt(f)
+    }
+}

@@ -1,0 +1,84 @@
+use std::mem::{Discriminant, discriminant};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::rule::{LiveRule, Offer};
+use super::supply::{Supply, SupplyError};
+use crate::filter::Filter;
+use crate::source::FetchProblem;
+use crate::telemetry;
+
+/// Looks after a rule's source: what is new there is offered in the place of what serves.
+///
+/// Whatever is wrong with the source, or with what it brings, the rule that serves goes on. It is
+/// logged once, and not again until it is another thing that is wrong.
+pub struct Watcher {
+    supply: Supply,
+    rule: LiveRule,
+    /// What has to wait until a probation ends.
+    waiting: Option<Arc<Filter>>,
+    /// What is in the way of the source, as it was logged.
+    failing: Option<Discriminant<FetchProblem>>,
+}
+
+impl Watcher {
+    /// A watcher that offers what `supply` brings from now on.
+    pub fn new(supply: Supply, rule: LiveRule) -> Self {
+        Self { supply, rule, waiting: None, failing: None }
+    }
+
+    /// Looks every so often, and never comes to an end.
+    pub async fn run(mut self, every: Duration) {
+        loop {
+            tokio::time::sleep(every).await;
+            self.look().await;
+        }
+    }
+
+    /// Looks once.
+    pub async fn look(&mut self) {
+        match self.supply.next().await {
+            Ok(next) => {
+                if self.failing.take().is_some() {
+                    tracing::info!(source = %self.supply, "the rule can be fetched again");
+                }
+                if let Some(candidate) = next.map(Arc::new).or_else(|| self.waiting.take()) {
+                    self.offer(candidate).await;
+                }
+            }
+            Err(error) => self.tell(&error),
+        }
+    }
+
+    /// It takes as long as the rule needs to take over a state.
+    async fn offer(&mut self, candidate: Arc<Filter>) {
+        let (rule, offered) = (self.rule.clone(), Arc::clone(&candidate));
+        match tokio::task::spawn_blocking(move || rule.offer(offered)).await {
+            Ok(Offer::Later) => self.waiting = Some(candidate),
+            Ok(_) => self.waiting = None,
+            Err(error) => {
+                tracing::error!(source = %self.supply, %error, "the rule was not offered")
+            }
+        }
+    }
+
+    fn tell(&mut self, error: &SupplyError) {
+        let serving = self.rule.digest();
+        match error {
+            SupplyError::Fetch(error) => {
+                let problem = discriminant(&error.problem);
+                if self.failing.replace(problem) != Some(problem) {
+                    tracing::warn!(%serving, "{error}; the rule that serves goes on");
+                }
+            }
+            // The supply does not bring again what was refused.
+            error => {
+                tracing::warn!(%serving, "{error}; the rule that serves goes on");
+                telemetry::rule_changed("refused");
+                self.failing = None;
+                // What was to take over is no longer what the source holds.
+                self.waiting = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+use std::mem;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use super::error::{FetchError, FetchProblem};
+#[cfg(feature = "https")]
+use super::https::HttpsStore;
+#[cfg(feature = "oci")]
+use super::oci::Registry;
+use super::parse::{Place, RuleSource};
+#[cfg(feature = "s3")]
+use super::s3::S3Store;
+#[cfg(any(feature = "https", feature = "s3"))]
+use super::store;
+use super::store::{Read, Revision};
+use super::{embedded, local};
+use crate::digest::Digest;
+
+/// How often what may still succeed is attempted again.
+const RETRIES: usize = 4;
+
+/// The pause before the first of them; each is twice as long as the one before, with jitter.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What fetching a rule may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FetchLimits {
+    /// The largest component, in bytes.
+    pub component_bytes: usize,
+    /// The time for it all, with all that has to be attempted again.
+    pub time: Duration,
+}
+
+impl Default for FetchLimits {
+    /// 64 MiB, which holds a rule with the interpreter of its language, and 30 s.
+    fn default() -> Self {
+        Self { component_bytes: 64 << 20, time: Duration::from_secs(30) }
+    }
+}
+
+/// What was found at a source. It is as its source has it: nothing of it was checked but the digests
+/// that it was named by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// What to call it, and where exactly it was: `rules/fever-1.2.0.wasm`.
+    pub name: String,
+    /// The component, in binary form.
+    pub component: Vec<u8>,
+    /// The component's digest.
+    pub digest: Digest,
+    /// The detached signature beside it, if there is one.
+    pub signature: Option<Vec<u8>>,
+}
+
+/// Brings a rule from its source, and whatever later takes its place there.
+pub struct Fetcher {
+    source: RuleSource,
+    limits: FetchLimits,
+    client: Option<Client>,
+    known: Option<Known>,
+}
+
+/// What was brought last.
+struct Known {
+    revision: Revision,
+    digest: Digest,
+    signature: Option<Vec<u8>>,
+}
+
+impl Fetcher {
+    /// A fetcher that knows nothing yet. Nothing is asked of the source before the first
+    /// [`fetch`](Self::fetch).
+    pub fn new(source: RuleSource, limits: FetchLimits) -> Self {
+        Self { source, limits, client: None, known: None }
+    }
+
+    /// Where it fetches from.
+    pub fn source(&self) -> &RuleSource {
+        &self.source
+    }
+
+    /// Brings what is at the source, or `None` if it is what was brought last: the same component
+    /// with the same signature. To ask again is cheap: what is there is mostly known by its time of
+    /// change, its `ETag` or its manifest's digest.
+    ///
+    /// What may still succeed is attempted again, with growing pauses. Must run on a Tokio runtime
+    /// with its timer and its network enabled.
+    ///
+    /// # Errors
+    ///
+    /// Says what is in the way. What was brought last is still known, and the next call may succeed.
+    pub async fn fetch(&mut self) -> Result<Option<Fetched>, FetchError> {
+        let time = self.limits.time;
+        let mut last = None;
+        let fetched = match tokio::time::timeout(time, self.attempts(&mut last)).await {
+            Ok(fetched) => fetched,
+            Err(_) => Err(FetchProblem::Timeout { time, last: last.map(Box::new) }),
+        };
+        if fetched.is_err() {
+            // A connection may hang, credentials may have expired: the next call begins anew.
+            self.client = None;
+        }
+        fetched.map_err(|problem| FetchError { rule: self.source.to_string(), problem })
+    }
+
+    async fn attempts(
+        &mut self,
+        last: &mut Option<FetchProblem>,
+    ) -> Result<Option<Fetched>, FetchProblem> {
+        let mut pauses = backoff();
+        loop {
+            let problem = match self.attempt().await {
+                Err(problem) if problem.is_transient() => problem,
+                settled => return settled,
+            };
+            let Some(pause) = pauses.next() else { return Err(problem) };
+            tracing::debug!(rule = %self.source, %problem, ?pause, "fetching again");
+            *last = Some(problem);
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn attempt(&mut self) -> Result<Option<Fetched>, FetchProblem> {
+        let client = match &mut self.client {
+            Some(client) => client,
+            none => none.insert(Client::connect(&self.source.place).await?),
+        };
+        let known = self.known.as_ref().map(|known| &known.revision);
+        let Some(read) = client.read(known, &self.limits).await? else { return Ok(None) };
+        let Read { name, component, signature, revision } = read;
+        let digest = Digest::of(&component);
+        if let Some(expected) = self.source.pin.filter(|pin| *pin != digest) {
+            return Err(FetchProblem::WrongComponent { expected, found: digest });
+        }
+        let known = Known { revision, digest, signature: signature.clone() };
+        let before = mem::replace(&mut self.known, Some(known));
+        if before.is_some_and(|before| before.digest == digest && before.signature == signature) {
+            return Ok(None);
+        }
+        Ok(Some(Fetched { name, component, digest, signature }))
+    }
+}
+
+/// The pauses between attempts.
+pub(super) fn backoff() -> impl Iterator<Item = Duration> + Send {
+    ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .with_max_times(RETRIES)
+        .with_jitter()
+        .build()
+}
+
+impl std::fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetcher")
+            .field("source", &self.source)
+            .field("limits", &self.limits)
+            .field("known", &self.known.as_ref().map(|known| known.digest))
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a source is reached by.
+enum Client {
+    Embedded(&'static str),
+    Local(local::Local),
+    #[cfg(feature = "https")]
+    Https(HttpsStore),
+    #[cfg(feature = "oci")]
+    Oci(Registry),
+    #[cfg(feature = "s3")]
+    S3(S3Store),
+}
+
+impl Client {
+    // Which places there are to wait for depends on the features.
+    #[allow(clippy::unused_async)]
+    async fn connect(place: &Place) -> Result<Self, FetchProblem> {
+        Ok(match place {
+            Place::Embedded(name) => Self::Embedded(name),
+            Place::Local(path) => Self::Local(local::Local::new(path.clone())),
+            #[cfg(feature = "https")]
+            Place::Https(url) => Self::Https(HttpsStore::new(url.clone())?),
+            #[cfg(feature = "oci")]
+            Place::Oci(artifact) => Self::Oci(Registry::connect(artifact.clone()).await?),
+            #[cfg(feature = "s3")]
+            Place::S3(object) => Self::S3(S3Store::connect(object.clone()).await),
+        })
+    }
+
+    /// What is at the source, unless it is still at a known revision.
+    async fn read(
+        &self,
+        known: Option<&Revision>,
+        limits: &FetchLimits,
+    ) -> Result<Option<Read>, FetchProblem> {
+        let maximum = limits.component_bytes;
+        match self {
+            Self::Embedded(name) => Ok(embedded(name, known)),
+            Self::Local(local) => local.read(known, maximum).await,
+            #[cfg(feature = "https")]
+            Self::Https(server) => store::read(server, known, maximum).await,
+            #[cfg(feature = "oci")]
+            Self::Oci(registry) => registry.read(known, maximum).await,
+            #[cfg(feature = "s3")]
+            Self::S3(bucket) => store::read(bucket, known, maximum).await,
+        }
+    }
+}
+
+/// What is embedded does not change.
+fn embedded(name: &str, known: Option<&Revision>) -> Option<Read> {
+    let component = embedded::component(name).filter(|_| known.is_none())?;
+    Some(Read {
+        name: format!("{name} (embedded)"),
+        component: component.to_vec(),
+        signature: None,
+        revision: Revision::default(),
+    })
+}

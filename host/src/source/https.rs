@@ -1,0 +1,191 @@
+//! Files on an HTTPS server.
+
+use std::error::Error;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use reqwest::header::{ETAG, IF_NONE_MATCH};
+use reqwest::{Client, StatusCode, Url};
+
+use super::SIGNATURE_SUFFIX;
+use super::bounded::Bounded;
+use super::error::FetchProblem;
+use super::store::{Object, Part, Store};
+
+/// How long a connection may take, and how long a server may be silent, before it is given up and
+/// tried again.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What Weir calls itself.
+pub(super) const USER_AGENT: &str = concat!("weir/", env!("CARGO_PKG_VERSION"));
+
+/// The address of a file on a server. A query is part of it and may be a secret, as in a presigned
+/// URL: it is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct RuleUrl(Url);
+
+impl RuleUrl {
+    /// The last segment of its path.
+    pub(super) fn file_name(&self) -> &str {
+        self.0.path_segments().and_then(Iterator::last).unwrap_or_default()
+    }
+}
+
+impl FromStr for RuleUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
+        let host = url.host_str().unwrap_or_default();
+        if url.scheme() == "http" && !is_loopback(host) {
+            return Err(format!(
+                "http:// is for this machine alone, a rule from {host} would come unprotected: use \
+                 https://"
+            ));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(format!(
+                "a URL with a password in it ends up in logs: let {host} take a presigned URL, or \
+                 use oci:// or s3://, which find credentials where they are kept"
+            ));
+        }
+        Ok(Self(url))
+    }
+}
+
+impl fmt::Display for RuleUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.0.clone();
+        shown.set_query(None);
+        write!(f, "{shown}")
+    }
+}
+
+/// Whether a host is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+/// A file on a server, with its signature beside it.
+pub(super) struct HttpsStore {
+    client: Client,
+    url: RuleUrl,
+}
+
+impl HttpsStore {
+    pub(super) fn new(url: RuleUrl) -> Result<Self, FetchProblem> {
+        let client = Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(PATIENCE)
+            .read_timeout(PATIENCE)
+            // Also where a server redirects to.
+            .https_only(url.0.scheme() == "https")
+            .build()
+            .map_err(|error| problem(&error))?;
+        Ok(Self { client, url })
+    }
+}
+
+impl Store for HttpsStore {
+    fn name(&self) -> String {
+        self.url.to_string()
+    }
+
+    async fn get(
+        &self,
+        part: Part,
+        tag: Option<&str>,
+        maximum: usize,
+    ) -> Result<Object, FetchProblem> {
+        let mut url = self.url.0.clone();
+        if part == Part::Signature {
+            url.set_path(&format!("{}{SIGNATURE_SUFFIX}", url.path()));
+        }
+        let mut request = self.client.get(url);
+        if let Some(tag) = tag {
+            request = request.header(IF_NONE_MATCH, tag);
+        }
+        let mut response = request.send().await.map_err(|error| problem(&error))?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_MODIFIED if tag.is_some() => return Ok(Object::Unchanged),
+            StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(Object::Missing),
+            // Who may not list what there is, is told so of what there is not.
+            StatusCode::FORBIDDEN if part == Part::Signature => return Ok(Object::Missing),
+            status => return Err(refusal(status.as_u16(), self.name())),
+        }
+        let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        let mut body = Bounded::new(part, maximum, response.content_length())?;
+        while let Some(chunk) = response.chunk().await.map_err(|error| problem(&error))? {
+            body.push(&chunk)?;
+        }
+        Ok(Object::Found { bytes: body.into_bytes(), tag })
+    }
+}
+
+/// What a status means that is no success.
+pub(super) fn refusal(status: u16, what: String) -> FetchProblem {
+    let said = format!("{what}: the server answered with status {status}");
+    match status {
+        401 | 403 => FetchProblem::Denied(said),
+        404 | 410 => FetchProblem::NotFound(said),
+        408 | 429 | 500.. => FetchProblem::Unavailable(said),
+        _ => FetchProblem::Invalid(said),
+    }
+}
+
+/// What it means that no answer came. The address is left out: its query may be a secret.
+pub(super) fn problem(error: &reqwest::Error) -> FetchProblem {
+    // The client's own words are "error sending request for url (…)".
+    let what = match error {
+        _ if error.is_timeout() => "the server does not answer",
+        _ if error.is_connect() => "no connection",
+        _ if error.is_body() || error.is_decode() => "the answer ended early",
+        _ if error.is_redirect() => {
+            return FetchProblem::Invalid("redirected too often".to_owned());
+        }
+        _ => "the request failed",
+    };
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    let text = causes.fold(what.to_owned(), |text, cause| format!("{text}: {cause}"));
+    match error.is_connect() && text.contains("certificate") {
+        true => FetchProblem::Untrusted(text),
+        false => FetchProblem::Unavailable(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_this_machine_alone() {
+        for url in ["http://127.0.0.1:80/a", "http://[::1]/a", "http://localhost/a", "https://b/a"]
+        {
+            assert!(url.parse::<RuleUrl>().is_ok(), "{url}");
+        }
+        for url in ["http://b/a", "http://127.0.0.1.b/a", "http://localhost.b/a", "https://"] {
+            assert!(url.parse::<RuleUrl>().is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let url: RuleUrl = "https://host/fever.wasm?X-Signature=secret".parse().expect("a URL");
+        assert_eq!(url.to_string(), "https://host/fever.wasm");
+        let error = "https://ada:secret@host/a".parse::<RuleUrl>().err().expect("a password");
+        assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_status_says_whether_to_come_again() {
+        for (status, transient) in
+            [(401, false), (404, false), (400, false), (429, true), (503, true)]
+        {
+            assert_eq!(refusal(status, String::new()).is_transient(), transient, "{status}");
+        }
+    }
+}

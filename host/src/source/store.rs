@@ -1,0 +1,112 @@
+use std::future::Future;
+
+use super::error::FetchProblem;
+
+/// The largest signature, in bytes. Those of the schemes in use have less than a thousand.
+pub(super) const MAX_SIGNATURE_BYTES: usize = 64 << 10;
+
+/// Which of the two objects that make a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Component,
+    Signature,
+}
+
+impl Part {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Component => "the component",
+            Self::Signature => "its signature",
+        }
+    }
+}
+
+/// What a source was at, as it says itself: by `ETag`s, times of change, digests. Nothing where it
+/// does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Revision {
+    pub(super) component: Option<String>,
+    pub(super) signature: Option<String>,
+}
+
+/// What was read from a source.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) name: String,
+    pub(super) component: Vec<u8>,
+    pub(super) signature: Option<Vec<u8>>,
+    pub(super) revision: Revision,
+}
+
+/// An object, or why there is none.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Object {
+    Missing,
+    /// It still has the tag that it was asked for with.
+    Unchanged,
+    Found {
+        bytes: Vec<u8>,
+        tag: Option<String>,
+    },
+}
+
+/// Where a component and its signature lie beside each other.
+pub(super) trait Store {
+    /// What to call what is there.
+    fn name(&self) -> String;
+
+    /// Reads an object of at most `maximum` bytes, unless it still has a tag.
+    fn get(
+        &self,
+        part: Part,
+        tag: Option<&str>,
+        maximum: usize,
+    ) -> impl Future<Output = Result<Object, FetchProblem>> + Send;
+}
+
+/// Reads both objects if one of them is not at its known revision any more: a signature may come
+/// after what it signs.
+pub(super) async fn read<S: Store>(
+    store: &S,
+    known: Option<&Revision>,
+    maximum: usize,
+) -> Result<Option<Read>, FetchProblem> {
+    let known = known.cloned().unwrap_or_default();
+    let get = async |part, tag: Option<&str>| {
+        let maximum = match part {
+            Part::Component => maximum,
+            Part::Signature => MAX_SIGNATURE_BYTES,
+        };
+        store.get(part, tag, maximum).await
+    };
+    let mut component = get(Part::Component, known.component.as_deref()).await?;
+    let mut signature = get(Part::Signature, known.signature.as_deref()).await?;
+    if component == Object::Unchanged {
+        let still_none = signature == Object::Missing && known.signature.is_none();
+        if still_none || signature == Object::Unchanged {
+            return Ok(None);
+        }
+        component = get(Part::Component, None).await?;
+    }
+    if signature == Object::Unchanged {
+        signature = get(Part::Signature, None).await?;
+    }
+    let (component, tag) = match component {
+        Object::Found { bytes, tag } => (bytes, tag),
+        Object::Missing => return Err(FetchProblem::NotFound(store.name())),
+        Object::Unchanged => return Err(unasked()),
+    };
+    let (signature, signature_tag) = match signature {
+        Object::Found { bytes, tag } => (Some(bytes), tag),
+        Object::Missing => (None, None),
+        Object::Unchanged => return Err(unasked()),
+    };
+    let revision = Revision { component: tag, signature: signature_tag };
+    Ok(Some(Read { name: store.name(), component, signature, revision }))
+}
+
+fn unasked() -> FetchProblem {
+    FetchProblem::Invalid(
+        "answered with \"not modified\" to a request without conditions".to_owned(),
+    )
+}

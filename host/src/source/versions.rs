@@ -1,0 +1,94 @@
+//! A directory that holds versions of one rule.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use semver::Version;
+
+use super::error::FetchProblem;
+
+/// The file of the highest version in a directory, as semantic versioning orders them: a pre-release
+/// stands below its release. Files that are not called `NAME-VERSION.wasm` or `VERSION.wasm` do not
+/// count.
+pub(super) fn highest(directory: &Path) -> Result<PathBuf, FetchProblem> {
+    let unreadable = |error: std::io::Error| {
+        FetchProblem::Unavailable(format!("{}: {error}", directory.display()))
+    };
+    let mut versions = Vec::new();
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        if let Some((rule, version)) = name.to_str().and_then(parse) {
+            versions.push((version, rule.to_owned(), name));
+        }
+    }
+    let Some((_, rule, name)) = versions.iter().max() else {
+        return Err(FetchProblem::NotFound(format!(
+            "{} holds no file that is called after a version, such as fever-1.2.0.wasm or 1.2.0.wasm",
+            directory.display()
+        )));
+    };
+    if let Some((_, other, _)) = versions.iter().find(|(_, other, _)| other != rule) {
+        return Err(FetchProblem::Invalid(format!(
+            "{} is to hold versions of one rule, it holds {rule:?} and {other:?}",
+            directory.display()
+        )));
+    }
+    Ok(directory.join(name))
+}
+
+/// The name of a rule, which may be empty, and its version. The name ends where what follows is a
+/// version.
+fn parse(file: &str) -> Option<(&str, Version)> {
+    let stem = file.strip_suffix(".wasm")?;
+    if let Ok(version) = Version::parse(stem) {
+        return Some(("", version));
+    }
+    stem.match_indices('-').find_map(|(at, _)| {
+        let version = Version::parse(&stem[at + 1..]).ok()?;
+        (at > 0).then_some((&stem[..at], version))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_ends_where_a_version_begins() {
+        let parsed = |file| parse(file).map(|(name, version)| (name, version.to_string()));
+        for (file, name, version) in [
+            ("1.2.0.wasm", "", "1.2.0"),
+            ("fever-1.2.0.wasm", "fever", "1.2.0"),
+            ("fever-2-1.2.0.wasm", "fever-2", "1.2.0"),
+            ("fever-1.2.0-rc.1.wasm", "fever", "1.2.0-rc.1"),
+            ("1.2.0-rc-1.0.0.wasm", "", "1.2.0-rc-1.0.0"),
+        ] {
+            assert_eq!(parsed(file), Some((name, version.to_owned())), "{file}");
+        }
+        for file in
+            ["fever.wasm", "fever-1.2.wasm", "fever-1.2.0", "-1.2.0.wasm", "fever-v1.2.0.wasm"]
+        {
+            assert_eq!(parsed(file), None, "{file}");
+        }
+    }
+
+    #[test]
+    fn versions_are_compared_as_such() {
+        let directory = std::env::temp_dir().join(format!("weir-highest-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a folder");
+        let highest_of = |names: &[&str]| {
+            names.iter().for_each(|name| fs::write(directory.join(name), "").expect("a file"));
+            let found = highest(&directory);
+            names.iter().for_each(|name| fs::remove_file(directory.join(name)).expect("a file"));
+            found.map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
+        };
+        let ten =
+            highest_of(&["a-1.9.0.wasm", "a-1.10.0.wasm", "a-1.10.0-rc.1.wasm", "a-2.0.0.sig"]);
+        let none = highest_of(&["a.wasm", "README"]);
+        let two = highest_of(&["a-1.0.0.wasm", "b-2.0.0.wasm"]);
+        fs::remove_dir_all(&directory).expect("the folder");
+        assert_eq!(ten.as_deref(), Ok("a-1.10.0.wasm"));
+        assert!(matches!(none, Err(FetchProblem::NotFound(_))), "{none:?}");
+        assert!(matches!(two, Err(FetchProblem::Invalid(_))), "{two:?}");
+    }
+}

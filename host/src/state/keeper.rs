@@ -1,0 +1,236 @@
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::kept::Kept;
+use super::memory::MemoryStore;
+use super::store::StateStore;
+use crate::batch::Batch;
+use crate::contract::{Partition, Share};
+use crate::filter::Filter;
+use crate::isolate::Isolated;
+use crate::turns::{Turn, Turns};
+
+/// How many sessions are open at the most, unless it is set.
+const MAX_SESSIONS: usize = 32;
+
+/// Keeps the state of a rule that has one: a session for each partition of the stream.
+///
+/// Batches of one partition are classified one after the other, in the order in which they came;
+/// those of different partitions at the same time. A partition's state is taken from the store when
+/// its first batch comes, and saved when it is [due](SaveEvery), when its session is closed because
+/// others need the room, and by [`Pipeline::save_states`](crate::Pipeline::save_states).
+#[derive(Debug)]
+pub struct Keeper {
+    pub(super) store: Arc<dyn StateStore>,
+    pub(super) every: SaveEvery,
+    pub(super) takes_turns: bool,
+    /// Names this keeper in what it saves.
+    pub(super) writer: String,
+    max_sessions: usize,
+    partitions: Mutex<Partitions>,
+}
+
+/// How much may be learnt until it is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaveEvery {
+    /// So many records of a partition; with 1, every batch is saved.
+    Records(u64),
+    /// What is learnt in that time.
+    Time(Duration),
+}
+
+#[derive(Debug, Default)]
+struct Partitions {
+    slots: HashMap<Partition, Slot>,
+    /// Counts the batches that came.
+    clock: u64,
+}
+
+/// What is held of a partition.
+#[derive(Debug)]
+struct Slot {
+    kept: Arc<Mutex<Kept>>,
+    turns: Turns,
+    /// When it was last used.
+    used: u64,
+}
+
+/// The place of a batch in the queues of its partitions.
+#[derive(Debug)]
+pub(crate) struct Places(Vec<Place>);
+
+#[derive(Debug)]
+struct Place {
+    share: Share,
+    kept: Arc<Mutex<Kept>>,
+    turn: Turn,
+}
+
+impl Default for Keeper {
+    /// One that saves nothing beyond the life of the process.
+    fn default() -> Self {
+        Self::new(MemoryStore::default())
+    }
+}
+
+impl Keeper {
+    /// How much is learnt until it is saved, unless it is set.
+    pub const SAVE_EVERY: SaveEvery = SaveEvery::Time(Duration::from_secs(30));
+
+    /// A keeper of states in a store.
+    pub fn new(store: impl StateStore + 'static) -> Self {
+        Self::with_store(Arc::new(store))
+    }
+
+    /// A keeper of states in a store that others use as well.
+    pub fn with_store(store: Arc<dyn StateStore>) -> Self {
+        let writer = RandomState::new().hash_one((std::process::id(), SystemTime::now()));
+        Self {
+            store,
+            every: Self::SAVE_EVERY,
+            takes_turns: false,
+            writer: format!("{writer:016x}"),
+            max_sessions: MAX_SESSIONS,
+            partitions: Mutex::default(),
+        }
+    }
+
+    /// Sets how much may be learnt until it is saved. By default [`SAVE_EVERY`](Self::SAVE_EVERY).
+    pub fn save_every(mut self, every: SaveEvery) -> Self {
+        self.every = every;
+        self
+    }
+
+    /// Says that other processes take turns at the same partitions, as the instances of a function
+    /// do: before every batch the store is asked whether another has saved meanwhile, and a batch
+    /// waits until what is due is saved, because nothing runs between one event and the next.
+    pub fn takes_turns(mut self) -> Self {
+        self.takes_turns = true;
+        self
+    }
+
+    /// Sets how many sessions are open at the most. When another is needed, the one that was not
+    /// used for longest is saved and closed. By default 32; and never more than half of the
+    /// instances that the engine has room for.
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.max_sessions = sessions.max(1);
+        self
+    }
+
+    /// Takes a place in the queue of each partition that a batch holds records of.
+    pub(crate) fn enter(&self, shares: Vec<Share>) -> Places {
+        let mut partitions = self.partitions();
+        partitions.clock += 1;
+        let used = partitions.clock;
+        let place = |share: Share| {
+            let slot = partitions.slots.entry(share.partition.clone());
+            let slot = slot.or_insert_with_key(|partition| Slot {
+                kept: Arc::new(Mutex::new(Kept::new(partition.clone()))),
+                turns: Turns::default(),
+                used,
+            });
+            slot.used = used;
+            Place { share, kept: Arc::clone(&slot.kept), turn: slot.turns.next() }
+        };
+        // All at once: so no two batches wait for each other.
+        Places(shares.into_iter().map(place).collect())
+    }
+
+    /// Classifies a batch, each partition's records with its own state, when its turn has come.
+    ///
+    /// It waits: for the batches before, and for the store.
+    pub(crate) fn classify(
+        &self,
+        filter: &Arc<Filter>,
+        places: Places,
+        batch: &Batch,
+        deadline: Option<Instant>,
+    ) -> Isolated {
+        let mut parts = Vec::new();
+        for Place { share, kept, turn } in places.0 {
+            let _turn = turn.wait();
+            let mut kept = lock(&kept);
+            let session = kept.begin(self, filter, share.beginning.as_deref());
+            for run in &share.runs {
+                let isolated = kept.classify(&session, run, batch, deadline);
+                parts.push((run.entries.start, isolated));
+            }
+            kept.save_if_due(self);
+        }
+        Isolated::of_parts(batch.len(), parts)
+    }
+
+    /// Begins to save what is due.
+    pub(crate) fn save_due(&self) {
+        for kept in self.least_recently_used() {
+            // One that is in use sees to it itself.
+            if let Some(mut kept) = try_lock(&kept) {
+                kept.settle(self, false);
+                kept.save_if_due(self);
+            }
+        }
+    }
+
+    /// Saves all that is not saved yet, and waits until it is.
+    pub(crate) fn save_all(&self) {
+        let all = self.least_recently_used();
+        for kept in &all {
+            lock(kept).begin_to_save_all(self);
+        }
+        for kept in &all {
+            lock(kept).settle(self, true);
+        }
+    }
+
+    /// Closes sessions until another may be opened. The caller's own counts as open.
+    pub(super) fn make_room(&self, filter: &Filter) {
+        let max = self.max_sessions.min(filter.rule().engine.max_instances() / 2).max(1);
+        let all = self.least_recently_used();
+        let is_open = |kept: &&Arc<Mutex<Kept>>| try_lock(kept).is_none_or(|kept| kept.is_open());
+        let mut open = all.iter().filter(is_open).count();
+        for kept in all {
+            if open <= max {
+                return;
+            }
+            if let Some(mut kept) = try_lock(&kept)
+                && kept.is_open()
+            {
+                kept.close(self);
+                open -= 1;
+            }
+        }
+    }
+
+    fn least_recently_used(&self) -> Vec<Arc<Mutex<Kept>>> {
+        let partitions = self.partitions();
+        let mut slots: Vec<_> = partitions.slots.values().collect();
+        slots.sort_by_key(|slot| slot.used);
+        slots.into_iter().map(|slot| Arc::clone(&slot.kept)).collect()
+    }
+
+    /// Each change leaves it whole.
+    fn partitions(&self) -> MutexGuard<'_, Partitions> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(|poisoned| after_panic(kept, poisoned.into_inner()))
+}
+
+fn try_lock(kept: &Mutex<Kept>) -> Option<MutexGuard<'_, Kept>> {
+    match kept.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(after_panic(kept, poisoned.into_inner())),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+/// Whoever held it before ended in its middle.
+fn after_panic<'a>(mutex: &Mutex<Kept>, mut kept: MutexGuard<'a, Kept>) -> MutexGuard<'a, Kept> {
+    mutex.clear_poison();
+    kept.lose("classification ended early");
+    kept
+}

@@ -1,0 +1,492 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::envelope::{self, Header, Learnt, MAX_AROUND_BYTES};
+use super::keeper::{Keeper, SaveEvery};
+use super::save::{Draft, Saved, save};
+use super::store::{SaveError, StoreError, Stored, Version};
+use crate::batch::Batch;
+use crate::contract::{Partition, Position, Run};
+use crate::filter::Filter;
+use crate::isolate::Isolated;
+use crate::telemetry;
+
+/// How long the store is left alone after it could not be read.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The state of one partition: a session of the rule, how far it has learnt, and what is known of
+/// the store.
+#[derive(Debug)]
+pub(super) struct Kept {
+    partition: Partition,
+    /// Where it is stored.
+    key: String,
+    /// None before the first batch, after a fault, and after it was closed: then the next batch
+    /// begins with what is stored.
+    session: Option<Session>,
+    learnt: Learnt,
+    generation: u64,
+    stored: Known,
+    unsaved: Unsaved,
+    saving: Option<Saving>,
+}
+
+/// The rule, running.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    filter: Arc<Filter>,
+    /// What it was made from: the pipeline's.
+    of: Arc<Filter>,
+}
+
+/// What is known of the store.
+#[derive(Debug)]
+enum Known {
+    /// Nothing, or that it holds what is to be taken over. Nothing is saved until it is read.
+    Unread { look_at: Option<Instant> },
+    /// It holds this, or nothing.
+    Holds(Option<Version>),
+}
+
+/// What has been learnt since it was last begun to be saved.
+#[derive(Debug, Default)]
+struct Unsaved {
+    records: u64,
+    /// Since when there is something to save.
+    since: Option<Instant>,
+}
+
+/// A save that is under way.
+#[derive(Debug)]
+struct Saving {
+    task: JoinHandle<Saved>,
+    started: Instant,
+    bytes: usize,
+}
+
+impl Kept {
+    pub(super) fn new(partition: Partition) -> Self {
+        Self {
+            partition,
+            key: String::new(),
+            session: None,
+            learnt: Learnt::default(),
+            generation: 0,
+            stored: Known::Unread { look_at: None },
+            unsaved: Unsaved::default(),
+            saving: None,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Gets a session ready for a batch: the one that is there, unless the store has newer; or one
+    /// that goes on from what is stored.
+    pub(super) fn begin(
+        &mut self,
+        keeper: &Keeper,
+        filter: &Arc<Filter>,
+        beginning: Option<&str>,
+    ) -> Session {
+        // What is under way is newer than what could be read now.
+        self.settle(keeper, self.session.is_none());
+        self.hand_over(keeper, filter);
+        if keeper.takes_turns {
+            self.look_for_newer(keeper);
+        }
+        if self.session.is_none() {
+            keeper.make_room(filter);
+        }
+        if self.session.is_none() || self.is_to_be_read() {
+            self.read(keeper, filter);
+        }
+        self.tell_file(beginning);
+        self.session.get_or_insert_with(|| Session::anew(filter)).clone()
+    }
+
+    /// Classifies some of a batch's records. Those that were learnt before are answered for, and no
+    /// more.
+    pub(super) fn classify(
+        &mut self,
+        session: &Session,
+        run: &Run,
+        batch: &Batch,
+        deadline: Option<Instant>,
+    ) -> Isolated {
+        let position = self.learnt.position.as_ref();
+        let comes_again = |record: &&Position| position.is_some_and(|position| *record <= position);
+        let replayed = run.positions.iter().take_while(comes_again).count();
+        let isolated = if replayed == 0 && run.entries.len() == batch.len() {
+            session.filter.classify_isolating(batch, deadline)
+        } else {
+            let part = batch.part(run.entries.clone()).replayed(replayed);
+            session.filter.classify_isolating(&part, deadline)
+        };
+        match (&isolated.fault, &isolated.stop) {
+            (Some(fault), _) => self.lose(&fault.to_string()),
+            (None, None) => self.learn(run, replayed),
+            // It was not begun.
+            (None, Some(_)) => {}
+        }
+        isolated
+    }
+
+    fn learn(&mut self, run: &Run, replayed: usize) {
+        telemetry::replayed(replayed);
+        let records = (run.entries.len() - replayed) as u64;
+        if records == 0 {
+            return;
+        }
+        self.learnt.records += records;
+        if let Some(last) = run.positions.last() {
+            self.learnt.position = Some(last.clone());
+        }
+        self.unsaved.records += records;
+        self.unsaved.since.get_or_insert_with(Instant::now);
+    }
+
+    /// The state is gone. The next batch goes on from what is stored.
+    pub(super) fn lose(&mut self, reason: &str) {
+        tracing::error!(
+            partition = %self.partition,
+            reason,
+            unsaved_records = self.unsaved.records,
+            "the state is lost: the rule goes on from what was saved last"
+        );
+        telemetry::state_lost("fault");
+        self.drop_session();
+    }
+
+    fn drop_session(&mut self) {
+        self.session = None;
+        self.learnt = Learnt::default();
+        self.unsaved = Unsaved::default();
+    }
+
+    /// A file that begins otherwise is another, whatever its name: its lines are new.
+    fn tell_file(&mut self, beginning: Option<&str>) {
+        let Some(beginning) = beginning else { return };
+        if self.learnt.beginning.as_deref() != Some(beginning) {
+            if self.learnt.beginning.is_some() {
+                tracing::info!(partition = %self.partition, "another file of the same name");
+            }
+            self.learnt.position = None;
+            self.learnt.beginning = Some(beginning.to_owned());
+        }
+    }
+
+    /// Has the pipeline's rule go on from the state of the one before, if it is another.
+    fn hand_over(&mut self, keeper: &Keeper, filter: &Arc<Filter>) {
+        let key = key(&filter.description().name, self.partition.as_str());
+        let Some(before) = self.session.clone().filter(|before| !Arc::ptr_eq(&before.of, filter))
+        else {
+            if self.session.is_none() {
+                self.key = key;
+            }
+            return;
+        };
+        match before.hand_over(filter) {
+            Ok(session) => {
+                tracing::info!(partition = %self.partition, "the state is handed over");
+                self.session = Some(session);
+                self.unsaved.since.get_or_insert_with(Instant::now);
+            }
+            Err(reason) => {
+                tracing::error!(
+                    partition = %self.partition,
+                    reason,
+                    "the new rule does not take over the state"
+                );
+                telemetry::state_lost("refused");
+                // For the day that the old rule comes back.
+                self.close(keeper);
+                self.key = key;
+            }
+        }
+    }
+
+    fn is_to_be_read(&self) -> bool {
+        match self.stored {
+            Known::Unread { look_at } => look_at.is_none_or(|at| at <= Instant::now()),
+            Known::Holds(_) => false,
+        }
+    }
+
+    /// Asks the store whether another has saved meanwhile.
+    fn look_for_newer(&mut self, keeper: &Keeper) {
+        let Known::Holds(seen) = &self.stored else { return };
+        match Handle::current().block_on(keeper.store.version(&self.key)) {
+            Ok(version) if version == *seen => {}
+            Ok(Some(_)) => {
+                if self.unsaved.since.is_some() {
+                    self.tell_superseded();
+                }
+                self.stored = Known::Unread { look_at: None };
+            }
+            Ok(None) => {
+                tracing::warn!(partition = %self.partition, "the stored state was taken away");
+                self.stored = Known::Holds(None);
+            }
+            Err(error) => {
+                tracing::warn!(partition = %self.partition, %error, "the store cannot be asked");
+            }
+        }
+    }
+
+    /// Takes over what is stored. Without it, the rule goes on with what it has, or begins anew.
+    fn read(&mut self, keeper: &Keeper, filter: &Arc<Filter>) {
+        let max_bytes = max_bytes(filter);
+        let loaded = Handle::current().block_on(keeper.store.load(&self.key, max_bytes));
+        let partition = &self.partition;
+        match loaded {
+            Ok(None) => {
+                tracing::info!(%partition, "nothing is stored");
+                telemetry::state_restored("nothing");
+                self.stored = Known::Holds(None);
+            }
+            Ok(Some(stored)) => match restore(&stored.bytes, filter, partition) {
+                Ok((session, header)) => {
+                    let Header { rule_version, generation, learnt, .. } = header;
+                    let position = learnt.position.as_ref().map(tracing::field::display);
+                    let records = learnt.records;
+                    tracing::info!(
+                        %partition, rule_version, generation, position, records, "state restored"
+                    );
+                    telemetry::state_restored("restored");
+                    self.session = Some(session);
+                    self.learnt = learnt;
+                    self.generation = generation;
+                    self.unsaved = Unsaved::default();
+                    self.stored = Known::Holds(Some(stored.version));
+                }
+                Err(reason) => {
+                    tracing::error!(
+                        %partition,
+                        reason,
+                        "the stored state is refused: the rule begins anew"
+                    );
+                    telemetry::state_restored("refused");
+                    self.set_aside(keeper, stored);
+                }
+            },
+            Err(error) => {
+                tracing::error!(
+                    %partition,
+                    %error,
+                    "the store cannot be read: the rule goes on without, and saves nothing until it can"
+                );
+                telemetry::state_restored("unavailable");
+                self.stored = Known::Unread { look_at: Some(Instant::now() + LOOK_AGAIN_AFTER) };
+            }
+        }
+    }
+
+    /// Keeps a state that is refused under another key, before it may be overwritten.
+    fn set_aside(&mut self, keeper: &Keeper, refused: Stored) {
+        let Stored { bytes, version } = refused;
+        let key = format!("{}.refused-{:.16}", self.key, Version::of(&bytes).0);
+        let saved = Handle::current().block_on(keeper.store.save(&key, bytes, None));
+        self.stored = match saved {
+            // It was set aside before, if there is one of that name.
+            Ok(_) | Err(SaveError::Conflict) => {
+                tracing::warn!(partition = %self.partition, key, "the refused state is set aside");
+                Known::Holds(Some(version))
+            }
+            Err(SaveError::Store(error)) => {
+                tracing::error!(
+                    partition = %self.partition,
+                    %error,
+                    "the refused state cannot be set aside: nothing is saved until it can"
+                );
+                Known::Unread { look_at: Some(Instant::now() + LOOK_AGAIN_AFTER) }
+            }
+        };
+    }
+
+    pub(super) fn save_if_due(&mut self, keeper: &Keeper) {
+        let Some(since) = self.unsaved.since else { return };
+        let is_due = match keeper.every {
+            SaveEvery::Records(records) => self.unsaved.records >= records,
+            SaveEvery::Time(time) => since.elapsed() >= time,
+        };
+        if is_due && self.saving.is_none() {
+            self.save(keeper);
+            self.settle(keeper, keeper.takes_turns);
+        }
+    }
+
+    /// Begins to save, if there is anything to save.
+    pub(super) fn begin_to_save_all(&mut self, keeper: &Keeper) {
+        self.settle(keeper, true);
+        if let Known::Unread { look_at } = &mut self.stored {
+            // There may be no later time.
+            *look_at = None;
+        }
+        if self.unsaved.since.is_some() {
+            self.save(keeper);
+        }
+    }
+
+    /// Saves, and ends the session.
+    pub(super) fn close(&mut self, keeper: &Keeper) {
+        self.begin_to_save_all(keeper);
+        self.settle(keeper, true);
+        if self.unsaved.since.is_some() {
+            tracing::error!(
+                partition = %self.partition,
+                "the session is closed, and what it has learnt could not be saved"
+            );
+            telemetry::state_lost("unsaved");
+        }
+        self.drop_session();
+        self.stored = Known::Unread { look_at: None };
+    }
+
+    /// Takes a snapshot and begins to store it.
+    fn save(&mut self, keeper: &Keeper) {
+        let Some(session) = self.session.clone() else { return };
+        // It counts from here on, whatever becomes of it.
+        self.unsaved = Unsaved { records: 0, since: self.unsaved.since.map(|_| Instant::now()) };
+        if self.is_to_be_read() {
+            self.read(keeper, &session.of);
+        }
+        let (Known::Holds(expected), Some(_)) = (&self.stored, self.unsaved.since) else { return };
+        let expected = expected.clone();
+        let snapshot = match session.filter.snapshot() {
+            Ok(snapshot) => snapshot,
+            Err(fault) => return self.lose(&format!("no snapshot: {fault}")),
+        };
+        self.unsaved = Unsaved::default();
+        let (partition, writer) = (self.partition.as_str(), &keeper.writer);
+        let generation = self.generation + 1;
+        let header = Header::new(&session.filter, partition, &self.learnt, generation, writer);
+        let draft = Draft {
+            key: self.key.clone(),
+            envelope: envelope::seal(header, &snapshot),
+            expected,
+            writer: writer.clone(),
+            max_bytes: max_bytes(&session.filter),
+        };
+        let (started, bytes) = (Instant::now(), draft.envelope.len());
+        let task = Handle::current().spawn(save(Arc::clone(&keeper.store), draft));
+        self.saving = Some(Saving { task, started, bytes });
+    }
+
+    /// Takes note of what became of a save that was under way: if it has ended, or else after
+    /// waiting for it.
+    pub(super) fn settle(&mut self, keeper: &Keeper, wait: bool) {
+        let Some(saving) = self.saving.take_if(|saving| wait || saving.task.is_finished()) else {
+            return;
+        };
+        let Saving { task, started, bytes } = saving;
+        let saved = Handle::current().block_on(task).unwrap_or_else(|error| {
+            Saved::Failed(StoreError(format!("saving ended early: {error}")))
+        });
+        telemetry::state_saved(started.elapsed(), saved.name());
+        match saved {
+            Saved::Stored(version) => {
+                self.generation += 1;
+                let generation = self.generation;
+                tracing::debug!(partition = %self.partition, generation, bytes, "state saved");
+                self.stored = Known::Holds(Some(version));
+            }
+            Saved::Superseded => {
+                self.tell_superseded();
+                self.unsaved = Unsaved::default();
+                self.stored = Known::Unread { look_at: None };
+            }
+            Saved::Failed(error) => {
+                tracing::warn!(
+                    partition = %self.partition,
+                    %error,
+                    every = ?keeper.every,
+                    "the state could not be saved: it is tried again when it is due next"
+                );
+                self.unsaved.since.get_or_insert_with(Instant::now);
+            }
+        }
+    }
+
+    fn tell_superseded(&self) {
+        tracing::warn!(
+            partition = %self.partition,
+            "another process has saved a state of this partition: it is taken over, and this one's is \
+             dropped"
+        );
+        telemetry::state_lost("superseded");
+    }
+}
+
+impl Session {
+    fn anew(of: &Arc<Filter>) -> Self {
+        Self { filter: Arc::new(of.anew()), of: Arc::clone(of) }
+    }
+
+    /// A session of another filter that goes on from this one's state.
+    fn hand_over(&self, to: &Arc<Filter>) -> Result<Self, String> {
+        let snapshot = self.filter.snapshot().map_err(|fault| format!("no snapshot: {fault}"))?;
+        let header = Header::new(&self.of, "", &Learnt::default(), 0, "");
+        header.check(to, "")?;
+        let session = Self::anew(to);
+        session.filter.restore(&snapshot).map_err(|error| error.to_string())?;
+        Ok(session)
+    }
+}
+
+/// A session that goes on from a stored state.
+fn restore(
+    stored: &[u8],
+    filter: &Arc<Filter>,
+    partition: &Partition,
+) -> Result<(Session, Header), String> {
+    let (header, snapshot) = envelope::open(stored)?;
+    header.check(filter, partition.as_str())?;
+    let session = Session::anew(filter);
+    session.filter.restore(snapshot).map_err(|error| error.to_string())?;
+    Ok((session, header))
+}
+
+/// How large a stored state of a rule can be, in bytes.
+fn max_bytes(filter: &Filter) -> usize {
+    filter.limits().output_bytes.saturating_add(MAX_AROUND_BYTES)
+}
+
+/// The key of a partition's state: readable, as far as a store takes it, and unlike any other.
+fn key(rule: &str, partition: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let readable: Vec<char> =
+        partition.chars().map(|c| if is_plain(c) { c } else { '-' }).collect();
+    // What names the shard is at the end.
+    let readable = &readable[readable.len().saturating_sub(MAX_READABLE)..];
+    let digest = Sha256::digest(partition);
+    let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{rule}.{}.{digest}", readable.iter().collect::<String>())
+}
+
+/// How much of a partition's name its key shows, in characters.
+const MAX_READABLE: usize = 120;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_readable_and_fits_any_store() {
+        let key_of = |partition: &str| key("forest", partition);
+        let shard =
+            key_of("kinesis arn:aws:kinesis:eu-west-1:1:stream/vitals shardId-000000000001");
+        assert!(
+            shard.starts_with("forest.kinesis-arn-aws-kinesis-eu-west-1-1-stream-vitals-shardId-0"),
+            "{shard}"
+        );
+        assert_ne!(key_of("ndjson a/b"), key_of("ndjson a-b"));
+        let long = key(&"r".repeat(64), &"ü".repeat(1000));
+        assert!(long.len() <= 250 - ".refused-0123456789abcdef".len(), "{long}");
+    }
+}

@@ -1,0 +1,92 @@
+use std::fmt;
+
+use crate::digest::Digest;
+use crate::rule::LoadError;
+
+/// Why a rule was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("refused, {check}: {reason}")]
+pub struct Refusal {
+    /// The digest of the component that was refused.
+    pub digest: Digest,
+    /// The check that it did not pass.
+    pub check: Check,
+    /// The reason, for a person to read: one line.
+    pub reason: String,
+}
+
+/// A check that a rule passes before it runs, in the order of the checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Check {
+    /// It is no larger than allowed.
+    Size,
+    /// It is the very component that was demanded.
+    Digest,
+    /// One of the signers that were demanded signed it.
+    Signature,
+    /// It is a valid component.
+    Component,
+    /// It imports nothing.
+    Imports,
+    /// It speaks the contract that this host speaks.
+    Contract,
+    /// It describes itself as the contract says.
+    Description,
+    /// Its settings fit its schema and itself.
+    Settings,
+    /// Its golden records are classified as they are to be.
+    GoldenRecords,
+}
+
+impl Check {
+    /// The name: `signature`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Size => "size",
+            Self::Digest => "digest",
+            Self::Signature => "signature",
+            Self::Component => "component",
+            Self::Imports => "imports",
+            Self::Contract => "contract",
+            Self::Description => "description",
+            Self::Settings => "settings",
+            Self::GoldenRecords => "golden records",
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A check that a component did not pass, and why.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) check: Check,
+    pub(super) reason: String,
+}
+
+impl Refused {
+    /// What rules and tools below say may have more than one line.
+    pub(super) fn new(check: Check, reason: impl fmt::Display) -> Self {
+        let reason = reason.to_string();
+        let words: Vec<&str> = reason.split_whitespace().collect();
+        Self { check, reason: words.join(" ") }
+    }
+}
+
+impl From<LoadError> for Refused {
+    fn from(error: LoadError) -> Self {
+        let check = match error {
+            LoadError::NotAComponent(_) => Check::Component,
+            LoadError::Imports(_) | LoadError::Granted(..) => Check::Imports,
+            LoadError::Contract { .. } | LoadError::Exports(_) | LoadError::Interface(_) => {
+                Check::Contract
+            }
+            LoadError::Describe(_) | LoadError::Description(_) => Check::Description,
+        };
+        Self::new(check, error)
+    }
+}

@@ -1,0 +1,74 @@
+//! Whether settings fit the JSON Schema that a rule describes them by.
+//!
+//! The schema is the rule's, and the rule is not trusted: what checking it can cost is bounded.
+
+use boon::{Compiler, Draft, Schemas, SchemeUrlLoader, ValidationError};
+use serde_json::Value;
+
+/// The longest schema, in bytes.
+const MAX_BYTES: usize = 256 << 10;
+
+/// The most references and patterns that a schema may have: a pattern costs memory, and references
+/// to references multiply.
+const MAX_COSTLY: usize = 32;
+
+/// What the schema is known by where it refers to itself. Nothing is fetched from there.
+const URL: &str = "weir:settings";
+
+/// Checks a settings document.
+///
+/// # Errors
+///
+/// Says what is wrong: with the settings and where, or with the schema.
+pub(super) fn check(schema: &str, settings: &str) -> Result<(), String> {
+    if schema.len() > MAX_BYTES {
+        return Err(format!("the rule's schema has over {MAX_BYTES} bytes"));
+    }
+    let schema: Value =
+        serde_json::from_str(schema).map_err(|error| format!("the rule's schema: {error}"))?;
+    if costly(&schema) > MAX_COSTLY {
+        return Err(format!("the rule's schema has over {MAX_COSTLY} references and patterns"));
+    }
+    let settings: Value = serde_json::from_str(settings).map_err(|error| error.to_string())?;
+
+    let mut compiler = Compiler::new();
+    compiler.set_default_draft(Draft::V2020_12);
+    // Without a loader for any scheme, there is nothing but the schema and the drafts' own.
+    compiler.use_loader(Box::new(SchemeUrlLoader::new()));
+    let mut schemas = Schemas::new();
+    let compiled = compiler
+        .add_resource(URL, schema)
+        .and_then(|()| compiler.compile(URL, &mut schemas))
+        .map_err(|error| format!("the rule's schema: {error:#}"))?;
+    schemas.validate(&settings, compiled).map_err(|error| describe(&error))
+}
+
+/// How many references and patterns there are in a schema.
+fn costly(schema: &Value) -> usize {
+    match schema {
+        Value::Array(items) => items.iter().map(costly).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| {
+                let own = match (name.as_str(), value) {
+                    ("$ref" | "$dynamicRef" | "$recursiveRef" | "pattern", _) => 1,
+                    ("patternProperties", Value::Object(patterns)) => patterns.len(),
+                    _ => 0,
+                };
+                own + costly(value)
+            })
+            .sum(),
+        _ => 0,
+    }
+}
+
+/// The first thing that does not fit: the cause of the cause, where it says most.
+fn describe(error: &ValidationError<'_, '_>) -> String {
+    match error.causes.first() {
+        Some(cause) => describe(cause),
+        None => match error.instance_location.to_string() {
+            root if root.is_empty() => format!("settings do not fit the schema: {}", error.kind),
+            path => format!("setting {path} does not fit the schema: {}", error.kind),
+        },
+    }
+}
