@@ -232,11 +232,11 @@ mod tests {
         }
 
         #[test]
-        fn bytes_are_restored_whole_or_refused(bytes in vec(any::<u8>(), 96)) {
+        fn bytes_are_restored_whole_or_refused(columns in vec(any::<u8>(), 96)) {
             let header = bytes(&ZScore::new(SETTINGS));
-            let bytes = [&header[..HEADER], &bytes].concat();
-            if let Ok(mut restored) = ZScore::restore(SETTINGS, &bytes) {
-                prop_assert_eq!(bytes(&restored), bytes);
+            let snapshot = [&header[..HEADER], &columns].concat();
+            if let Ok(mut restored) = ZScore::restore(SETTINGS, &snapshot) {
+                prop_assert_eq!(bytes(&restored), snapshot);
                 restored.learn(&[1.0, -1e300, 0.0]);
                 prop_assert!(restored.score(&[1.0, 1e300, 5.0]).is_finite());
             }

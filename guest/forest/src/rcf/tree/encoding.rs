@@ -57,7 +57,8 @@ impl Tree {
         write_numbers(out, &self.keys_by_leaf(sampler, &leaves));
     }
 
-    /// The keys of a sample, those of the first leaf first.
+    /// The keys of a sample, those of the first leaf first, and those of a leaf ascending: in which
+    /// order a sample holds them depends on what it was before.
     fn keys_by_leaf(&self, sampler: &Sampler, leaves: &[u16]) -> Vec<f32> {
         let mut places = vec![0; self.leaves.len()];
         let mut place = 0;
@@ -70,6 +71,12 @@ impl Tree {
             let place = &mut places[usize::from(entry.leaf)];
             keys[*place] = entry.key;
             *place += 1;
+        }
+        let mut rest = &mut *keys;
+        for &leaf in leaves {
+            let (of_leaf, others) = rest.split_at_mut(self.leaf(leaf).mass.into());
+            of_leaf.sort_unstable_by(f32::total_cmp);
+            rest = others;
         }
         keys
     }
