@@ -11,6 +11,7 @@ mod library;
 mod memory;
 mod observability;
 mod rule_author;
+mod score;
 mod signals;
 mod sns;
 mod sns_faults;

@@ -16,6 +16,8 @@ mod precompile;
 
 mod run;
 
+mod score;
+
 mod screen;
 
 mod setup;
@@ -48,6 +50,8 @@ Examples:
 enum Command {
     /// Run events through a rule, publish what it flags, answer every record
     Run(run::RunArgs),
+    /// Show how a rule scores records, and which thresholds would suit
+    Score(score::ScoreArgs),
     /// Show what a rule is: name, version, size, imports, exports, settings
     Inspect(inspect::InspectArgs),
     /// Turn a rule's crate into a component
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
     }
     exit::code(match Cli::parse().command {
         Command::Run(args) => run::main(args),
+        Command::Score(args) => score::main(args),
         Command::Inspect(args) => inspect::main(&args),
         Command::Build(args) => build::main(args),
         Command::Precompile(args) => precompile::main(args),

@@ -26,12 +26,22 @@ impl Screen {
 
     /// Shows how far the work has come.
     pub(super) fn progress(&self, counts: &Counts) {
-        self.progress.set_message(format!(
+        self.show(format!(
             "{} records, {} flagged, {} failed",
             HumanCount(counts.records),
             HumanCount(counts.flagged),
             HumanCount(counts.failed)
         ));
+    }
+
+    /// Shows how far the work has come, in words of its own.
+    pub(super) fn show(&self, message: String) {
+        self.progress.set_message(message);
+    }
+
+    /// Takes away what showed how far the work had come.
+    pub(super) fn clear(&self) {
+        self.progress.finish_and_clear();
     }
 
     /// Writes a line that stays.
@@ -42,7 +52,7 @@ impl Screen {
 
     /// Writes the summary, as the last line.
     pub(super) fn summary(&self, counts: &Counts, dry_run: bool) {
-        self.progress.finish_and_clear();
+        self.clear();
         let Counts { records, passed, flagged, failed, published, .. } = *counts;
         let per_second = records as f64 / self.started.elapsed().as_secs_f64();
         // What most runs have none of is not mentioned unless there is some.
@@ -66,6 +76,12 @@ impl Screen {
             HumanCount(per_second as u64)
         ));
     }
+}
+
+/// A text of others, such as a record's id or a rule's reason, on one line: what a terminal would obey
+/// is shown as what it is.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 impl Write for Screen {

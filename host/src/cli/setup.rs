@@ -35,14 +35,20 @@ impl ConfigArgs {
 
 /// Loads the configured rule and opens it.
 pub(super) fn open_filter(config: &Config) -> Result<Filter, Failure> {
+    let (name, rule) = configured_rule(config)?;
+    rule.open(&config.settings).with_context(|| format!("rule {name}")).map_err(Failure::Usage)
+}
+
+/// Loads the configured rule, and says what to call it.
+pub(super) fn configured_rule(config: &Config) -> Result<(String, Rule), Failure> {
     let engine = Engine::new(config.limits).map_err(Failure::runtime)?;
     let (name, component) = read_rule(config.rule.as_deref()).map_err(Failure::Usage)?;
-    let context = || format!("rule {name}");
-    let rule = Rule::load_cached(&engine, &component, &config.code).with_context(context);
-    let rule = rule.map_err(Failure::Usage)?;
-    let Description { name, version, .. } = rule.description();
-    tracing::info!(rule = name, version, code = %rule.code(), "rule loaded");
-    rule.open(&config.settings).with_context(context).map_err(Failure::Usage)
+    let rule = Rule::load_cached(&engine, &component, &config.code);
+    let rule = rule.with_context(|| format!("rule {name}")).map_err(Failure::Usage)?;
+    let description = rule.description();
+    let (rule_name, version) = (&description.name, &description.version);
+    tracing::info!(rule = rule_name, version, code = %rule.code(), "rule loaded");
+    Ok((name, rule))
 }
 
 /// The pipeline that a configuration describes.
