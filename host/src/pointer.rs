@@ -9,6 +9,12 @@ use serde_json::Value;
 pub struct FieldPointer(String);
 
 impl FieldPointer {
+    /// The field's value, if it is there and a finite number.
+    #[cfg(feature = "cli")]
+    pub(crate) fn number(&self, payload: &Value) -> Option<f64> {
+        payload.pointer(&self.0)?.as_f64().filter(|number| number.is_finite())
+    }
+
     /// The field's value as text, if it is there and one value: a string, a number, true or false.
     pub(crate) fn text<'a>(&self, payload: &'a Value) -> Option<Cow<'a, str>> {
         match payload.pointer(&self.0)? {
@@ -66,6 +72,8 @@ mod tests {
         assert_eq!(text("/a/b~1c").as_deref(), Some("x"));
         assert_eq!(text("/n").as_deref(), Some("1.5"));
         assert_eq!(text("/t").as_deref(), Some("true"));
+        #[cfg(feature = "cli")]
+        assert_eq!("/n".parse::<FieldPointer>().expect("a pointer").number(&payload), Some(1.5));
         assert_eq!([text("/o"), text("/z"), text("/missing")], [None, None, None]);
     }
 

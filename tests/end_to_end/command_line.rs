@@ -77,7 +77,8 @@ fn shell(script: &str, folder: &TempDir) -> Command {
 fn every_command_has_a_help() {
     let overview = weir::run(&mut weir(["--help"])).success();
     for command in [
-        "run", "inspect", "diff", "record", "replay", "build", "precompile", "push", "pull", "lambda",
+        "run", "score", "inspect", "diff", "record", "replay", "build", "precompile", "push", "pull",
+        "lambda",
     ] {
         assert!(overview.contains(&format!("\n  {command} ")), "{command} in:\n{overview}");
         assert!(help(command).contains(&format!("Usage: weir {command}")));
@@ -88,7 +89,7 @@ fn every_command_has_a_help() {
 fn the_examples_of_the_help_run_when_pasted() {
     let overview = weir::run(&mut weir(["--help"])).success();
     let folder = TempDir::new().expect("a temporary folder");
-    let pages = [overview, help("run"), help("inspect")];
+    let pages = [overview, help("run"), help("score"), help("inspect")];
     for example in pages.iter().flat_map(|page| examples(page)) {
         let output = weir::run(&mut shell(&example, &folder));
         // What cannot be processed in one of the samples is the point of that sample.

@@ -12,6 +12,7 @@ mod library;
 mod memory;
 mod observability;
 mod rule_author;
+mod score;
 mod signals;
 mod sns;
 mod sns_faults;

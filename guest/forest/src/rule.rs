@@ -77,9 +77,11 @@ impl Rule for ForestRule {
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), String> {
-        let restored = state::read(&self.settings, snapshot);
+        // Whatever comes of it, what was learnt until now does not count.
         *self = Self::new(self.settings.clone());
-        self.model = restored?.or(self.model.take());
+        if let Some(model) = state::read(&self.settings, snapshot)? {
+            self.model = Some(model);
+        }
         Ok(())
     }
 

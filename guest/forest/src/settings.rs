@@ -13,9 +13,9 @@ use crate::zscore::ZScoreSettings;
 /// The JSON Schema of the settings document.
 pub const SCHEMA: &str = include_str!("settings.schema.json");
 
-/// Memory for the scorers of all keys, in MiB, unless it is set: within the host's default limit of
-/// 64 for a rule, and of 32 for what a rule hands back, which a snapshot is.
-pub const DEFAULT_MEMORY_MIB: u64 = 32;
+/// Memory for the scorers of all keys, in MiB, unless it is set. They and a snapshot of them fit the
+/// 64 MiB that the host lets a rule have by default.
+pub const DEFAULT_MEMORY_MIB: u64 = 24;
 
 /// The settings document, read.
 #[derive(Clone, Debug, PartialEq)]
@@ -269,7 +269,7 @@ mod tests {
     fn forests_of_keys_are_smaller() {
         let RuleSettings { trees, sample_size, memory_bytes, .. } =
             read(r#"{"upper":1.5,"key":"/device"}"#).expect("settings");
-        assert_eq!((trees, sample_size, memory_bytes), (30, 64, 32 << 20));
+        assert_eq!((trees, sample_size, memory_bytes), (30, 64, 24 << 20));
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub(crate) fn write(settings: &RuleSettings, model: Option<&Model>, out: &mut Ve
                 write_bytes(key.as_bytes(), out);
                 write_scorer(scorer, out);
             }
+            // Most of it, and of a known size: so there is no need for more than that.
+            let bytes = |(key, snapshot): (&str, &[u8])| 8 + key.len() + snapshot.len();
+            out.reserve_exact(4 + keys.asleep().map(bytes).sum::<usize>() + CHECKSUM_BYTES);
             write_length(keys.asleep().len(), out);
             for (key, snapshot) in keys.asleep() {
                 write_bytes(key.as_bytes(), out);
@@ -217,5 +220,88 @@ impl<'a> Bytes<'a> {
     fn key(&mut self) -> Result<&'a str, String> {
         let key = self.text()?;
         if key.len() > MAX_KEY_BYTES { Err(IMPOSSIBLE.to_owned()) } else { Ok(key) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+    use weir_guest::{Record, Rule as _, Settings};
+
+    use super::*;
+    use crate::ForestRule;
+
+    /// Rules whose states hold all that there can be in one.
+    const SETTINGS: [&str; 3] = [
+        r#"{"upper":3,"scorer":"zscore","subSampleSize":10}"#,
+        r#"{"upper":3,"scorer":"zscore","subSampleSize":10,"key":"/k","memoryMiB":1}"#,
+        r#"{"upper":3,"numberOfTrees":2,"subSampleSize":10,"key":"/k","memoryMiB":1}"#,
+    ];
+
+    fn open(settings: &str) -> ForestRule {
+        ForestRule::open(Settings::parse(settings).expect("JSON")).expect("settings that fit")
+    }
+
+    fn record(place: u64) -> String {
+        // More keys than can be awake.
+        format!(r#"{{"a":{},"b":{place},"k":{}}}"#, place * 7 % 13, place % 2000)
+    }
+
+    fn taught(settings: &str) -> ForestRule {
+        let mut rule = open(settings);
+        for place in 0..2500 {
+            rule.classify(&Record::new(record(place).as_bytes()));
+        }
+        rule
+    }
+
+    /// Gives a snapshot the checksum of what it holds.
+    fn seal(snapshot: &mut [u8]) {
+        if let Some((content, checksum)) = snapshot.split_last_chunk_mut::<CHECKSUM_BYTES>() {
+            *checksum = XxHash64::oneshot(0, content).to_le_bytes();
+        }
+    }
+
+    #[test]
+    fn whatever_a_snapshot_holds_it_is_taken_over_or_refused() {
+        let snapshots = SETTINGS.map(|settings| {
+            let mut snapshot = Vec::new();
+            taught(settings).snapshot(&mut snapshot);
+            snapshot
+        });
+        let change = (any::<Index>(), 0..300_usize, any::<u8>(), any::<bool>());
+        let config = ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() };
+        proptest!(config, |(
+            kind in 0..SETTINGS.len(),
+            changes in vec(change, 1..4),
+            cut in prop::option::of(any::<Index>()),
+        )| {
+            let mut snapshot = snapshots[kind].clone();
+            for (anywhere, at_the_front, byte, front) in changes {
+                let at = if front { at_the_front } else { anywhere.index(snapshot.len()) };
+                let at = at.min(snapshot.len() - 1);
+                snapshot[at] = byte;
+            }
+            if let Some(cut) = cut {
+                snapshot.truncate(cut.index(snapshot.len()));
+            }
+            seal(&mut snapshot);
+            let mut rule = open(SETTINGS[kind]);
+            if rule.restore(&snapshot).is_ok() {
+                let mut again = Vec::new();
+                rule.snapshot(&mut again);
+                prop_assert!(again == snapshot, "the same state gives the same bytes");
+                for place in 0..50 {
+                    rule.classify(&Record::new(record(place * 41).as_bytes()));
+                }
+            } else {
+                let (mut fresh, mut refused) = (Vec::new(), Vec::new());
+                open(SETTINGS[kind]).snapshot(&mut fresh);
+                rule.snapshot(&mut refused);
+                prop_assert_eq!(fresh, refused);
+            }
+        });
     }
 }

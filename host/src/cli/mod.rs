@@ -30,6 +30,8 @@ mod run;
 
 mod said;
 
+mod score;
+
 mod scores;
 
 mod screen;
@@ -68,6 +70,8 @@ Examples:
 enum Command {
     /// Run events through a rule, publish what it flags, answer every record
     Run(run::RunArgs),
+    /// Show how a rule scores records, and which thresholds would suit
+    Score(score::ScoreArgs),
     /// Show what a rule is: name, version, size, imports, exports, settings
     Inspect(inspect::InspectArgs),
     /// Show what would change with another rule or other settings
@@ -101,6 +105,7 @@ pub fn main() -> ExitCode {
     }
     exit::code(match Cli::parse().command {
         Command::Run(args) => run::main(args),
+        Command::Score(args) => score::main(args),
         Command::Inspect(args) => inspect::main(args),
         Command::Diff(args) => diff::main(args),
         Command::Record(args) => record::main(args),

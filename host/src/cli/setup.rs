@@ -58,13 +58,18 @@ impl GrantArgs {
 
 /// Fetches the configured rule, loads it and opens it.
 pub(super) async fn open_filter(config: &Config) -> Result<Filter, Failure> {
+    let (name, rule) = configured_rule(config).await?;
+    rule.open(&config.settings).with_context(|| format!("rule {name}")).map_err(Failure::Usage)
+}
+
+/// Fetches and loads the configured rule, and says what to call it.
+pub(super) async fn configured_rule(config: &Config) -> Result<(String, Rule), Failure> {
     let engine = Engine::new(config.limits).map_err(Failure::runtime)?;
     let engine = engine.granting(config.grants.iter().copied());
     let source = config.rule.clone().map_or_else(default_rule, Ok)?;
     let Fetched { name, component, .. } = fetch(source, config.fetch).await?;
-    let context = || format!("rule {name}");
-    let rule = Rule::load_cached(&engine, &component, &config.code).with_context(context);
-    let rule = rule.map_err(Failure::Usage)?;
+    let rule = Rule::load_cached(&engine, &component, &config.code);
+    let rule = rule.with_context(|| format!("rule {name}")).map_err(Failure::Usage)?;
     let Description { name: called, version, .. } = rule.description();
     tracing::info!(
         rule = called,
@@ -74,7 +79,7 @@ pub(super) async fn open_filter(config: &Config) -> Result<Filter, Failure> {
         code = %rule.code(),
         "rule loaded"
     );
-    rule.open(&config.settings).with_context(context).map_err(Failure::Usage)
+    Ok((name, rule))
 }
 
 /// Begins the recording that a configuration describes, if it does.

@@ -186,3 +186,25 @@ fn what_may_be_set_at_most_fits_the_limits_at_defaults() {
     assert!(!outcome.verdicts.contains(&Verdict::Fail));
     filter.restore(&filter.snapshot().expect("a snapshot")).expect("its own snapshot");
 }
+
+#[test]
+fn the_scorers_of_all_keys_and_a_snapshot_of_them_fit_the_default_limits() {
+    let settings = r#"{"upper":9,"key":"/k","columns":["/a","/b","/c"]}"#;
+    let filter = open(settings);
+    // More keys than the budget holds, and as many records of each as its forest does.
+    for key in 0..600 {
+        let mut batch = Batch::with_capacity(Encoding::Plain, 64, 0);
+        for place in 0..64_u64 {
+            let number = |factor: u64| (place + 1) * (key + 1) * factor % 1009;
+            let (a, b, c) = (number(7919), number(6271), number(4447));
+            batch.push(format!(r#"{{"k":{key},"a":{a},"b":{b},"c":{c}}}"#).as_bytes());
+        }
+        let outcome = filter.classify(&batch).expect("an outcome");
+        assert!(outcome.failed.is_empty());
+    }
+    let snapshot = filter.snapshot().expect("a snapshot");
+    assert!(snapshot.len() > 12 << 20, "half of the budget is full: {} bytes", snapshot.len());
+    let other = open(settings);
+    other.restore(&snapshot).expect("its own snapshot");
+    assert!(other.snapshot().expect("a snapshot") == snapshot);
+}
