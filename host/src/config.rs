@@ -136,13 +136,13 @@ impl Config {
         settings: Map<String, Value>,
         code: CodeCache,
     ) -> anyhow::Result<Self> {
+        let recorder = recorder(&options)?;
         let subject = options.subject.unwrap_or_else(|| DEFAULT_SUBJECT.to_owned());
         sns::check_subject(&subject).with_context(|| format!("subject {subject:?}"))?;
         let default = Limits::default();
         if let Some(mib) = options.memory_limit_mib.filter(|mib| !(1..=4096).contains(mib)) {
             bail!("memory limit: expected 1 to 4096 MiB, found {mib}");
         }
-        let recorder = recorder(&options)?;
         Ok(Self {
             contract: options.contract,
             rule: options.rule,

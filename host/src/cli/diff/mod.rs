@@ -4,6 +4,8 @@ mod change;
 
 mod comparison;
 
+mod cost;
+
 mod examples;
 
 mod html;
@@ -22,9 +24,11 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::HumanCount;
+use serde_json::{Map, Value};
 use weir_json::Pointer;
 
 use self::comparison::Comparison;
+use self::cost::Meter;
 use self::examples::Examples;
 use self::side::Side;
 use self::summary::Summary;
@@ -135,17 +139,19 @@ pub(super) fn main(args: DiffArgs) -> Result<ExitCode, Failure> {
 fn compare(args: DiffArgs, screen: &Screen) -> Result<(Summary, bool), Failure> {
     let DiffArgs { settings, old_settings, new_settings, score, .. } = args;
     let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
-    let open = |path: PathBuf, settings: Option<SettingsSource>| {
+    let open = |path: PathBuf, settings: Option<SettingsSource>| -> anyhow::Result<_> {
         let rule = load_rule(&engine, &path)?;
-        let filter = settings.map_or(Ok(Default::default()), |settings| settings.document());
-        let filter = rule.open(&serde_json::Value::Object(filter?).to_string());
-        Side::new(filter?, score.as_ref())
+        let settings = settings.map_or_else(|| Ok(Map::new()), |settings| settings.document())?;
+        let settings = Value::Object(settings).to_string();
+        // One to be compared and one to be measured.
+        let (filter, measured) = (rule.open(&settings)?, rule.open(&settings)?);
+        Ok((Side::new(filter, score.as_ref())?, measured))
     };
     let old = open(args.old, old_settings.or_else(|| settings.clone())).context("OLD");
     let new = open(args.new, new_settings.or(settings)).context("NEW");
+    let (old, new) = (old.map_err(Failure::Usage)?, new.map_err(Failure::Usage)?);
     let examples = Examples::new(args.seed, args.examples);
-    let mut comparison =
-        Comparison::new(old.map_err(Failure::Usage)?, new.map_err(Failure::Usage)?, examples);
+    let mut comparison = Comparison::new(old.0, new.0, Meter::new(old.1, new.1), examples);
 
     let mut is_whole = true;
     for records in Traffic::open(args.traffic, args.contract).map_err(Failure::Usage)? {

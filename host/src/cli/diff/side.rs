@@ -1,5 +1,3 @@
-use std::time::{Duration, Instant};
-
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,7 +16,10 @@ pub(super) struct Side {
     filter: Filter,
     pub(super) scores: ScoreField,
     pub(super) bounds: Bounds,
-    pub(super) cost: Cost,
+    /// The most linear memory that an instance had, in bytes.
+    pub(super) memory_bytes: usize,
+    /// How many batches the rule was at fault on.
+    pub(super) faults: u64,
 }
 
 /// The bounds that the settings name.
@@ -28,18 +29,6 @@ pub(super) struct Bounds {
     pub(super) upper: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lower: Option<f64>,
-}
-
-/// What a rule has cost so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cost {
-    /// Time to classify, isolation included.
-    pub(super) time: Duration,
-    pub(super) records: u64,
-    /// The most linear memory that an instance had, in bytes.
-    pub(super) memory_bytes: usize,
-    /// How many batches the rule was at fault on.
-    pub(super) faults: u64,
 }
 
 impl Side {
@@ -59,30 +48,20 @@ impl Side {
         };
         let bounds =
             Bounds { upper: settings["upper"].as_f64(), lower: settings["lower"].as_f64() };
-        Ok(Self { filter, scores, bounds, cost: Cost::default() })
+        Ok(Self { filter, scores, bounds, memory_bytes: 0, faults: 0 })
     }
 
     pub(super) fn filter(&self) -> &Filter {
         &self.filter
     }
 
-    /// Classifies a batch, and adds up what it costs.
+    /// Classifies a batch.
     pub(super) fn classify(&mut self, batch: &Batch) -> Outcome {
-        let started = Instant::now();
         let Isolated { outcome, fault, memory_bytes, .. } =
             self.filter.classify_isolating(batch, None);
-        self.cost.time += started.elapsed();
-        self.cost.records += batch.len() as u64;
-        self.cost.memory_bytes = self.cost.memory_bytes.max(memory_bytes);
-        self.cost.faults += u64::from(fault.is_some());
+        self.memory_bytes = self.memory_bytes.max(memory_bytes);
+        self.faults += u64::from(fault.is_some());
         outcome
-    }
-}
-
-impl Cost {
-    /// Nanoseconds for each record; 0 before the first.
-    pub(super) fn ns_per_record(&self) -> f64 {
-        self.time.as_nanos() as f64 / self.records.max(1) as f64
     }
 }
 
