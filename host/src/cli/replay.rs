@@ -68,7 +68,8 @@ pub(super) fn main(args: ReplayArgs) -> Result<ExitCode, Failure> {
     let mut replay = Replay { rules, other_rule: args.other_rule, serving: None };
     let screen = Screen::new();
     let mut counts = Counts::default();
-    let mut is_whole = true;
+    // What is wrong with many records alike is told once.
+    let mut last_error = None;
     for records in Traffic::open(args.recordings, None).map_err(Failure::Usage)? {
         let replayed = records.and_then(|records| {
             replay.replay(&records, |difference| {
@@ -84,8 +85,11 @@ pub(super) fn main(args: ReplayArgs) -> Result<ExitCode, Failure> {
                 counts.unprovable += more.unprovable;
             }
             Err(error) => {
-                is_whole = false;
-                screen.line(&format!("error: {error:#}"));
+                let error = format!("error: {error:#}");
+                if last_error.as_ref() != Some(&error) {
+                    screen.line(&error);
+                }
+                last_error = Some(error);
             }
         }
         screen.show(format!("{} proved, {} differ", HumanCount(counts.proved), counts.differ));
@@ -93,6 +97,7 @@ pub(super) fn main(args: ReplayArgs) -> Result<ExitCode, Failure> {
     screen.clear();
     let Counts { proved, differ, unprovable } = counts;
     println!("{proved} records proved, {differ} differ, {unprovable} cannot be proved");
+    let is_whole = last_error.is_none();
     if is_whole && proved + differ + unprovable == 0 {
         return Err(Failure::Usage(anyhow!("there is no record in it")));
     }

@@ -187,6 +187,8 @@ fn behind<'f>(ways: &[Way<'f>], is_step: impl Fn(&str) -> bool) -> Vec<Way<'f>> 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::record::tests::record;
     use super::*;
     use crate::batch::Encoding;
@@ -258,6 +260,24 @@ mod tests {
         ] {
             let mut record = record(encoding, given);
             assert_eq!(redaction.redact(&mut record), Err(Unredactable));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_secret_it_goes_and_all_else_stays(
+            secret: String,
+            other: String,
+            number: i64,
+        ) {
+            let mut redaction = redaction(&["/a~1b/1/name"]);
+            let before = serde_json::json!({"a/b": [other, {"name": secret, "x": number}]});
+            let text = redacted(&mut redaction, &before.to_string());
+            let mut after: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let name = after["a/b"][1]["name"].take();
+            prop_assert!(name.as_str().is_some_and(|name| name.starts_with("redacted-")));
+            after["a/b"][1]["name"] = secret.into();
+            prop_assert_eq!(after, before);
         }
     }
 }

@@ -145,7 +145,7 @@ fn compare(args: DiffArgs, screen: &Screen) -> Result<(Summary, bool), Failure> 
         let settings = Value::Object(settings).to_string();
         // One to be compared and one to be measured.
         let (filter, measured) = (rule.open(&settings)?, rule.open(&settings)?);
-        Ok((Side::new(filter, score.as_ref())?, measured))
+        Ok((Side::new(filter, score.as_ref()), measured))
     };
     let old = open(args.old, old_settings.or_else(|| settings.clone())).context("OLD");
     let new = open(args.new, new_settings.or(settings)).context("NEW");

@@ -1,4 +1,3 @@
-use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
 use weir_json::Pointer;
@@ -33,22 +32,17 @@ pub(super) struct Bounds {
 
 impl Side {
     /// `score` is where the score stands in a payload for which the rule says none: by default where
-    /// the settings say in `field`.
-    pub(super) fn new(filter: Filter, score: Option<&Pointer>) -> anyhow::Result<Self> {
+    /// the settings say in `field`, as those of the threshold rule do.
+    pub(super) fn new(filter: Filter, score: Option<&Pointer>) -> Self {
         // A rule accepted it, so it is JSON; what is in it is the rule's affair.
         let settings: Value = serde_json::from_str(filter.settings()).unwrap_or_default();
-        let scores = match score {
-            Some(pointer) => ScoreField(pointer.clone()),
-            None => {
-                let field = settings["field"].as_str().unwrap_or(DEFAULT_FIELD);
-                ScoreField(
-                    Pointer::parse(field).with_context(|| format!("setting /field {field:?}"))?,
-                )
-            }
-        };
+        let of_settings = || Pointer::parse(settings["field"].as_str()?).ok();
+        let scores = score.cloned().or_else(of_settings).unwrap_or_else(|| {
+            Pointer::parse(DEFAULT_FIELD).expect("it begins with a slash and has no escapes")
+        });
         let bounds =
             Bounds { upper: settings["upper"].as_f64(), lower: settings["lower"].as_f64() };
-        Ok(Self { filter, scores, bounds, memory_bytes: 0, faults: 0 })
+        Self { filter, scores: ScoreField(scores), bounds, memory_bytes: 0, faults: 0 }
     }
 
     pub(super) fn filter(&self) -> &Filter {
