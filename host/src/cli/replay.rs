@@ -9,13 +9,13 @@ use clap::Args;
 use indicatif::HumanCount;
 
 use super::exit::{Failure, INCOMPLETE};
+use super::limits::LimitArgs;
 use super::said::Said;
 use super::screen::{Screen, printable};
 use super::setup::load_rule;
 use super::traffic::{Recorded, RecordedRuling, Records, Traffic};
 use crate::engine::Engine;
 use crate::filter::Filter;
-use crate::limits::Limits;
 use crate::outcome::Cause;
 use crate::recording::Header;
 use crate::rule::Rule;
@@ -58,10 +58,13 @@ pub(super) struct ReplayArgs {
     /// How many records to show that are judged otherwise
     #[arg(long, value_name = "N", default_value_t = 10)]
     examples: usize,
+
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) fn main(args: ReplayArgs) -> Result<ExitCode, Failure> {
-    let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
+    let engine = Engine::new(args.limits.limits()?).map_err(Failure::runtime)?;
     let rules: anyhow::Result<Vec<Rule>> =
         args.rule.iter().map(|rule| load_rule(&engine, rule)).collect();
     let rules = rules.map_err(Failure::Usage)?;

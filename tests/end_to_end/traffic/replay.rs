@@ -37,6 +37,13 @@ fn what_was_recorded_is_proved_and_can_be_compared() {
         ["records", "verdicts", "changes", "scores"].map(|part| diff[part].clone())
     };
     assert_eq!(compare(&["traffic"]), compare(&EVENTS), "the recording is the traffic");
+
+    // Nothing has to be said twice.
+    let settings = ["--new-settings", "{\"upper\": 2, \"lower\": 0.4}", "traffic"];
+    let arguments = ["diff", "default", "default", "--json"];
+    let output = run(&folder, &[&arguments[..], &settings].concat()).exit(1);
+    let diff: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    assert_eq!(diff["old"]["settings"], serde_json::json!({"upper": 1.5, "lower": 0.4}));
 }
 
 #[test]

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::HumanCount;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use weir_json::Pointer;
 
 use self::comparison::Comparison;
@@ -33,13 +33,14 @@ use self::examples::Examples;
 use self::side::Side;
 use self::summary::Summary;
 use super::exit::Failure;
+use super::limits::LimitArgs;
 use super::screen::Screen;
 use super::setup::load_rule;
 use super::traffic::Traffic;
 use crate::config::SettingsSource;
 use crate::contract::Contract;
 use crate::engine::Engine;
-use crate::limits::Limits;
+use crate::rule::Rule;
 
 /// They differ.
 const DIFFERENT: u8 = 1;
@@ -79,7 +80,8 @@ pub(super) struct DiffArgs {
     #[arg(value_name = "TRAFFIC", default_value = "-")]
     traffic: Vec<PathBuf>,
 
-    /// Settings of both rules, as a JSON document or a file that holds one
+    /// Settings of both rules, as a JSON document or a file that holds one [default: those of the
+    /// recording, if it is one]
     #[arg(long, value_name = "FILE|JSON")]
     settings: Option<SettingsSource>,
 
@@ -115,6 +117,9 @@ pub(super) struct DiffArgs {
     /// Write a report as well, a page that needs nothing beside itself
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
+
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) fn main(args: DiffArgs) -> Result<ExitCode, Failure> {
@@ -138,23 +143,30 @@ pub(super) fn main(args: DiffArgs) -> Result<ExitCode, Failure> {
 /// Compares the two on all of the traffic. Says whether all of it could be read.
 fn compare(args: DiffArgs, screen: &Screen) -> Result<(Summary, bool), Failure> {
     let DiffArgs { settings, old_settings, new_settings, score, .. } = args;
-    let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
-    let open = |path: PathBuf, settings: Option<SettingsSource>| -> anyhow::Result<_> {
-        let rule = load_rule(&engine, &path)?;
-        let settings = settings.map_or_else(|| Ok(Map::new()), |settings| settings.document())?;
-        let settings = Value::Object(settings).to_string();
+    let engine = Engine::new(args.limits.limits()?).map_err(Failure::runtime)?;
+    let load =
+        |path: PathBuf, side| load_rule(&engine, &path).context(side).map_err(Failure::Usage);
+    let (old, new) = (load(args.old, "OLD")?, load(args.new, "NEW")?);
+    let mut traffic = Traffic::open(args.traffic, args.contract).map_err(Failure::Usage)?;
+    let recorded = traffic.header();
+    let open = |rule: Rule, settings: Option<SettingsSource>| -> anyhow::Result<_> {
+        let settings = match (settings, &recorded) {
+            (Some(settings), _) => Value::Object(settings.document()?).to_string(),
+            (None, Some(recorded)) => recorded.settings.clone(),
+            (None, None) => "{}".to_owned(),
+        };
         // One to be compared and one to be measured.
         let (filter, measured) = (rule.open(&settings)?, rule.open(&settings)?);
         Ok((Side::new(filter, score.as_ref()), measured))
     };
-    let old = open(args.old, old_settings.or_else(|| settings.clone())).context("OLD");
-    let new = open(args.new, new_settings.or(settings)).context("NEW");
+    let old = open(old, old_settings.or_else(|| settings.clone())).context("OLD");
+    let new = open(new, new_settings.or(settings)).context("NEW");
     let (old, new) = (old.map_err(Failure::Usage)?, new.map_err(Failure::Usage)?);
     let examples = Examples::new(args.seed, args.examples);
     let mut comparison = Comparison::new(old.0, new.0, Meter::new(old.1, new.1), examples);
 
     let mut is_whole = true;
-    for records in Traffic::open(args.traffic, args.contract).map_err(Failure::Usage)? {
+    for records in traffic {
         match records {
             Ok(records) => {
                 comparison.add(&records);
