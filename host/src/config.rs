@@ -154,10 +154,8 @@ impl Config {
         let recorder = recorder(&options)?;
         let subject = options.subject.unwrap_or_else(|| DEFAULT_SUBJECT.to_owned());
         sns::check_subject(&subject).with_context(|| format!("subject {subject:?}"))?;
-        let default = Limits::default();
-        if let Some(mib) = options.memory_limit_mib.filter(|mib| !(1..=4096).contains(mib)) {
-            bail!("memory limit: expected 1 to 4096 MiB, found {mib}");
-        }
+        let limits =
+            limits(options.time_limit_ms, options.memory_limit_mib, options.output_limit_mib)?;
         Ok(Self {
             contract: options.contract,
             rule: pinned(options.rule, options.rule_digest)?,
@@ -180,18 +178,28 @@ impl Config {
             recorder,
             state: options.state,
             state_every: options.state_every.map(|SaveEveryOption(every)| every),
-            limits: Limits {
-                time: options.time_limit_ms.map_or(default.time, Duration::from_millis),
-                memory_bytes: options
-                    .memory_limit_mib
-                    .map_or(default.memory_bytes, |mib| mib.saturating_mul(1 << 20)),
-                output_bytes: options
-                    .output_limit_mib
-                    .map_or(default.output_bytes, |mib| mib.saturating_mul(1 << 20)),
-                ..default
-            },
+            limits,
         })
     }
+}
+
+/// What a rule may use, where it is not left at the default.
+pub(crate) fn limits(
+    time_ms: Option<u64>,
+    memory_mib: Option<usize>,
+    output_mib: Option<usize>,
+) -> anyhow::Result<Limits> {
+    let default = Limits::default();
+    if let Some(mib) = memory_mib.filter(|mib| !(1..=4096).contains(mib)) {
+        bail!("memory limit: expected 1 to 4096 MiB, found {mib}");
+    }
+    let bytes = |mib: usize| mib.saturating_mul(1 << 20);
+    Ok(Limits {
+        time: time_ms.map_or(default.time, Duration::from_millis),
+        memory_bytes: memory_mib.map_or(default.memory_bytes, bytes),
+        output_bytes: output_mib.map_or(default.output_bytes, bytes),
+        ..default
+    })
 }
 
 /// How traffic is recorded, if it is.

@@ -12,6 +12,8 @@ mod inspect;
 
 mod input;
 
+mod limits;
+
 mod metrics;
 
 mod precompile;

@@ -9,13 +9,13 @@ use clap::Args;
 use indicatif::HumanCount;
 
 use super::exit::{Failure, INCOMPLETE};
+use super::limits::LimitArgs;
 use super::said::Said;
 use super::screen::{Screen, printable};
 use super::setup::{default_rule, load_rule};
 use super::traffic::{Recorded, RecordedRuling, Records, Traffic};
 use crate::engine::Engine;
 use crate::filter::Filter;
-use crate::limits::Limits;
 use crate::outcome::Cause;
 use crate::recording::Header;
 use crate::rule::Rule;
@@ -60,10 +60,13 @@ pub(super) struct ReplayArgs {
     /// How many records to show that are judged otherwise
     #[arg(long, value_name = "N", default_value_t = 10)]
     examples: usize,
+
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) fn main(args: ReplayArgs) -> Result<ExitCode, Failure> {
-    let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
+    let engine = Engine::new(args.limits.limits()?).map_err(Failure::runtime)?;
     let sources = if args.rule.is_empty() { vec![default_rule()?] } else { args.rule };
     let rules: Result<Vec<Rule>, _> =
         sources.into_iter().map(|source| load_rule(&engine, source)).collect();
@@ -71,7 +74,8 @@ pub(super) fn main(args: ReplayArgs) -> Result<ExitCode, Failure> {
     let mut replay = Replay { rules, other_rule: args.other_rule, serving: None };
     let screen = Screen::new();
     let mut counts = Counts::default();
-    let mut is_whole = true;
+    // What is wrong with many records alike is told once.
+    let mut last_error = None;
     for records in Traffic::open(args.recordings, None).map_err(Failure::Usage)? {
         let replayed = records.and_then(|records| {
             replay.replay(&records, |difference| {
@@ -87,8 +91,11 @@ pub(super) fn main(args: ReplayArgs) -> Result<ExitCode, Failure> {
                 counts.unprovable += more.unprovable;
             }
             Err(error) => {
-                is_whole = false;
-                screen.line(&format!("error: {error:#}"));
+                let error = format!("error: {error:#}");
+                if last_error.as_ref() != Some(&error) {
+                    screen.line(&error);
+                }
+                last_error = Some(error);
             }
         }
         screen.show(format!("{} proved, {} differ", HumanCount(counts.proved), counts.differ));
@@ -96,6 +103,7 @@ pub(super) fn main(args: ReplayArgs) -> Result<ExitCode, Failure> {
     screen.clear();
     let Counts { proved, differ, unprovable } = counts;
     println!("{proved} records proved, {differ} differ, {unprovable} cannot be proved");
+    let is_whole = last_error.is_none();
     if is_whole && proved + differ + unprovable == 0 {
         return Err(Failure::Usage(anyhow!("there is no record in it")));
     }

@@ -72,6 +72,25 @@ impl Traffic {
         Ok(Self { events, recording: None, ready: VecDeque::new() })
     }
 
+    /// What the first records have in common, if they are from a recording. Waits for them, and leaves
+    /// them to be read.
+    pub(super) fn header(&mut self) -> Option<Arc<Header>> {
+        self.fetch();
+        let first = self.ready.front()?.as_ref().ok()?;
+        first.recorded.as_ref().map(|recorded| Arc::clone(&recorded.header))
+    }
+
+    /// Waits until there are records, or no more to come.
+    fn fetch(&mut self) {
+        while self.ready.is_empty() {
+            match self.events.blocking_recv() {
+                Some(Ok(event)) => self.take(&event),
+                Some(Err(error)) => self.ready.push_back(Err(error)),
+                None => return,
+            }
+        }
+    }
+
     fn take(&mut self, event: &InputEvent) {
         if is_recording(&event.body) || self.is_of_recording(event) {
             self.take_recording(event);
@@ -131,12 +150,7 @@ impl Iterator for Traffic {
 
     /// Waits for the next records, outside of any runtime.
     fn next(&mut self) -> Option<Self::Item> {
-        while self.ready.is_empty() {
-            match self.events.blocking_recv()? {
-                Ok(event) => self.take(&event),
-                Err(error) => return Some(Err(error)),
-            }
-        }
+        self.fetch();
         self.ready.pop_front()
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::SystemTime;
 
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::header::{Header, Sampling};
 use super::record::Record;
@@ -116,9 +116,9 @@ impl Recorder {
     ) {
         let Shared { sampling, number, waiting_bytes, to_writer, .. } = &*self.0;
         let first = number.fetch_add(batch.len() as u64, Relaxed);
+        let seed = xxh3_64_with_seed(event.source.as_bytes(), sampling.seed);
         let is_chosen = |&entry: &usize| {
-            let verdict = outcome.verdicts[entry];
-            sampling.chooses(verdict, || identity(sampling.seed, event, batch, entry))
+            sampling.chooses(outcome.verdicts[entry], || identity(seed, event, batch, entry))
         };
         let chosen: Vec<usize> = (0..outcome.verdicts.len()).filter(is_chosen).collect();
         if chosen.is_empty() {
@@ -181,18 +181,14 @@ impl fmt::Debug for Recorder {
     }
 }
 
-/// A hash of what a record is known by. The line of a file is no identity, as another file of that
-/// name has such lines too: there, the payload counts.
+/// A hash of what a record is known by, with a seed that is of its source. The line of a file is no
+/// identity, as another file of that name has such lines too: there, the payload counts.
 fn identity(seed: u64, event: &Event<'_>, batch: &Batch, entry: usize) -> u64 {
-    let mut hash = Xxh3::with_seed(seed);
-    hash.update(event.source.as_bytes());
-    hash.update(&[0]);
-    hash.update(event.entry_id(entry).as_bytes());
-    if event.contract == Contract::Ndjson {
-        hash.update(&[0]);
-        hash.update(batch.payload(entry).unwrap_or_default());
+    let id = xxh3_64_with_seed(event.entry_id(entry).as_bytes(), seed);
+    match event.contract {
+        Contract::Ndjson => xxh3_64_with_seed(batch.payload(entry).unwrap_or_default(), id),
+        _ => id,
     }
-    hash.digest()
 }
 
 /// The writing thread.

@@ -143,37 +143,32 @@ impl Redaction {
     }
 }
 
-/// Reads a value that the `steps` of some fields lead on from.
+/// A field, by its place among all, and the steps that are left on the way to it.
+type Way<'f> = (usize, &'f [String]);
+
+/// Reads a value that is on the way to some fields.
 fn walk(
     reader: &mut Reader<'_>,
-    fields: &[(usize, &[String])],
+    ways: &[Way<'_>],
     spans: &mut Vec<Span>,
 ) -> Result<(), SyntaxError> {
     let start = reader.offset();
-    if let Some((field, _)) = fields.iter().find(|(_, steps)| steps.is_empty()) {
+    if let Some((field, _)) = ways.iter().find(|(_, steps)| steps.is_empty()) {
         let kind = reader.skip()?;
         spans.push(Span { start, end: reader.offset(), kind, field: *field });
         return Ok(());
     }
-    let on = |is_step: &dyn Fn(&str) -> bool| -> Vec<(usize, &[String])> {
-        let step = |(field, steps): &(usize, &[String])| {
-            let (step, rest) = steps.split_first()?;
-            is_step(step).then_some((*field, rest))
-        };
-        // Borrowed from the fields, not from the iteration.
-        fields.iter().filter_map(step).collect()
-    };
     let is_object = reader.object(|reader, key| {
-        let on = on(&|step| key.is(step));
-        if on.is_empty() { Ok(()) } else { walk(reader, &on, spans) }
+        let ways = behind(ways, |step| key.is(step));
+        if ways.is_empty() { Ok(()) } else { walk(reader, &ways, spans) }
     })?;
     let mut index = 0_usize;
     let is_array = !is_object
         && reader.array(|reader| {
             let place = index.to_string();
             index += 1;
-            let on = on(&|step| step == place);
-            if on.is_empty() { Ok(()) } else { walk(reader, &on, spans) }
+            let ways = behind(ways, |step| step == place);
+            if ways.is_empty() { Ok(()) } else { walk(reader, &ways, spans) }
         })?;
     if !is_object && !is_array {
         reader.skip()?;
@@ -181,8 +176,19 @@ fn walk(
     Ok(())
 }
 
+/// The ways that a step leads on, behind that step.
+fn behind<'f>(ways: &[Way<'f>], is_step: impl Fn(&str) -> bool) -> Vec<Way<'f>> {
+    let step = |(field, steps): &Way<'f>| {
+        let (step, rest) = steps.split_first()?;
+        is_step(step).then_some((*field, rest))
+    };
+    ways.iter().filter_map(step).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::record::tests::record;
     use super::*;
     use crate::batch::Encoding;
@@ -254,6 +260,24 @@ mod tests {
         ] {
             let mut record = record(encoding, given);
             assert_eq!(redaction.redact(&mut record), Err(Unredactable));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_secret_it_goes_and_all_else_stays(
+            secret: String,
+            other: String,
+            number: i64,
+        ) {
+            let mut redaction = redaction(&["/a~1b/1/name"]);
+            let before = serde_json::json!({"a/b": [other, {"name": secret, "x": number}]});
+            let text = redacted(&mut redaction, &before.to_string());
+            let mut after: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            let name = after["a/b"][1]["name"].take();
+            prop_assert!(name.as_str().is_some_and(|name| name.starts_with("redacted-")));
+            after["a/b"][1]["name"] = secret.into();
+            prop_assert_eq!(after, before);
         }
     }
 }

@@ -85,7 +85,8 @@ fn no_secret_touches_the_disk() {
 #[test]
 fn what_cannot_be_redacted_is_left_out_and_a_field_that_nobody_has_is_told() {
     let folder = TempDir::new().expect("a folder");
-    let arguments = ["run", "--upper", "1.5", "--record-redact", "/name,/patiend_id"];
+    let arguments =
+        ["run", "--upper=1.5", "--contract=ndjson", "--record-redact", "/name,/patiend_id"];
     let input = "name=Ada\n{\"name\":\"Ada\",\"ANOMALY_SCORE\":1}\n";
     let output = run_with_input(&folder, &[&arguments[..], &ALL].concat(), input).exit(1);
     let left_out = "1 records recorded, 1 left out, as they are not JSON that could be redacted";
@@ -99,23 +100,23 @@ fn what_cannot_be_redacted_is_left_out_and_a_field_that_nobody_has_is_told() {
 #[test]
 fn a_seed_chooses_the_same_records_and_flagged_ones_are_all_there() {
     let folder = TempDir::new().expect("a folder");
-    let events = generated(&["--contract", "kinesis", "--events", "4", "--seed", "9"]);
-    let sample = |name: &str, more: &[&str]| {
-        let arguments = ["record", "--upper", "1.5", "--record", name, "--record-sample", "0.1"];
+    let events = generated(&["--contract", "firehose", "--events", "4", "--seed", "9"]);
+    let sample = |name: &str, rate: &str, more: &[&str]| {
+        let arguments = ["record", "--upper", "1.5", "--record", name, "--record-sample", rate];
         run_with_input(&folder, &[&arguments[..], more].concat(), &events).success();
         recorded(&folder.path().join(name))
     };
-    let one = sample("one", &[]);
-    assert_eq!(ids(&sample("again", &[])), ids(&one));
-    assert_ne!(ids(&sample("other", &["--record-seed", "1"])), ids(&one));
+    let one = sample("one", "0.1", &[]);
+    assert_eq!(ids(&sample("again", "0.1", &[])), ids(&one));
+    assert_ne!(ids(&sample("other", "0.1", &["--record-seed", "1"])), ids(&one));
     let flagged =
         |records: &[Value]| records.iter().filter(|record| record["verdict"] == "flag").count();
     let (passed, all_flagged) = (one.len() - flagged(&one), flagged(&one));
     // 2000 records, of which a tenth is 200: this far off is as likely as nothing.
     assert!((120..280).contains(&passed), "{passed}");
-    let all = sample("all", &["--record-sample", "1"]);
+    let all = sample("all", "1", &[]);
     assert_eq!((all.len(), flagged(&all)), (2000, all_flagged));
-    assert_eq!(flagged(&sample("none", &["--record-flagged", "0"])), 0);
+    assert_eq!(flagged(&sample("none", "0.1", &["--record-flagged", "0"])), 0);
     // What was left out can be seen.
     let numbers: Vec<u64> =
         one.iter().map(|record| record["n"].as_u64().expect("a number")).collect();
@@ -128,7 +129,7 @@ fn the_bound_holds_and_the_newest_are_kept() {
     let events = generated(&["--contract", "ndjson", "--records", "2000", "--seed", "3"]);
     let traffic = folder.path().join("traffic");
     for _ in 0..2 {
-        let arguments = ["record", "--record-max", "64KiB"];
+        let arguments = ["record", "--upper", "1.5", "--record-max", "64KiB"];
         run_with_input(&folder, &[&arguments[..], &ALL].concat(), &events).success();
         let bytes: u64 = fs::read_dir(&traffic)
             .expect("a folder")
@@ -167,17 +168,20 @@ fn a_recording_that_fails_fails_no_answer() {
 #[test]
 fn a_folder_in_use_is_refused_before_anything_is_answered() {
     let folder = TempDir::new().expect("a folder");
-    run(&folder, &[&["record", "examples/vital-signs.json"], &ALL[..]].concat()).success();
+    let of = |command: &str, options: &[&str]| {
+        run(&folder, &[&[command, "--upper", "1.5", "examples/vital-signs.json"], options].concat())
+    };
+    of("record", &ALL).success();
     let lock = fs::File::open(folder.path().join("traffic/recording.lock")).expect("a lock");
     lock.lock().expect("it is free");
-    let output = run(&folder, &[&["run", "examples/vital-signs.json"], &ALL[..]].concat()).exit(2);
+    let output = of("run", &ALL).exit(2);
     assert!(
         output.stderr.contains("another process records into this folder"),
         "{}",
         output.stderr
     );
     assert_eq!(output.stdout, "");
-    let missing = run(&folder, &["record", "examples/vital-signs.json"]).exit(2);
+    let missing = of("record", &[]).exit(2);
     assert!(missing.stderr.contains("--record"), "{}", missing.stderr);
 }
 

@@ -91,8 +91,8 @@ fn the_figures_are_in_the_page_and_the_picture_is_within_its_frame() {
 fn what_came_from_outside_stays_text() {
     let folder = TempDir::new().expect("a folder");
     fs::write(folder.path().join("<b>&.ndjson"), "{\"ANOMALY_SCORE\": 1}\n").expect("a file");
-    let arguments = ["diff", "threshold", "threshold", "--new-settings", "{\"upper\": 1}"];
-    let more = ["--report", "diff.html", "<b>&.ndjson"];
+    let arguments = ["diff", "threshold", "threshold", "--old-settings", "{\"upper\": 2}"];
+    let more = ["--new-settings", "{\"upper\": 1}", "--report", "diff.html", "<b>&.ndjson"];
     run(&folder, &[&arguments[..], &more].concat()).exit(1);
     let page = fs::read_to_string(folder.path().join("diff.html")).expect("a page");
     assert!(page.contains("&lt;b&gt;&amp;.ndjson:1"), "{page}");

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::change::Change;
+use super::cost::Meter;
 use super::examples::{Example, Examples};
 use super::side::Side;
 use crate::cli::said::Said;
@@ -23,12 +24,11 @@ pub(super) struct Comparison {
     pub(super) examples: Examples,
     pub(super) old_scores: Scores,
     pub(super) new_scores: Scores,
-    /// How many batches there were.
-    turn: u64,
+    pub(super) meter: Meter,
 }
 
 impl Comparison {
-    pub(super) fn new(old: Side, new: Side, examples: Examples) -> Self {
+    pub(super) fn new(old: Side, new: Side, meter: Meter, examples: Examples) -> Self {
         Self {
             old,
             new,
@@ -40,22 +40,15 @@ impl Comparison {
             examples,
             old_scores: Scores::default(),
             new_scores: Scores::default(),
-            turn: 0,
+            meter,
         }
     }
 
     /// Gives records to both rules, and compares what they say.
     pub(super) fn add(&mut self, records: &Records) {
         let batch = &records.batch;
-        // Whoever comes second finds the records in the caches of the processor: they take turns.
-        let (old, new) = if self.turn.is_multiple_of(2) {
-            let old = self.old.classify(batch);
-            (old, self.new.classify(batch))
-        } else {
-            let new = self.new.classify(batch);
-            (self.old.classify(batch), new)
-        };
-        self.turn += 1;
+        self.meter.measure(batch);
+        let (old, new) = (self.old.classify(batch), self.new.classify(batch));
         self.unreadable += records.unreadable as u64;
         for (index, id) in records.ids.iter().enumerate() {
             if let (Some(of_old), Some(of_new)) = (old.ruling(index), new.ruling(index)) {

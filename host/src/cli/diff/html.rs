@@ -3,6 +3,7 @@
 use indicatif::{BinaryBytes, HumanCount};
 use maud::{Markup, html};
 
+use super::cost::Cost;
 use super::summary::{Distribution, Kind, Party, Summary};
 use crate::cli::report::{self, Histogram, Mark, Series};
 
@@ -116,7 +117,7 @@ fn distribution(summary: &Summary, scores: &Distribution) -> Markup {
     html! {
         (histogram.svg())
         p.muted {
-            "Blue is the old rule, orange the new one: they cover each other where they agree. "
+            "Blue is the old rule, orange and dashed the new one. "
             "Scores outside of the range are counted at its ends. A score was found for "
             (HumanCount(summary.old.scores)) " records of the old rule and "
             (HumanCount(summary.new.scores)) " of the new."
@@ -125,17 +126,19 @@ fn distribution(summary: &Summary, scores: &Distribution) -> Markup {
 }
 
 fn cost(summary: &Summary) -> Markup {
-    let Summary { old, new, cost_ratio, .. } = summary;
+    let Summary { old, new, ns_per_record, .. } = summary;
     let memory = |party: &Party| BinaryBytes(party.memory_bytes as u64).to_string();
     html! {
         table {
             thead { tr { th {} th.number { "old" } th.number { "new" } th.number { "new ÷ old" } } }
             tbody {
-                tr {
-                    th { "nanoseconds a record" }
-                    td.number { (format!("{:.0}", old.ns_per_record)) }
-                    td.number { (format!("{:.0}", new.ns_per_record)) }
-                    td.number { @if let Some(ratio) = cost_ratio { (format!("{ratio:.2}")) } }
+                @if let Some(Cost { old, new, ratio }) = ns_per_record {
+                    tr {
+                        th { "nanoseconds a record" }
+                        td.number { (format!("{old:.0}")) }
+                        td.number { (format!("{new:.0}")) }
+                        td.number { (format!("{ratio:.2}")) }
+                    }
                 }
                 tr {
                     th { "memory" }

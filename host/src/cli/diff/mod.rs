@@ -4,6 +4,8 @@ mod change;
 
 mod comparison;
 
+mod cost;
+
 mod examples;
 
 mod html;
@@ -22,20 +24,22 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::HumanCount;
+use serde_json::Value;
 use weir_json::Pointer;
 
 use self::comparison::Comparison;
+use self::cost::Meter;
 use self::examples::Examples;
 use self::side::Side;
 use self::summary::Summary;
 use super::exit::Failure;
+use super::limits::LimitArgs;
 use super::screen::Screen;
 use super::setup::load_rule;
 use super::traffic::Traffic;
 use crate::config::SettingsSource;
 use crate::contract::Contract;
 use crate::engine::Engine;
-use crate::limits::Limits;
 use crate::rule::Rule;
 use crate::source::RuleSource;
 
@@ -77,7 +81,8 @@ pub(super) struct DiffArgs {
     #[arg(value_name = "TRAFFIC", default_value = "-")]
     traffic: Vec<PathBuf>,
 
-    /// Settings of both rules, as a JSON document or a file that holds one
+    /// Settings of both rules, as a JSON document or a file that holds one [default: those of the
+    /// recording, if it is one]
     #[arg(long, value_name = "FILE|JSON")]
     settings: Option<SettingsSource>,
 
@@ -113,6 +118,9 @@ pub(super) struct DiffArgs {
     /// Write a report as well, a page that needs nothing beside itself
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
+
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 pub(super) fn main(args: DiffArgs) -> Result<ExitCode, Failure> {
@@ -136,21 +144,28 @@ pub(super) fn main(args: DiffArgs) -> Result<ExitCode, Failure> {
 /// Compares the two on all of the traffic. Says whether all of it could be read.
 fn compare(args: DiffArgs, screen: &Screen) -> Result<(Summary, bool), Failure> {
     let DiffArgs { settings, old_settings, new_settings, score, .. } = args;
-    let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
-    let open = |rule: &Rule, settings: Option<SettingsSource>| {
-        let settings = settings.map_or(Ok(Default::default()), |settings| settings.document());
-        let filter = rule.open(&serde_json::Value::Object(settings?).to_string());
-        Side::new(filter?, score.as_ref())
-    };
+    let engine = Engine::new(args.limits.limits()?).map_err(Failure::runtime)?;
     let (old, new) = (load_rule(&engine, args.old)?, load_rule(&engine, args.new)?);
-    let old = open(&old, old_settings.or_else(|| settings.clone())).context("OLD");
-    let new = open(&new, new_settings.or(settings)).context("NEW");
+    let mut traffic = Traffic::open(args.traffic, args.contract).map_err(Failure::Usage)?;
+    let recorded = traffic.header();
+    let open = |rule: Rule, settings: Option<SettingsSource>| -> anyhow::Result<_> {
+        let settings = match (settings, &recorded) {
+            (Some(settings), _) => Value::Object(settings.document()?).to_string(),
+            (None, Some(recorded)) => recorded.settings.clone(),
+            (None, None) => "{}".to_owned(),
+        };
+        // One to be compared and one to be measured.
+        let (filter, measured) = (rule.open(&settings)?, rule.open(&settings)?);
+        Ok((Side::new(filter, score.as_ref()), measured))
+    };
+    let old = open(old, old_settings.or_else(|| settings.clone())).context("OLD");
+    let new = open(new, new_settings.or(settings)).context("NEW");
+    let (old, new) = (old.map_err(Failure::Usage)?, new.map_err(Failure::Usage)?);
     let examples = Examples::new(args.seed, args.examples);
-    let mut comparison =
-        Comparison::new(old.map_err(Failure::Usage)?, new.map_err(Failure::Usage)?, examples);
+    let mut comparison = Comparison::new(old.0, new.0, Meter::new(old.1, new.1), examples);
 
     let mut is_whole = true;
-    for records in Traffic::open(args.traffic, args.contract).map_err(Failure::Usage)? {
+    for records in traffic {
         match records {
             Ok(records) => {
                 comparison.add(&records);

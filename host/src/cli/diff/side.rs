@@ -1,6 +1,3 @@
-use std::time::{Duration, Instant};
-
-use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
 use weir_json::Pointer;
@@ -18,7 +15,10 @@ pub(super) struct Side {
     filter: Filter,
     pub(super) scores: ScoreField,
     pub(super) bounds: Bounds,
-    pub(super) cost: Cost,
+    /// The most linear memory that an instance had, in bytes.
+    pub(super) memory_bytes: usize,
+    /// How many batches the rule was at fault on.
+    pub(super) faults: u64,
 }
 
 /// The bounds that the settings name.
@@ -30,59 +30,32 @@ pub(super) struct Bounds {
     pub(super) lower: Option<f64>,
 }
 
-/// What a rule has cost so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cost {
-    /// Time to classify, isolation included.
-    pub(super) time: Duration,
-    pub(super) records: u64,
-    /// The most linear memory that an instance had, in bytes.
-    pub(super) memory_bytes: usize,
-    /// How many batches the rule was at fault on.
-    pub(super) faults: u64,
-}
-
 impl Side {
     /// `score` is where the score stands in a payload for which the rule says none: by default where
-    /// the settings say in `field`.
-    pub(super) fn new(filter: Filter, score: Option<&Pointer>) -> anyhow::Result<Self> {
+    /// the settings say in `field`, as those of the threshold rule do.
+    pub(super) fn new(filter: Filter, score: Option<&Pointer>) -> Self {
         // A rule accepted it, so it is JSON; what is in it is the rule's affair.
         let settings: Value = serde_json::from_str(filter.settings()).unwrap_or_default();
-        let scores = match score {
-            Some(pointer) => ScoreField(pointer.clone()),
-            None => {
-                let field = settings["field"].as_str().unwrap_or(DEFAULT_FIELD);
-                ScoreField(
-                    Pointer::parse(field).with_context(|| format!("setting /field {field:?}"))?,
-                )
-            }
-        };
+        let of_settings = || Pointer::parse(settings["field"].as_str()?).ok();
+        let scores = score.cloned().or_else(of_settings).unwrap_or_else(|| {
+            Pointer::parse(DEFAULT_FIELD).expect("it begins with a slash and has no escapes")
+        });
         let bounds =
             Bounds { upper: settings["upper"].as_f64(), lower: settings["lower"].as_f64() };
-        Ok(Self { filter, scores, bounds, cost: Cost::default() })
+        Self { filter, scores: ScoreField(scores), bounds, memory_bytes: 0, faults: 0 }
     }
 
     pub(super) fn filter(&self) -> &Filter {
         &self.filter
     }
 
-    /// Classifies a batch, and adds up what it costs.
+    /// Classifies a batch.
     pub(super) fn classify(&mut self, batch: &Batch) -> Outcome {
-        let started = Instant::now();
         let Isolated { outcome, fault, memory_bytes, .. } =
             self.filter.classify_isolating(batch, None);
-        self.cost.time += started.elapsed();
-        self.cost.records += batch.len() as u64;
-        self.cost.memory_bytes = self.cost.memory_bytes.max(memory_bytes);
-        self.cost.faults += u64::from(fault.is_some());
+        self.memory_bytes = self.memory_bytes.max(memory_bytes);
+        self.faults += u64::from(fault.is_some());
         outcome
-    }
-}
-
-impl Cost {
-    /// Nanoseconds for each record; 0 before the first.
-    pub(super) fn ns_per_record(&self) -> f64 {
-        self.time.as_nanos() as f64 / self.records.max(1) as f64
     }
 }
 

@@ -5,14 +5,16 @@ use serde_json::Value;
 
 use super::change::Change;
 use super::comparison::Comparison;
+use super::cost::Cost;
 use super::examples::Example;
 use super::side::{Bounds, Side};
 use crate::cli::scores::Scores;
 use crate::outcome::Verdict;
 use crate::rule::Description;
 
-/// How many bins a distribution of scores has.
-const BINS: usize = 48;
+/// How many steps a distribution of scores has at the most, and how many bins each of them.
+const STEPS: f64 = 20.0;
+pub(super) const BINS_A_STEP: usize = 3;
 
 /// The share of scores at each end that do not widen the distribution's range.
 const BEYOND: f64 = 0.0005;
@@ -32,8 +34,8 @@ pub(super) struct Summary {
     pub(super) changes: Vec<Kind>,
     /// None if no score was found.
     pub(super) scores: Option<Distribution>,
-    /// What the new rule costs beside the old one: time for each record.
-    pub(super) cost_ratio: Option<f64>,
+    /// None if nothing was measured.
+    pub(super) ns_per_record: Option<Cost>,
 }
 
 /// One of the two that were compared.
@@ -46,7 +48,6 @@ pub(super) struct Party {
     pub(super) bounds: Bounds,
     /// How many records a score was found for.
     pub(super) scores: u64,
-    pub(super) ns_per_record: f64,
     /// The most linear memory that an instance had.
     pub(super) memory_bytes: usize,
     /// How many batches the rule was at fault on.
@@ -70,8 +71,8 @@ pub(super) struct Kind {
     pub(super) examples: Vec<Example>,
 }
 
-/// How the scores are distributed, in bins of equal width. Scores outside of the range are counted
-/// at its ends.
+/// How the scores are distributed, in bins of equal width: some of them make a step, which is a round
+/// number. Scores outside of the range are counted at its ends.
 #[derive(Debug, Serialize)]
 pub(super) struct Distribution {
     pub(super) from: f64,
@@ -83,7 +84,6 @@ pub(super) struct Distribution {
 impl Summary {
     pub(super) fn new(comparison: Comparison) -> Self {
         let Comparison { old, new, records, changed, unreadable, .. } = comparison;
-        let ratio = new.cost.ns_per_record() / old.cost.ns_per_record();
         let mut examples = comparison.examples.into_chosen();
         let kind = |(change, records)| Kind {
             change,
@@ -102,7 +102,7 @@ impl Summary {
             ),
             old: Party::of(&old, &comparison.old_scores),
             new: Party::of(&new, &comparison.new_scores),
-            cost_ratio: ratio.is_finite().then_some(ratio),
+            ns_per_record: comparison.meter.cost(),
         }
     }
 
@@ -137,9 +137,8 @@ impl Party {
             settings: serde_json::from_str(filter.settings()).unwrap_or_default(),
             bounds: side.bounds,
             scores: scores.count(),
-            ns_per_record: side.cost.ns_per_record(),
-            memory_bytes: side.cost.memory_bytes,
-            faults: side.cost.faults,
+            memory_bytes: side.memory_bytes,
+            faults: side.faults,
         }
     }
 }
@@ -167,9 +166,58 @@ impl Distribution {
         let (from, to) = shown
             .iter()
             .fold((f64::MAX, f64::MIN), |(from, to), &value| (from.min(value), to.max(value)));
-        let margin = if to > from { (to - from) * 0.02 } else { from.abs().max(1.0) / 2.0 };
-        let (from, to) = (from - margin, to + margin);
-        let (old, new) = (old.histogram(from, to, BINS), new.histogram(from, to, BINS));
+        // Around a single score, some room.
+        let step = round_up((to - from).max(from.abs() / 100.0).max(f64::MIN_POSITIVE) / STEPS);
+        let (first, last) = ((from / step).floor(), (to / step).floor() + 1.0);
+        let (from, to) = (first * step, last * step);
+        let bins = (last - first) as usize * BINS_A_STEP;
+        let (old, new) = (old.histogram(from, to, bins), new.histogram(from, to, bins));
         Some(Self { from, to, old, new })
+    }
+}
+
+/// The next round number: 1, 2, 2.5 or 5 times a power of ten.
+fn round_up(number: f64) -> f64 {
+    let power = 10_f64.powf(number.log10().floor());
+    let factors = [1.0, 2.0, 2.5, 5.0, 10.0].map(|factor| factor * power);
+    factors.into_iter().find(|round| *round >= number).unwrap_or(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn distribution(scores: &[f64], upper: f64) -> Distribution {
+        let mut counted = Scores::default();
+        scores.iter().for_each(|score| counted.add(*score));
+        let bounds = Bounds { upper: Some(upper), lower: None };
+        Distribution::of((&counted, bounds), (&counted, bounds)).expect("there are scores")
+    }
+
+    #[test]
+    fn the_range_is_of_round_steps_and_holds_all_scores_and_bounds() {
+        for (scores, upper) in [
+            (&[0.02, 0.9, 3.97][..], 1.5),
+            (&[1.0], 1.0),
+            (&[0.0], 0.0),
+            (&[-3e9, 7.0], 1e10),
+            (&[1e-300, 2e-300], 3e-300),
+        ] {
+            let Distribution { from, to, old, .. } = distribution(scores, upper);
+            let steps = old.len() / BINS_A_STEP;
+            assert!((1..=STEPS as usize + 2).contains(&steps), "{scores:?}: {steps}");
+            assert!(scores.iter().all(|score| (from..to).contains(score)), "{from} {to}");
+            assert!((from..to).contains(&upper), "{from} {to}");
+            assert_eq!(old.iter().sum::<u64>(), scores.len() as u64);
+        }
+        let Distribution { from, to, .. } = distribution(&[0.02, 3.97], 1.5);
+        assert_eq!((from, to), (0.0, 4.0));
+    }
+
+    #[test]
+    fn an_outlier_does_not_hide_the_others() {
+        let mut scores: Vec<f64> = (0..5000).map(|score| f64::from(score) / 1000.0).collect();
+        scores.push(1e9);
+        assert!(distribution(&scores, 2.0).to <= 6.0);
     }
 }

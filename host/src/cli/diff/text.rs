@@ -5,15 +5,15 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use indicatif::{BinaryBytes, HumanCount};
 
-use super::summary::{Distribution, Kind, Party, Summary};
+use super::cost::Cost;
+use super::summary::{BINS_A_STEP, Distribution, Kind, Party, Summary};
 use crate::cli::screen::printable;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const CHANGED: Style = AnsiColor::Yellow.on_default();
 
-/// How many lines the distribution of scores takes, and how wide its bars are at most.
-const LINES: usize = 16;
+/// How wide the bars of the distribution of scores are at most.
 const BAR: usize = 24;
 
 pub(super) fn write(summary: &Summary, to: &mut impl Write) -> io::Result<()> {
@@ -88,16 +88,15 @@ fn write_scores(summary: &Summary, scores: &Distribution, to: &mut impl Write) -
         let from = scores.from + width * index as f64;
         let range = format!("{} … {}", short(from), short(from + width));
         let (old_count, new_count) = (HumanCount(*old).to_string(), HumanCount(*new).to_string());
-        write!(to, "{range:>21} {old_count:>9} {new_count:>9}  {:<BAR$}", bar(*new, most))?;
+        let mut line = format!("{range:>21} {old_count:>9} {new_count:>9}  {}", bar(*new, most));
         for (name, party) in [("old", &summary.old), ("new", &summary.new)] {
             for (bound, value) in party.bounds.named() {
-                // A bound on the edge belongs to what is above it.
-                if (value - from) / width >= 0.0 && (value - from) / width < 1.0 {
-                    write!(to, " {CHANGED}← {name} {bound} {value}{CHANGED:#}")?;
+                if ((value - scores.from) / width).floor() == index as f64 {
+                    line += &format!(" {CHANGED}← {name} {bound} {value}{CHANGED:#}");
                 }
             }
         }
-        writeln!(to)?;
+        writeln!(to, "{line}")?;
     }
     for (name, party) in [("old", &summary.old), ("new", &summary.new)] {
         if party.scores < summary.records {
@@ -108,9 +107,9 @@ fn write_scores(summary: &Summary, scores: &Distribution, to: &mut impl Write) -
     Ok(())
 }
 
-/// The bins, as few as there are lines for them.
+/// The counts of the steps.
 fn together(bins: &[u64]) -> Vec<u64> {
-    bins.chunks(bins.len().div_ceil(LINES).max(1)).map(|bins| bins.iter().sum()).collect()
+    bins.chunks(BINS_A_STEP).map(|bins| bins.iter().sum()).collect()
 }
 
 /// A bar whose length is the logarithm of a count: what is rare is what matters.
@@ -131,13 +130,13 @@ pub(super) fn short(number: f64) -> String {
 }
 
 fn write_cost(summary: &Summary, to: &mut impl Write) -> io::Result<()> {
-    let Summary { old, new, cost_ratio, .. } = summary;
+    let Summary { old, new, ns_per_record, .. } = summary;
     writeln!(to, "\n{DIM}{:>21} {:>9} {:>9}{DIM:#}", "cost", "old", "new")?;
-    let (old_ns, new_ns) = (old.ns_per_record, new.ns_per_record);
-    write!(to, "{:>21} {old_ns:>9.0} {new_ns:>9.0}", "ns a record")?;
-    cost_ratio.map_or(Ok(()), |ratio| write!(to, "  {ratio:.2} ×"))?;
+    if let Some(Cost { old, new, ratio }) = ns_per_record {
+        writeln!(to, "{:>21} {old:>9.0} {new:>9.0}  {ratio:.2} ×", "ns a record")?;
+    }
     let memory = |party: &Party| BinaryBytes(party.memory_bytes as u64).to_string();
-    writeln!(to, "\n{:>21} {:>9} {:>9}", "memory", memory(old), memory(new))?;
+    writeln!(to, "{:>21} {:>9} {:>9}", "memory", memory(old), memory(new))?;
     if old.faults + new.faults > 0 {
         writeln!(to, "{:>21} {:>9} {:>9}", "batches at fault", old.faults, new.faults)?;
     }
@@ -154,13 +153,6 @@ mod tests {
         assert_eq!(bar(1000, 1000).chars().count(), BAR);
         assert!((1..BAR).contains(&bar(1, 1000).chars().count()));
         assert_eq!(bar(0, 0), "");
-    }
-
-    #[test]
-    fn bins_are_put_together_and_none_is_lost() {
-        let lines = together(&[1; 48]);
-        assert_eq!(lines, [3; 16]);
-        assert_eq!(together(&[1, 2]), [1, 2]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ code { font: .875em ui-monospace, monospace; overflow-wrap: anywhere; } .muted {
 svg { width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: var(--muted); }
 .axis { stroke: var(--faint); } .old { stroke: var(--old); fill: var(--old); }
 .new { stroke: var(--new); fill: var(--new); } .area { stroke: none; fill-opacity: .18; }
-.line { fill: none; stroke-width: 1.5; } .mark { stroke-dasharray: 5 3; stroke-width: 1.5; }
+.line { fill: none; stroke-width: 1.5; } .line.new { stroke-dasharray: 6 6; } .mark { stroke-dasharray: 5 3; stroke-width: 1.5; }
 svg text.old, svg text.new { stroke: none; } svg text.old { fill: var(--old); }
 svg text.new { fill: var(--new); }
 ";

@@ -25,7 +25,7 @@ use super::exit::{Failure, INCOMPLETE};
 use super::files;
 use super::input::InputEvent;
 use super::screen::Screen;
-use super::setup::{ConfigArgs, configured_rule};
+use super::setup::{ConfigArgs, configured_rule, runtime};
 use crate::contract::{Event, Origin};
 use crate::filter::Filter;
 use crate::payload::PayloadReader;
@@ -82,7 +82,7 @@ pub(super) struct ScoreArgs {
 pub(super) fn main(args: ScoreArgs) -> Result<ExitCode, Failure> {
     let ScoreArgs { files, plot, value, config } = args;
     let config = config.load()?;
-    let (name, rule) = configured_rule(&config)?;
+    let (name, rule) = runtime()?.block_on(configured_rule(&config))?;
     let settings: Value = serde_json::from_str(&config.settings).unwrap_or_default();
     let bounds = Bounds::of(&settings);
     let field = score_field(&settings).map_err(Failure::Usage)?;
@@ -133,8 +133,8 @@ fn add(
     scored: &mut Scored,
     screen: &Screen,
 ) -> anyhow::Result<()> {
-    let InputEvent { body, contract, name, line } = event;
-    let (read, batch) = Event::read(*contract, body, &Origin { name, line: *line })
+    let InputEvent { body, contract, name, line, is_file } = event;
+    let (read, batch) = Event::read(*contract, body, &Origin { name, line: *line, is_file: *is_file })
         .with_context(|| format!("{name}:{line}"))?;
     let outcome = filter.classify_isolating(&batch, None).outcome;
     let unreadable = read.unreadable().len() as u64;
