@@ -1,10 +1,11 @@
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use crate::contract::{Contract, Event};
+use crate::digest::Digest;
 use crate::outcome::{Bound, Flag};
 use crate::payload::PayloadReader;
 use crate::pointer::FieldPointer;
-use crate::rule::Description;
+use crate::rule::Rule;
 
 /// A message to publish: a flagged record, ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Alert {
     pub rule: String,
     /// The version of that rule.
     pub rule_version: String,
+    /// The digest of that rule.
+    pub rule_digest: Digest,
     /// The message group on a FIFO topic: within it, messages keep their order.
     pub group: Option<String>,
     /// What a FIFO topic tells repeated messages by: the same whenever the same record comes again.
@@ -33,7 +36,7 @@ pub struct Alert {
 pub(crate) struct Composer<'a> {
     pub(crate) event: &'a Event<'a>,
     pub(crate) payloads: &'a PayloadReader<'a>,
-    pub(crate) rule: &'a Description,
+    pub(crate) rule: &'a Rule,
     /// The subject where the rule has none.
     pub(crate) subject: &'a str,
     /// Where the message group stands in the payload; the partition key where there is none.
@@ -54,8 +57,9 @@ impl Composer<'_> {
             message: std::mem::take(&mut flag.message),
             score: flag.score,
             crossed: flag.crossed,
-            rule: self.rule.name.clone(),
-            rule_version: self.rule.version.clone(),
+            rule: self.rule.description().name.clone(),
+            rule_version: self.rule.description().version.clone(),
+            rule_digest: self.rule.digest(),
             group: group.or_else(|| self.event.key(entry).map(|key| key.into_owned())),
             deduplication_id: self.deduplication_id(entry),
         }

@@ -11,6 +11,7 @@ mod file;
 
 mod options;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::limits::Limits;
 use crate::pipeline::DEFAULT_SUBJECT;
 use crate::pointer::FieldPointer;
 use crate::publish::{Ordering, sns};
+use crate::verify::{AllowedSigners, Policy};
 
 pub use arguments::{BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, Span};
 pub use options::{Options, SettingsSource};
@@ -36,6 +38,8 @@ pub struct Config {
     pub rule: Option<PathBuf>,
     /// Where its native code is looked for, and kept.
     pub code: CodeCache,
+    /// What the rule must be, to be run.
+    pub policy: Policy,
     /// The settings document to open the rule with, as JSON.
     pub settings: String,
     /// The ARN of the topic to publish to; a dry run where there is none.
@@ -137,6 +141,7 @@ impl Config {
             bail!("memory limit: expected 1 to 4096 MiB, found {mib}");
         }
         Ok(Self {
+            policy: policy(&options)?,
             contract: options.contract,
             rule: options.rule,
             code,
@@ -162,6 +167,31 @@ impl Config {
             },
         })
     }
+}
+
+/// What the options demand of a rule.
+fn policy(options: &Options) -> anyhow::Result<Policy> {
+    let mut policy = Policy::default();
+    if let Some(path) = &options.signers {
+        policy = policy.signers(read_signers(path)?);
+    }
+    if let Some(digest) = options.rule_digest {
+        policy = policy.digest(digest);
+    }
+    if let Some(mib) = options.max_rule_mib {
+        policy = policy.max_bytes(mib.saturating_mul(1 << 20));
+    }
+    if options.demand_golden == Some(true) {
+        policy = policy.demand_golden_records();
+    }
+    Ok(policy)
+}
+
+/// Reads a file of allowed signers.
+pub(crate) fn read_signers(path: &Path) -> anyhow::Result<AllowedSigners> {
+    let context = || format!("signers in {}", path.display());
+    let text = fs::read_to_string(path).with_context(context)?;
+    AllowedSigners::parse(&text).with_context(context)
 }
 
 /// Where the native code of a rule's file is looked for, and kept: beside it, where `weir precompile`
@@ -305,7 +335,9 @@ mod tests {
 
         for argument in Options::augment_args(Command::new("weir")).get_arguments() {
             let Some(name) = argument.get_long() else { continue };
-            let values = ["1.5", "1", "true", "30s", "key", "fail", "/a=5m", "/a", "a=/a", "{}"];
+            let digest = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+            let values =
+                ["1.5", "1", "true", "30s", "key", "fail", "/a=5m", "/a", "a=/a", "{}", digest];
             let set = values
                 .into_iter()
                 .chain(["ndjson"])

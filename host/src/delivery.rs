@@ -16,7 +16,7 @@ use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Message, Ordering, Publisher, Step, Window, publish_in_order};
 use crate::receipt::PublishError;
 use crate::response::{Counts, FailedRecord, Response};
-use crate::rule::Description;
+use crate::rule::Rule;
 use crate::telemetry;
 
 /// How events are delivered.
@@ -50,7 +50,7 @@ impl<P> Delivery<P> {
 /// Publishes what the rule flagged in an event, deals with what is bad, and answers.
 pub(crate) async fn deliver<P: Publisher>(
     delivery: &Delivery<P>,
-    rule: &Description,
+    rule: &Rule,
     event: &Event<'_>,
     batch: &Batch,
     outcome: Outcome,

@@ -13,7 +13,7 @@ use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
 use crate::response::Response;
-use crate::rule::Description;
+use crate::rule::Rule;
 use crate::telemetry;
 
 /// The subject of messages, as the pipelines that Weir replaces wrote it.
@@ -45,7 +45,7 @@ pub struct Request<'a> {
 impl<P: Publisher> Pipeline<P> {
     /// A pipeline through `filter` to `publisher`.
     pub fn new(filter: Filter, publisher: P) -> Self {
-        telemetry::opened(filter.description());
+        telemetry::opened(filter.rule());
         Self {
             contract: None,
             filter: Arc::new(filter),
@@ -159,8 +159,8 @@ impl<P: Publisher> Pipeline<P> {
     }
 
     /// What the rule says of itself.
-    pub(crate) fn rule(&self) -> &Description {
-        self.filter.description()
+    pub(crate) fn rule(&self) -> &Rule {
+        self.filter.rule()
     }
 
     /// The first half of [`process_blocking`](Self::process_blocking): nothing is published yet.

@@ -13,7 +13,7 @@
 //! | `weir_publish_seconds` | | time to publish the alerts of an event that has some |
 //! | `weir_instances_recycled_total` | | rule instances given up, for a fault or at their deadline |
 //! | `weir_isolation_runs_total` | | runs made to find records that make the rule fail |
-//! | `weir_rule_info` | `rule`, `version` | 1, for the rule that runs |
+//! | `weir_rule_info` | `rule`, `version`, `digest` | 1, for the rule that runs |
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::contract::{Contract, FailureCause, FailureKind};
 use crate::isolate::Isolated;
 use crate::receipt::PublishError;
 use crate::response::{Counts, FailedRecord};
-use crate::rule::Description;
+use crate::rule::Rule;
 
 /// The histograms of time, in seconds.
 pub const HISTOGRAMS: [&str; 2] = ["weir_classify_seconds", "weir_publish_seconds"];
@@ -45,9 +45,10 @@ pub fn describe() {
     describe_gauge!("weir_rule_info", Unit::Count, "The rule that runs");
 }
 
-pub(crate) fn opened(rule: &Description) {
-    let (rule, version) = (rule.name.clone(), rule.version.clone());
-    gauge!("weir_rule_info", "rule" => rule, "version" => version).set(1);
+pub(crate) fn opened(rule: &Rule) {
+    let (name, version) = (rule.description().name.clone(), rule.description().version.clone());
+    let digest = rule.digest().to_string();
+    gauge!("weir_rule_info", "rule" => name, "version" => version, "digest" => digest).set(1);
 }
 
 pub(crate) fn classified(elapsed: Duration, isolated: &Isolated) {

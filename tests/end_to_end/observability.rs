@@ -45,10 +45,11 @@ fn prometheus_reads_what_became_of_records() {
         "weir_classify_seconds_count 1",
         "weir_publish_seconds_count 1",
         "weir_instances_recycled_total 0",
-        "weir_rule_info{rule=\"threshold\",version=\"0.1.0\"} 1",
     ] {
         assert!(text.contains(&format!("\n{line}\n")), "{line} in:\n{text}");
     }
+    let rule = "\nweir_rule_info{rule=\"threshold\",version=\"0.1.0\",digest=\"sha256:";
+    assert!(text.contains(rule), "{rule} in:\n{text}");
     assert!(!text.contains(SECRET));
 }
 

@@ -12,6 +12,7 @@ use crate::config;
 use crate::engine::Engine;
 use crate::limits::Limits;
 use crate::rule::{Description, Rule};
+use crate::verify::{GoldenRecords, Policy};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -37,12 +38,15 @@ pub(super) fn main(args: &InspectArgs) -> Result<ExitCode, Failure> {
         .with_target(false)
         .init();
     let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
-    let (name, component) = read_rule(args.rule.as_deref()).map_err(Failure::Usage)?;
+    let (name, component) = read_rule(args.rule.as_deref(), &Policy::default()).map_err(Failure::Usage)?;
     let cache = code_cache(args.rule.as_deref());
     let rule = Rule::load_cached(&engine, &component, &cache)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;
-    print!("{}", report(&rule, component.len()));
+    let golden = GoldenRecords::of_component(&component)
+        .with_context(|| format!("golden records of {name}"))
+        .map_err(Failure::Runtime)?;
+    print!("{}", report(&rule, component.len(), golden.len()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -53,7 +57,7 @@ fn code_cache(rule: Option<&Path>) -> CodeCache {
     config::code_cache(option, rule, environment)
 }
 
-fn report(rule: &Rule, bytes: usize) -> String {
+fn report(rule: &Rule, bytes: usize, golden_records: usize) -> String {
     let Description { name, version, settings_schema, keeps_state, rewrites } = rule.description();
     let yes_no = |yes: &bool| if *yes { "yes" } else { "no" };
     let listed = |names: Vec<String>| match names.is_empty() {
@@ -63,13 +67,16 @@ fn report(rule: &Rule, bytes: usize) -> String {
     format!(
         "name         {name}\n\
          version      {version}\n\
+         digest       {}\n\
          size         {bytes} bytes\n\
          native code  {}\n\
          imports      {}\n\
          exports      {}\n\
          keeps state  {}\n\
          rewrites     {}\n\
+         golden       {golden_records} records\n\
          settings     {}\n",
+        rule.digest(),
         rule.code(),
         listed(rule.imports()),
         listed(rule.exports()),

@@ -10,6 +10,7 @@ use super::setup::read_rule;
 use crate::engine::Engine;
 use crate::limits::Limits;
 use crate::rule::Rule;
+use crate::verify::Policy;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -37,7 +38,7 @@ pub(super) struct PrecompileArgs {
 
 pub(super) fn main(args: PrecompileArgs) -> Result<ExitCode, Failure> {
     let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
-    let (name, component) = read_rule(Some(&args.rule)).map_err(Failure::Usage)?;
+    let (name, component) = read_rule(Some(&args.rule), &Policy::default()).map_err(Failure::Usage)?;
     let code = Rule::precompile(&engine, &component)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;

@@ -140,7 +140,7 @@ async fn answer_all<P: Publisher + 'static>(
     let cores = thread::available_parallelism().map_or(1, usize::from);
     // While an event waits for its turn, or for those before it to be answered, others go on. A rule
     // that keeps state is to see them in order.
-    let at_once = if pipeline.rule().keeps_state { 1 } else { 2 * cores };
+    let at_once = if pipeline.rule().description().keeps_state { 1 } else { 2 * cores };
     let pipeline = Arc::new(pipeline);
     let mut turns = dry_run.then(Turns::default);
     let ended_by = Cell::new(None);

@@ -1,4 +1,5 @@
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::pipeline::Pipeline;
 use crate::publish::{Cooldown, Publisher};
-use crate::rule::{Description, Rule};
+use crate::rule::Description;
+use crate::verify::{MAX_SIGNATURE_BYTES, Policy, Verified};
 
 /// The arguments that say how to process events: those that `run` and `lambda` share.
 #[derive(Clone, Debug, Default, Args)]
@@ -33,16 +35,39 @@ impl ConfigArgs {
     }
 }
 
-/// Loads the configured rule and opens it.
+/// Verifies the configured rule and opens it.
 pub(super) fn open_filter(config: &Config) -> Result<Filter, Failure> {
     let engine = Engine::new(config.limits).map_err(Failure::runtime)?;
-    let (name, component) = read_rule(config.rule.as_deref()).map_err(Failure::Usage)?;
-    let context = || format!("rule {name}");
-    let rule = Rule::load_cached(&engine, &component, &config.code).with_context(context);
-    let rule = rule.map_err(Failure::Usage)?;
+    let filter = verify(config, &engine).map_err(Failure::Usage)?.filter;
+    Ok(filter)
+}
+
+/// Verifies the configured rule as the configuration demands.
+pub(super) fn verify(config: &Config, engine: &Engine) -> anyhow::Result<Verified> {
+    let (name, component) = read_rule(config.rule.as_deref(), &config.policy)?;
+    let (policy, signature) = match &config.rule {
+        Some(path) if config.policy.demands_signature() => {
+            (config.policy.clone(), read_signature(path)?)
+        }
+        Some(_) => (config.policy.clone(), None),
+        None => (config.policy.clone().for_embedded_rule(), None),
+    };
+    let settings = &config.settings;
+    let verified = policy.verify(engine, &component, signature.as_deref(), settings, &config.code);
+    let verified = verified.with_context(|| format!("rule {name}"))?;
+    let rule = verified.filter.rule();
     let Description { name, version, .. } = rule.description();
-    tracing::info!(rule = name, version, code = %rule.code(), "rule loaded");
-    rule.open(&config.settings).with_context(context).map_err(Failure::Usage)
+    let signer = verified.signer.as_ref().map(tracing::field::display);
+    tracing::info!(
+        rule = name,
+        version,
+        digest = %rule.digest(),
+        signer,
+        golden_records = verified.golden_records,
+        code = %rule.code(),
+        "rule loaded"
+    );
+    Ok(verified)
 }
 
 /// The pipeline that a configuration describes.
@@ -91,16 +116,44 @@ async fn on_bad_record(policy: &BadRecords) -> Result<OnBadRecord, Failure> {
     })
 }
 
-/// A rule's component and what to call it: the file's, or the embedded default.
-pub(super) fn read_rule(path: Option<&Path>) -> anyhow::Result<(String, Vec<u8>)> {
+/// A rule's component and what to call it: the file's, or the embedded default. Of a file that is
+/// larger than a policy allows, no more is read than shows it.
+pub(super) fn read_rule(
+    path: Option<&Path>,
+    policy: &Policy,
+) -> anyhow::Result<(String, Vec<u8>)> {
     match path {
         Some(path) => {
             let name = path.display().to_string();
-            let component = fs::read(path).with_context(|| format!("rule {name}"))?;
+            let component = read_at_most(path, policy.max_component_bytes().saturating_add(1))
+                .with_context(|| format!("rule {name}"))?;
             Ok((name, component))
         }
         None => default_rule(),
     }
+}
+
+/// The signature that stands beside a rule, if there is one.
+fn read_signature(rule: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+    let path = signature_path(rule);
+    match read_at_most(&path, MAX_SIGNATURE_BYTES + 1) {
+        Ok(signature) => Ok(Some(signature)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("signature {}", path.display())),
+    }
+}
+
+/// Where the signature of a rule stands, as `ssh-keygen -Y sign` names it: `RULE.wasm.sig`.
+pub(super) fn signature_path(rule: &Path) -> PathBuf {
+    let mut path = rule.as_os_str().to_owned();
+    path.push(".sig");
+    path.into()
+}
+
+fn read_at_most(path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path)?.take(bytes as u64).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 #[cfg(feature = "default-rule")]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+use crate::digest::Digest;
 use crate::pointer::FieldPointer;
 
 /// A span of time: `500ms`, `30s`, `5m`.
@@ -120,11 +121,17 @@ macro_rules! from_text {
 
 from_text!(Span, CooldownOption, PartitionKey);
 
-impl<'de> Deserialize<'de> for FieldPointer {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
+macro_rules! deserialize_from_text {
+    ($($type:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
 }
+
+deserialize_from_text!(Digest, FieldPointer);
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,9 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
     if let Some(rule) = &mut options.rule {
         *rule = folder.join(&*rule);
     }
+    if let Some(signers) = &mut options.signers {
+        *signers = folder.join(&*signers);
+    }
     if let Some(CacheOption::Directory(directory)) = &mut options.cache {
         *directory = folder.join(&*directory);
     }
@@ -40,6 +43,7 @@ mod tests {
             upper = 1.5
             rule = "rules/other.wasm"
             cache = "cache"
+            signers = "allowed_signers"
             topic = "arn:aws:sns:eu-west-1:123456789012:alarms"
             max-publish-bytes = 1048576
             cooldown = "/device_id=5m"
@@ -60,6 +64,7 @@ mod tests {
         assert_eq!(options.upper, Some(1.5));
         assert_eq!(options.rule, Some(folder.join("rules/other.wasm")));
         assert_eq!(options.cache, Some(CacheOption::Directory(folder.join("cache"))));
+        assert_eq!(options.signers, Some(folder.join("allowed_signers")));
         assert_eq!(options.max_publish_bytes, Some(1 << 20));
         assert_eq!(options.ordering, Some(crate::publish::Ordering::Shard));
         assert_eq!(options.partition_key.as_ref().map(Vec::len), Some(1));

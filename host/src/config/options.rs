@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::arguments::{BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, Span};
 use crate::contract::Contract;
+use crate::digest::Digest;
 use crate::pointer::FieldPointer;
 use crate::publish::Ordering;
 
@@ -53,6 +54,24 @@ pub struct Options {
     /// [default: weir in the user's cache directory]
     #[arg(long, value_name = "DIR|off")]
     pub cache: Option<CacheOption>,
+
+    /// Those who may sign rules, a file as ssh-keygen has it (allowed_signers): a rule that none of
+    /// them signed is refused. Its signature is RULE.wasm.sig beside it
+    #[arg(long, value_name = "FILE")]
+    pub signers: Option<PathBuf>,
+
+    /// Digest that the rule must have, such as sha256:9f86d0…
+    #[arg(long, value_name = "DIGEST")]
+    pub rule_digest: Option<Digest>,
+
+    /// Refuse a rule that comes without golden records
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    pub demand_golden: Option<bool>,
+
+    /// Largest rule that is taken, in MiB [default: 64]
+    #[arg(long, value_name = "N")]
+    pub max_rule_mib: Option<usize>,
 
     /// Settings of the rule, as a JSON document or a file that holds one
     #[arg(long, value_name = "FILE|JSON")]
@@ -143,6 +162,10 @@ impl Options {
             annotate: self.annotate.or(below.annotate),
             rule: self.rule.or(below.rule),
             cache: self.cache.or(below.cache),
+            signers: self.signers.or(below.signers),
+            rule_digest: self.rule_digest.or(below.rule_digest),
+            demand_golden: self.demand_golden.or(below.demand_golden),
+            max_rule_mib: self.max_rule_mib.or(below.max_rule_mib),
             settings: self.settings.or(below.settings),
             topic: self.topic.or(below.topic),
             subject: self.subject.or(below.subject),

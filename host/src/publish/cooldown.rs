@@ -173,6 +173,7 @@ fn merged(key: &str, alerts: Vec<(usize, Alert)>) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
 
     fn alert(id: &str, score: f64) -> Alert {
         Alert {
@@ -183,6 +184,7 @@ mod tests {
             crossed: None,
             rule: "threshold".to_owned(),
             rule_version: "0.1.0".to_owned(),
+            rule_digest: Digest::of(b""),
             group: None,
             deduplication_id: id.to_owned(),
         }

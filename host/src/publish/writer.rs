@@ -91,12 +91,21 @@ fn write_line(alert: &Alert, to: &mut Vec<u8>) -> io::Result<()> {
         crossed: Option<Bound>,
         rule: &'a str,
         rule_version: &'a str,
+        rule_digest: String,
         subject: &'a str,
         message: &'a str,
     }
     let Alert { record_id, subject, message, score, crossed, rule, rule_version, .. } = alert;
-    let (score, crossed) = (*score, *crossed);
-    let line = Line { record: record_id, score, crossed, rule, rule_version, subject, message };
+    let line = Line {
+        record: record_id,
+        score: *score,
+        crossed: *crossed,
+        rule,
+        rule_version,
+        rule_digest: alert.rule_digest.to_string(),
+        subject,
+        message,
+    };
     serde_json::to_writer(&mut *to, &line)?;
     to.push(b'\n');
     Ok(())
@@ -105,6 +114,7 @@ fn write_line(alert: &Alert, to: &mut Vec<u8>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
 
     fn alert() -> Alert {
         Alert {
@@ -115,6 +125,7 @@ mod tests {
             crossed: Some(Bound::Upper),
             rule: "threshold".to_owned(),
             rule_version: "0.1.0".to_owned(),
+            rule_digest: Digest::of(b""),
             group: None,
             deduplication_id: "d".to_owned(),
         }

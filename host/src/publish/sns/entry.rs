@@ -72,6 +72,7 @@ fn attributes(alert: &Alert) -> Vec<Attribute> {
         string("record_id", &alert.record_id),
         string("rule", &alert.rule),
         string("rule_version", &alert.rule_version),
+        string("rule_digest", &alert.rule_digest.to_string()),
     ];
     attributes.extend(score.map(|score| Attribute {
         name: "score",
@@ -127,6 +128,7 @@ pub fn check_subject(subject: &str) -> Result<(), InvalidSubject> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
 
     fn alert(message: &str) -> Alert {
         Alert {
@@ -137,6 +139,7 @@ mod tests {
             crossed: None,
             rule: "threshold".to_owned(),
             rule_version: "0.1.0".to_owned(),
+            rule_digest: Digest::of(b""),
             group: None,
             deduplication_id: "d".to_owned(),
         }
@@ -147,6 +150,8 @@ mod tests {
         + "record_idStringr".len()
         + "ruleStringthreshold".len()
         + "rule_versionString0.1.0".len()
+        + "rule_digestStringsha256:".len()
+        + 64
         + "scoreNumber1.5".len();
 
     #[test]
@@ -183,6 +188,6 @@ mod tests {
     fn an_attribute_without_a_value_is_left_out() {
         let alert = Alert { record_id: String::new(), score: None, ..alert("m") };
         let names: Vec<_> = attributes(&alert).iter().map(|attribute| attribute.name).collect();
-        assert_eq!(names, ["rule", "rule_version"]);
+        assert_eq!(names, ["rule", "rule_version", "rule_digest"]);
     }
 }

@@ -1,0 +1,83 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::exit::Failure;
+use super::setup;
+use crate::config::{Config, Options, SettingsSource};
+use crate::digest::Digest;
+use crate::engine::Engine;
+use crate::rule::INTERFACE;
+use crate::verify::Refusal;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The options are those of `weir run`, and stand for the same in the environment and
+in the file: what passes here would run there.
+
+Exit codes:
+  0  it passes all checks
+  1  it is refused: the check and the reason are said on standard error
+  2  called wrongly, or no file to read
+
+Examples:
+  weir verify fever.wasm
+  weir verify fever.wasm --signers allowed_signers --settings '{\"above\": 39}'
+  weir verify fever.wasm --config weir.toml")]
+pub(super) struct VerifyArgs {
+    /// Rule to check, a WebAssembly component; its signature is RULE.wasm.sig
+    #[arg(value_name = "RULE.wasm")]
+    rule: PathBuf,
+
+    /// TOML file to read options from; flags and environment win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Those who may sign rules, a file as ssh-keygen has it (allowed_signers)
+    #[arg(long, value_name = "FILE")]
+    signers: Option<PathBuf>,
+
+    /// Digest that the rule must have, such as sha256:9f86d0…
+    #[arg(long, value_name = "DIGEST")]
+    rule_digest: Option<Digest>,
+
+    /// Refuse a rule that comes without golden records
+    #[arg(long)]
+    demand_golden: bool,
+
+    /// Settings of the rule, as a JSON document or a file that holds one
+    #[arg(long, value_name = "FILE|JSON")]
+    settings: Option<SettingsSource>,
+}
+
+pub(super) fn main(args: VerifyArgs) -> Result<ExitCode, Failure> {
+    let options = Options {
+        rule: Some(args.rule),
+        signers: args.signers,
+        rule_digest: args.rule_digest,
+        demand_golden: args.demand_golden.then_some(true),
+        settings: args.settings,
+        ..Options::default()
+    };
+    let environment = |name: &str| std::env::var(name).ok();
+    let config =
+        Config::load(options, args.config.as_deref(), environment).map_err(Failure::Usage)?;
+    let engine = Engine::new(config.limits).map_err(Failure::runtime)?;
+    let verified = setup::verify(&config, &engine).map_err(|error| match error.is::<Refusal>() {
+        true => Failure::Runtime(error),
+        false => Failure::Usage(error),
+    })?;
+
+    let rule = verified.filter.rule();
+    let description = rule.description();
+    let signer = verified.signer.map_or("none demanded".to_owned(), |signer| signer.to_string());
+    println!("rule       {} {}", description.name, description.version);
+    println!("digest     {}", rule.digest());
+    println!("signature  {signer}");
+    println!("imports    none");
+    println!("contract   {INTERFACE}");
+    println!("settings   fit");
+    println!("golden     {} records pass", verified.golden_records);
+    Ok(ExitCode::SUCCESS)
+}
