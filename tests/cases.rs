@@ -59,7 +59,7 @@ fn check(folder: &Path) -> Result<(), Failed> {
     let code = output.code.map_or("none".to_owned(), |code| code.to_string());
     let found = [
         ("expected.json", output.stdout),
-        ("alerts.ndjson", read(alerts.path())?),
+        ("alerts.ndjson", without_digests(&read(alerts.path())?)),
         ("exit", if code == "0" { String::new() } else { code + "\n" }),
     ];
 
@@ -81,6 +81,13 @@ fn check(folder: &Path) -> Result<(), Failed> {
         return Ok(());
     }
     Err(format!("{wrong}standard error:\n{}", output.stderr).into())
+}
+
+/// The text with `sha256:…` for each digest: that of the default rule is another with each compiler.
+fn without_digests(text: &str) -> String {
+    let mut parts = text.split("sha256:");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + "sha256:…" + part.get(64..).unwrap_or_default())
 }
 
 /// The text of a file; empty if there is none.

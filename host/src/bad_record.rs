@@ -6,7 +6,7 @@ use crate::batch::Encoding;
 use crate::contract::{Answer, Disposal, Event, FailureCause, FailureKind};
 use crate::dead_letter::{DeadLetter, DeadLetterQueue};
 use crate::payload::PayloadReader;
-use crate::rule::Description;
+use crate::rule::Rule;
 
 /// What becomes of a record that can never be processed: one that the rule cannot classify, that
 /// makes it fail, or whose alert nobody takes.
@@ -53,7 +53,7 @@ pub(crate) struct Disposer<'a> {
     pub(crate) policy: &'a OnBadRecord,
     pub(crate) event: &'a Event<'a>,
     pub(crate) payloads: &'a PayloadReader<'a>,
-    pub(crate) rule: &'a Description,
+    pub(crate) rule: &'a Rule,
 }
 
 impl Disposer<'_> {
@@ -118,8 +118,9 @@ impl Disposer<'_> {
             contract: self.event.contract.name(),
             source: self.event.source.clone().into_owned(),
             reason: reason_of(answer).to_owned(),
-            rule: self.rule.name.clone(),
-            rule_version: self.rule.version.clone(),
+            rule: self.rule.description().name.clone(),
+            rule_version: self.rule.description().version.clone(),
+            rule_digest: self.rule.digest(),
             data,
             encoding: encoding.name(),
         }

@@ -134,6 +134,7 @@ impl Config {
         settings: Map<String, Value>,
         code: CodeCache,
     ) -> anyhow::Result<Self> {
+        let policy = policy(&options)?;
         let subject = options.subject.unwrap_or_else(|| DEFAULT_SUBJECT.to_owned());
         sns::check_subject(&subject).with_context(|| format!("subject {subject:?}"))?;
         let default = Limits::default();
@@ -141,9 +142,9 @@ impl Config {
             bail!("memory limit: expected 1 to 4096 MiB, found {mib}");
         }
         Ok(Self {
-            policy: policy(&options)?,
             contract: options.contract,
             rule: options.rule,
+            policy,
             code,
             settings: Value::Object(settings).to_string(),
             topic: options.topic,

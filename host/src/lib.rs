@@ -36,6 +36,7 @@
 //! - [`Batch`]: the payloads of an event, as they go to the rule
 //! - [`Outcome`]: what the rule answered, checked against the contract; [`Isolated`] from the records
 //!   on which it failed
+//! - [`Recorded`]: what a rule said of a record, to be proved again
 //! - [`Alert`] and [`publish`]: where flagged records go
 //! - [`OnBadRecord`] and [`dead_letter`]: what becomes of records that can never be processed
 //! - [`Pipeline`]: the whole flow
@@ -71,6 +72,8 @@ mod batch;
 mod outcome;
 
 mod isolate;
+
+mod recorded;
 
 mod pointer;
 
@@ -126,5 +129,6 @@ pub use crate::limits::{LimitExceeded, Limits};
 pub use crate::outcome::{Bound, Cause, Failure, Flag, Outcome, Verdict};
 pub use crate::pipeline::{DEFAULT_SUBJECT, Pipeline, Request};
 pub use crate::pointer::{FieldPointer, InvalidPointer};
+pub use crate::recorded::{Recorded, ReplayError, Said};
 pub use crate::response::{Counts, FailedRecord, Response};
 pub use crate::rule::{Description, INTERFACE, LoadError, Rule};

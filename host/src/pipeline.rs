@@ -12,6 +12,7 @@ use crate::isolate::Isolated;
 use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
+use crate::recorded::Recorded;
 use crate::response::Response;
 use crate::rule::Rule;
 use crate::telemetry;
@@ -132,8 +133,8 @@ impl<P: Publisher> Pipeline<P> {
             Ok(isolated) => self.outcome(isolated, started),
             Err(error) => {
                 let reason = format!("classification ended early: {error}");
-                let rule = self.rule().name.as_str();
-                tracing::error!(records = batch.len(), rule, reason, "batch failed");
+                let (rule, digest) = (&self.rule().description().name, self.rule().digest());
+                tracing::error!(records = batch.len(), rule, %digest, reason, "batch failed");
                 Outcome::unclassified(batch.len(), &reason)
             }
         };
@@ -158,7 +159,7 @@ impl<P: Publisher> Pipeline<P> {
         Ok(self.deliver_blocking(classified))
     }
 
-    /// What the rule says of itself.
+    /// The rule that classifies.
     pub(crate) fn rule(&self) -> &Rule {
         self.filter.rule()
     }
@@ -173,6 +174,15 @@ impl<P: Publisher> Pipeline<P> {
         let isolated = self.filter.classify_isolating(&batch, request.deadline);
         let outcome = self.outcome(isolated, started);
         Ok(Classified { event, batch: Arc::new(batch), outcome, deadline: request.deadline })
+    }
+
+    /// What the rule said of the records of an event, and what it takes to prove it again.
+    pub(crate) fn recorded<'a>(
+        &'a self,
+        classified: &'a Classified<'_>,
+    ) -> impl Iterator<Item = Recorded> {
+        let Classified { event, batch, outcome, .. } = classified;
+        Recorded::all(&self.filter, batch, outcome, |entry| event.entry_id(entry).into_owned())
     }
 
     /// The other half.
@@ -193,7 +203,8 @@ impl<P: Publisher> Pipeline<P> {
             let failed = |cause| outcome.failed.iter().filter(|f| f.cause == cause).count();
             tracing::error!(
                 records = outcome.verdicts.len(),
-                rule = self.rule().name,
+                rule = self.rule().description().name,
+                digest = %self.rule().digest(),
                 fault = fault.as_ref().map(tracing::field::display),
                 stop = stop.as_ref().map(tracing::field::display),
                 extra_runs,

@@ -106,7 +106,8 @@ fn openssh_takes_what_weir_signs_and_the_other_way_round() {
         verify(&folder).success();
 
         fs::remove_file(folder.path().join("fever.wasm.sig")).expect("the signature");
-        ssh_keygen(&folder, &["-Y", "sign", "-n", "weir", "-f", "key", "fever.wasm"], b"").success();
+        ssh_keygen(&folder, &["-Y", "sign", "-n", "weir", "-f", "key", "fever.wasm"], b"")
+            .success();
         let verified = verify(&folder).success();
         assert!(verified.contains("signature  ada@example.org (SHA256:"), "{verified}");
     }
@@ -194,10 +195,7 @@ fn what_is_refused_does_not_run_and_one_line_says_why() {
     }
     let signed = ["--rule", "fever.wasm", "--signers", "allowed_signers", "--demand-golden"];
     let mut run = weir(["run", "--log", "info"]);
-    let run = weir::run_with_input(
-        run.args(signed).current_dir(folder.path()),
-        "{\"value\": 1}\n",
-    );
+    let run = weir::run_with_input(run.args(signed).current_dir(folder.path()), "{\"value\": 1}\n");
     let stderr = run.exit(0).stderr;
     assert!(stderr.contains("digest=sha256:") && stderr.contains("ada@example.org"), "{stderr}");
 }
@@ -227,11 +225,50 @@ wrong   differs  2 records
 ";
     assert_eq!(tested, expected);
     let refused = weir_in(&folder, &["verify", "fever.wasm"]).exit(1).stderr;
-    let says = r#"refused, golden records: case wrong, record 1: expected verdict "pass", found "flag""#;
+    let says =
+        r#"refused, golden records: case wrong, record 1: expected verdict "pass", found "flag""#;
     assert!(refused.contains(says) && refused.contains("1 more"), "{refused}");
 
     fs::write(&case, "{\"records\": [{}]}").expect("a case");
     let broken = build(folder.path(), "broken.wasm").exit(1).stderr;
     assert!(broken.contains("case wrong: missing field `verdict`"), "{broken}");
     assert!(!PathBuf::from(folder.path()).join("broken.wasm").exists());
+}
+
+#[test]
+fn recorded_verdicts_are_proved_again() {
+    let folder = with_rule();
+    let payloads = "{\"value\": 200}\n{\"value\": 1}\nnot JSON\n";
+    let mut run = weir(["run", "--rule", "fever.wasm", "--record", "recording.ndjson"]);
+    weir::run_with_input(run.current_dir(folder.path()), payloads).exit(1);
+    let replay = |arguments: &[&str]| {
+        weir_in(&folder, &[&["replay", "recording.ndjson"], arguments].concat())
+    };
+    let proved = replay(&["--rule", "fever.wasm"]).success();
+    assert!(proved.starts_with("3 records, 0 different, by sha256:"), "{proved}");
+
+    let other = replay(&[]).exit(1).stderr;
+    assert!(other.contains("record standard input:1 is of the rule sha256:"), "{other}");
+
+    let path = folder.path().join("recording.ndjson");
+    let recording = fs::read_to_string(&path).expect("the recording");
+    fs::write(&path, recording.replace("200.0", "201.0")).expect("another recording");
+    let differs = replay(&["--rule", "fever.wasm"]).exit(1).stdout;
+    assert!(differs.contains("recorded  {\"verdict\":\"flag\",\"score\":201.0"), "{differs}");
+    assert!(differs.contains("now       {\"verdict\":\"flag\",\"score\":200.0"), "{differs}");
+    assert!(differs.contains("3 records, 1 different"), "{differs}");
+
+    fs::write(&path, "{}\n").expect("no recording");
+    assert!(replay(&[]).exit(2).stderr.contains("line 1: missing field"));
+}
+
+/// Payloads that come in base64, whether they are base64 or not, are proved as they came.
+#[test]
+fn what_a_stream_service_sent_is_proved_again() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let event = root().join("examples/bad-records.json");
+    let mut run = weir(["run", "--upper", "1.5", "--record", "recording.ndjson"]);
+    weir::run(run.arg(event).current_dir(folder.path())).exit(1);
+    let proved = weir_in(&folder, &["replay", "recording.ndjson"]).success();
+    assert!(proved.contains(" records, 0 different"), "{proved}");
 }

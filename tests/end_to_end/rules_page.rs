@@ -57,9 +57,9 @@ fn are_like(lines: &[&str], patterns: &[String]) -> bool {
         Some((any, patterns)) if any == "…" => {
             (0..=lines.len()).any(|skipped| are_like(&lines[skipped..], patterns))
         }
-        Some((pattern, patterns)) => lines.split_first().is_some_and(|(line, lines)| {
-            is_like(line, pattern) && are_like(lines, patterns)
-        }),
+        Some((pattern, patterns)) => lines
+            .split_first()
+            .is_some_and(|(line, lines)| is_like(line, pattern) && are_like(lines, patterns)),
     }
 }
 
@@ -91,7 +91,8 @@ fn every_command_of_the_page_prints_what_the_page_says() {
         rest = after;
         assert!(are_like(&found.lines().collect::<Vec<_>>(), printed), "{command}\n{found}");
         // What is refused, or differs, is said to be.
-        let fails = printed.iter().any(|line| line.starts_with("error: ") || line.contains("differs"));
+        let fails =
+            printed.iter().any(|line| line.starts_with("error: ") || line.contains("differs"));
         assert_eq!(code != "0", fails, "{command} ended with {code}:\n{found}");
     }
 }

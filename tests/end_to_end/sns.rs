@@ -55,6 +55,7 @@ fn assert_published(notifications: &[Notification], records: &[Record], topic: &
         assert_eq!(notification.message_attributes["score"].r#type, "Number");
         assert_eq!(notification.attribute("rule"), "threshold");
         assert_eq!(notification.attribute("rule_version"), env!("CARGO_PKG_VERSION"));
+        assert!(notification.attribute("rule_digest").starts_with("sha256:"));
         assert_eq!(notification.topic_arn, topic.arn());
     }
 }

@@ -38,7 +38,8 @@ pub(super) fn main(args: &InspectArgs) -> Result<ExitCode, Failure> {
         .with_target(false)
         .init();
     let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
-    let (name, component) = read_rule(args.rule.as_deref(), &Policy::default()).map_err(Failure::Usage)?;
+    let (name, component) =
+        read_rule(args.rule.as_deref(), &Policy::default()).map_err(Failure::Usage)?;
     let cache = code_cache(args.rule.as_deref());
     let rule = Rule::load_cached(&engine, &component, &cache)
         .with_context(|| format!("{name} was refused"))

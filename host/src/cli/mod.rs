@@ -26,6 +26,10 @@ mod precompile;
 
 mod run;
 
+mod recording;
+
+mod replay;
+
 mod screen;
 
 mod setup;
@@ -70,6 +74,8 @@ enum Command {
     Sign(sign::SignArgs),
     /// Check a rule as it is checked before it runs: signature, settings, golden records
     Verify(verify::VerifyArgs),
+    /// Prove recorded verdicts again
+    Replay(replay::ReplayArgs),
     /// Compile a rule ahead, so that it need not be compiled when it is started
     Precompile(precompile::PrecompileArgs),
     /// Serve as an AWS Lambda function
@@ -95,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::main(args),
         Command::Sign(args) => sign::main(args),
         Command::Verify(args) => verify::main(args),
+        Command::Replay(args) => replay::main(&args),
         Command::Precompile(args) => precompile::main(args),
         #[cfg(feature = "lambda")]
         Command::Lambda(args) => lambda::main(args),

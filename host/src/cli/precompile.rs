@@ -38,7 +38,8 @@ pub(super) struct PrecompileArgs {
 
 pub(super) fn main(args: PrecompileArgs) -> Result<ExitCode, Failure> {
     let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
-    let (name, component) = read_rule(Some(&args.rule), &Policy::default()).map_err(Failure::Usage)?;
+    let (name, component) =
+        read_rule(Some(&args.rule), &Policy::default()).map_err(Failure::Usage)?;
     let code = Rule::precompile(&engine, &component)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;

@@ -29,7 +29,9 @@ pub(super) fn component(folder: &Path) -> Result<Vec<u8>, Failure> {
 fn golden_records(folder: &Path) -> anyhow::Result<GoldenRecords> {
     let context = || folder.display().to_string();
     let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(GoldenRecords::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(GoldenRecords::default());
+        }
         entries => entries.with_context(context)?,
     };
     let mut cases = Vec::new();

@@ -21,6 +21,7 @@ use tracing_subscriber::prelude::*;
 use super::exit::{Failure, INCOMPLETE};
 use super::files;
 use super::input::InputEvent;
+use super::recording::Recording;
 use super::screen::Screen;
 use super::setup::{ConfigArgs, open_filter, pipeline, runtime};
 use super::shutdown::Shutdown;
@@ -71,6 +72,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
 
+    /// Write what the rule said of each record to this file, with its payload: see `weir replay`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
     /// Serve metrics for Prometheus at this address, such as 127.0.0.1:9100
     #[arg(long, value_name = "ADDR")]
     metrics: Option<SocketAddr>,
@@ -84,7 +89,7 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
-    let RunArgs { files, config, dry_run, alerts, metrics, log } = args;
+    let RunArgs { files, config, dry_run, alerts, record, metrics, log } = args;
     let mut config = config.load()?;
     config.publish_timeout.get_or_insert(PUBLISH_TIMEOUT);
     if dry_run && config.bad_records != BadRecords::Drop {
@@ -97,6 +102,7 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
     let ours = Targets::new().with_target("weir", log);
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
     let filter = open_filter(&config)?;
+    let recording = record.as_deref().map(Recording::create).transpose().map_err(Failure::Usage)?;
     let topic = config.topic.as_deref().filter(|_| !dry_run);
     let events = files::read(files, config.contract);
     let runtime = runtime()?;
@@ -106,7 +112,14 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
             (Some(arn), None) => {
                 let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
                 let topic = topic.map_err(Failure::usage)?;
-                answer_all(pipeline(&config, filter, topic).await?, events, &screen, false).await
+                answer_all(
+                    pipeline(&config, filter, topic).await?,
+                    events,
+                    recording,
+                    &screen,
+                    false,
+                )
+                .await
             }
             (Some(_), Some(_)) => Err(Failure::usage(anyhow!(
                 "--alerts is for dry runs, and a topic is set: add --dry-run to publish nothing"
@@ -114,11 +127,25 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
             (None, Some(path)) => {
                 let file = File::create(&path).with_context(|| path.display().to_string());
                 let writer = AlertWriter::new(AlertFormat::Ndjson, file.map_err(Failure::Usage)?);
-                answer_all(pipeline(&config, filter, writer).await?, events, &screen, true).await
+                answer_all(
+                    pipeline(&config, filter, writer).await?,
+                    events,
+                    recording,
+                    &screen,
+                    true,
+                )
+                .await
             }
             (None, None) => {
                 let writer = AlertWriter::new(AlertFormat::Text, screen.clone());
-                answer_all(pipeline(&config, filter, writer).await?, events, &screen, true).await
+                answer_all(
+                    pipeline(&config, filter, writer).await?,
+                    events,
+                    recording,
+                    &screen,
+                    true,
+                )
+                .await
             }
         }
     });
@@ -134,6 +161,7 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
 async fn answer_all<P: Publisher + 'static>(
     pipeline: Pipeline<P>,
     events: mpsc::Receiver<anyhow::Result<InputEvent>>,
+    recording: Option<Recording>,
     screen: &Screen,
     dry_run: bool,
 ) -> Result<ExitCode, Failure> {
@@ -142,6 +170,7 @@ async fn answer_all<P: Publisher + 'static>(
     // that keeps state is to see them in order.
     let at_once = if pipeline.rule().description().keeps_state { 1 } else { 2 * cores };
     let pipeline = Arc::new(pipeline);
+    let recording = recording.map(Arc::new);
     let mut turns = dry_run.then(Turns::default);
     let ended_by = Cell::new(None);
     let events =
@@ -155,9 +184,11 @@ async fn answer_all<P: Publisher + 'static>(
         events
             .take_until(shutdown)
             .map(|event| {
-                let pipeline = Arc::clone(&pipeline);
+                let (pipeline, recording) = (Arc::clone(&pipeline), recording.clone());
                 let turn = turns.as_mut().filter(|_| event.is_ok()).map(Turns::next);
-                spawn_blocking(move || event.map(|event| process(&pipeline, event, turn)))
+                spawn_blocking(move || {
+                    event.and_then(|event| process(&pipeline, event, recording.as_deref(), turn))
+                })
             })
             .buffered(at_once)
     );
@@ -202,12 +233,14 @@ struct Processed {
     _turn: Option<oneshot::Sender<()>>,
 }
 
-/// Processes an event. With a turn, nothing is delivered before it comes.
+/// Processes an event. With a turn, nothing is delivered before it comes. What cannot be recorded is
+/// not delivered.
 fn process<P: Publisher>(
     pipeline: &Pipeline<P>,
     event: InputEvent,
+    recording: Option<&Recording>,
     turn: Option<Turn>,
-) -> Processed {
+) -> anyhow::Result<Processed> {
     let request = Request {
         body: &event.body,
         contract: event.contract,
@@ -216,8 +249,11 @@ fn process<P: Publisher>(
     };
     let classified = pipeline.classify(request);
     let turn = turn.map(Turn::wait);
+    if let (Some(recording), Ok(classified)) = (recording, &classified) {
+        recording.write(pipeline.recorded(classified))?;
+    }
     let result = classified.map(|classified| pipeline.deliver_blocking(classified));
-    Processed { event, result, _turn: turn }
+    Ok(Processed { event, result, _turn: turn })
 }
 
 /// Hands out turns, one after the other.

@@ -118,10 +118,7 @@ async fn on_bad_record(policy: &BadRecords) -> Result<OnBadRecord, Failure> {
 
 /// A rule's component and what to call it: the file's, or the embedded default. Of a file that is
 /// larger than a policy allows, no more is read than shows it.
-pub(super) fn read_rule(
-    path: Option<&Path>,
-    policy: &Policy,
-) -> anyhow::Result<(String, Vec<u8>)> {
+pub(super) fn read_rule(path: Option<&Path>, policy: &Policy) -> anyhow::Result<(String, Vec<u8>)> {
     match path {
         Some(path) => {
             let name = path.display().to_string();

@@ -90,5 +90,7 @@ fn report(golden: &GoldenRecords, differences: &[Difference]) {
 
 /// On one line, and with nothing in it that a terminal would obey.
 fn shown(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .collect()
 }

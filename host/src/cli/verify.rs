@@ -64,10 +64,11 @@ pub(super) fn main(args: VerifyArgs) -> Result<ExitCode, Failure> {
     let config =
         Config::load(options, args.config.as_deref(), environment).map_err(Failure::Usage)?;
     let engine = Engine::new(config.limits).map_err(Failure::runtime)?;
-    let verified = setup::verify(&config, &engine).map_err(|error| match error.is::<Refusal>() {
-        true => Failure::Runtime(error),
-        false => Failure::Usage(error),
-    })?;
+    let verified =
+        setup::verify(&config, &engine).map_err(|error| match error.is::<Refusal>() {
+            true => Failure::Runtime(error),
+            false => Failure::Usage(error),
+        })?;
 
     let rule = verified.filter.rule();
     let description = rule.description();

@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-use crate::digest::Digest;
 use crate::pointer::FieldPointer;
 
 /// A span of time: `500ms`, `30s`, `5m`.
@@ -121,17 +120,11 @@ macro_rules! from_text {
 
 from_text!(Span, CooldownOption, PartitionKey);
 
-macro_rules! deserialize_from_text {
-    ($($type:ty),*) => {$(
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )*};
+impl<'de> Deserialize<'de> for FieldPointer {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
 }
-
-deserialize_from_text!(Digest, FieldPointer);
 
 #[cfg(test)]
 mod tests {

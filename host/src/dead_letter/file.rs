@@ -73,6 +73,7 @@ fn append(file: &mut File, letters: &[DeadLetter]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
 
     fn letter(record: &str) -> DeadLetter {
         DeadLetter {
@@ -82,6 +83,7 @@ mod tests {
             reason: "not JSON".to_owned(),
             rule: "threshold".to_owned(),
             rule_version: "0.1.0".to_owned(),
+            rule_digest: Digest::of(b""),
             data: "e30=".to_owned(),
             encoding: "base64",
         }

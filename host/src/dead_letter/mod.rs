@@ -10,6 +10,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
+use crate::digest::Digest;
 use crate::receipt::PublishError;
 
 pub use file::DeadLetterFile;
@@ -30,6 +31,8 @@ pub struct DeadLetter {
     pub rule: String,
     /// The version of that rule.
     pub rule_version: String,
+    /// The digest of that rule.
+    pub rule_digest: Digest,
     /// The record's data: as it came, if that is text; or else in base64.
     pub data: String,
     /// How `data` is encoded: `base64` or `plain`.

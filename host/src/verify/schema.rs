@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_named_with_its_place() {
-        let schema = r#"{"properties": {"above": {"type": "number"}}, "additionalProperties": false}"#;
+        let schema =
+            r#"{"properties": {"above": {"type": "number"}}, "additionalProperties": false}"#;
         assert_eq!(check(schema, r#"{"above": 39}"#), Ok(()));
         let error = refused(schema, r#"{"above": "39"}"#);
         assert!(error.starts_with("setting /above does not fit the schema: "), "{error}");
@@ -101,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_schema_that_is_none_is_refused() {
-        for schema in [r#"{"type": "numbre"}"#, r#"{"$ref": "#/$defs/missing"}"#, "3"] {
+        for schema in [r#"{"type": "numbre"}"#, r##"{"$ref": "#/$defs/missing"}"##, "3"] {
             assert!(refused(schema, "{}").starts_with("the rule's schema: "), "{schema}");
         }
     }
@@ -120,10 +121,8 @@ mod tests {
         let levels: Vec<String> = (0..32)
             .map(|n| format!(r##""{n}": {{"allOf": [{{"$ref": "#/$defs/{m}"}}, {{"$ref": "#/$defs/{m}"}}]}}"##, m = n + 1))
             .collect();
-        let schema = format!(
-            r##"{{"$ref": "#/$defs/0", "$defs": {{{}, "32": {{}}}}}}"##,
-            levels.join(",")
-        );
+        let schema =
+            format!(r##"{{"$ref": "#/$defs/0", "$defs": {{{}, "32": {{}}}}}}"##, levels.join(","));
         assert!(refused(&schema, "{}").contains("references"));
         assert!(refused(r##"{"$ref": "#"}"##, "{}").contains("cycle"));
         let patterns = vec![r#"{"pattern": "a"}"#; 33].join(",");

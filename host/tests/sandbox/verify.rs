@@ -11,11 +11,7 @@ fn hostile() -> Guest {
     Guest { fields, ..Guest::default() }
 }
 
-fn verify_with(
-    policy: &Policy,
-    component: &[u8],
-    settings: &str,
-) -> Result<Verified, Refusal> {
+fn verify_with(policy: &Policy, component: &[u8], settings: &str) -> Result<Verified, Refusal> {
     let engine = Engine::new(Limits::default()).expect("an engine");
     policy.verify(&engine, component, None, settings, &CodeCache::default())
 }
@@ -113,7 +109,10 @@ fn each_refusal_names_its_check() {
         (wat("(component)"), Check::Contract),
         (hostile().component(), Check::Description),
         (Guest { name: "No Name", ..Guest::default() }.component(), Check::Description),
-        (Guest { open: "(unreachable)".to_owned(), ..Guest::default() }.component(), Check::Settings),
+        (
+            Guest { open: "(unreachable)".to_owned(), ..Guest::default() }.component(),
+            Check::Settings,
+        ),
     ] {
         let (check, reason) = refused(verify(&component));
         assert_eq!(check, expected, "{reason}");
@@ -153,7 +152,10 @@ fn golden_records_must_be_classified_as_they_are_to_be() {
     for (second, says) in [
         (r#""verdict": "pass""#, r#"case case, record 2: expected verdict "pass", found "flag""#),
         (r#""verdict": "flag", "score": 40"#, r#"expected score "40", found "39.5""#),
-        (r#""verdict": "flag", "crossed": "upper""#, r#"expected crossed "upper", found "nothing""#),
+        (
+            r#""verdict": "flag", "crossed": "upper""#,
+            r#"expected crossed "upper", found "nothing""#,
+        ),
         (r#""verdict": "flag", "rewritten": "x""#, "rewritten"),
     ] {
         let (check, reason) = refused(check(second));
@@ -192,7 +194,8 @@ fn golden_records_that_cannot_be_read_are_refused() {
         component
     };
     let one = r#"{"a": {"records": [{"text": "x", "verdict": "pass"}]}}"#;
-    let twice = [section(one.as_bytes()), section(b"{}").split_off(Guest::default().component().len())];
+    let twice =
+        [section(one.as_bytes()), section(b"{}").split_off(Guest::default().component().len())];
     let many: Vec<String> = (0..65)
         .map(|n| format!(r#""{n}": {{"records": [{{"text": "x", "verdict": "pass"}}]}}"#))
         .collect();
@@ -201,7 +204,10 @@ fn golden_records_that_cannot_be_read_are_refused() {
         (section(b"\xff"), "section"),
         (section(b"[]"), "section"),
         (section(br#"{"a": {"records": []}}"#), "case a: it has no records"),
-        (section(br#"{"a": {"records": [{"verdict": "pass"}]}}"#), "one of payload, text and base64"),
+        (
+            section(br#"{"a": {"records": [{"verdict": "pass"}]}}"#),
+            "one of payload, text and base64",
+        ),
         (section(br#"{"a": {"records": [{"text": "x", "verdict": "good"}]}}"#), "good"),
         (section(br#"{"a": {"records": [{"text": "x", "verdict": "pass", "scor": 1}]}}"#), "scor"),
         (section(format!("{{{}}}", many.join(",")).as_bytes()), "65 cases"),

@@ -47,7 +47,9 @@ pub(super) fn main(args: NewArgs) -> Result<ExitCode, Failure> {
     let sdk = dependency(sdk.as_deref()).map_err(Failure::Usage)?;
     let folder = Path::new(&name);
     if folder.exists() {
-        return Err(Failure::usage(anyhow::anyhow!("{name} is there already: choose another name")));
+        return Err(Failure::usage(anyhow::anyhow!(
+            "{name} is there already: choose another name"
+        )));
     }
     let rust = format!("{}.0", env!("CARGO_PKG_RUST_VERSION"));
     for (file, template) in FILES {
@@ -75,7 +77,9 @@ fn check_name(name: &str) -> anyhow::Result<()> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let begins_well = name.starts_with(|c: char| c.is_ascii_lowercase());
     if !begins_well || name.len() > 64 || !name.chars().all(allowed) {
-        bail!("expected a name of 1 to 64 of a-z, 0-9 and -, beginning with a letter, found {name:?}");
+        bail!(
+            "expected a name of 1 to 64 of a-z, 0-9 and -, beginning with a letter, found {name:?}"
+        );
     }
     Ok(())
 }
