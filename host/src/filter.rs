@@ -65,6 +65,11 @@ impl Filter {
         &self.rule
     }
 
+    /// The settings document that it was opened with, as JSON.
+    pub fn settings(&self) -> &str {
+        &self.settings
+    }
+
     /// What the opened rule says of itself.
     pub fn description(&self) -> &Description {
         self.rule.description()

@@ -40,6 +40,7 @@
 //! - [`Outcome`]: what the rule answered, checked against the contract; [`Isolated`] from the records
 //!   on which it failed
 //! - [`live`]: the rule that serves, and how another takes its place
+//! - [`Recorded`]: what a rule said of a record, to be proved again
 //! - [`Alert`] and [`publish`]: where flagged records go
 //! - [`OnBadRecord`] and [`dead_letter`]: what becomes of records that can never be processed
 //! - [`Pipeline`]: the whole flow
@@ -87,6 +88,8 @@ mod outcome;
 mod isolate;
 
 pub mod live;
+
+mod recorded;
 
 mod pointer;
 
@@ -143,5 +146,6 @@ pub use crate::limits::{LimitExceeded, Limits};
 pub use crate::outcome::{Bound, Cause, Failure, Flag, Outcome, Verdict};
 pub use crate::pipeline::{DEFAULT_SUBJECT, Pipeline, Request};
 pub use crate::pointer::{FieldPointer, InvalidPointer};
+pub use crate::recorded::{Recorded, ReplayError, Said};
 pub use crate::response::{Counts, FailedRecord, Response};
 pub use crate::rule::{Description, INTERFACE, LoadError, Rule};

@@ -12,6 +12,7 @@ use crate::live::{LiveRule, Serving};
 use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
+use crate::recorded::Recorded;
 use crate::response::Response;
 use crate::state::{Keeper, Places};
 use crate::telemetry;
@@ -228,6 +229,15 @@ impl<P: Publisher> Pipeline<P> {
         let isolated = classify(&serving, &self.keeper, places, &batch, deadline);
         let outcome = outcome(&serving, isolated, started);
         Classified { event, batch, serving, outcome, deadline }
+    }
+
+    /// What the rule said of the records of an event, and what it takes to prove it again.
+    pub(crate) fn recorded<'a>(
+        &'a self,
+        classified: &'a Classified<'_>,
+    ) -> impl Iterator<Item = Recorded> {
+        let Classified { event, batch, serving, outcome, .. } = classified;
+        Recorded::all(&serving.filter, batch, outcome, |entry| event.entry_id(entry).into_owned())
     }
 
     /// The last.

@@ -12,6 +12,8 @@ mod library;
 mod memory;
 mod observability;
 mod rule_author;
+mod rules;
+mod rules_page;
 mod signals;
 mod sns;
 mod sns_faults;

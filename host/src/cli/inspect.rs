@@ -11,6 +11,7 @@ use crate::code::CodeCache;
 use crate::config;
 use crate::rule::{Description, Rule};
 use crate::source::{FetchLimits, Fetched, RuleSource};
+use crate::verify::{GoldenRecords, Policy};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -48,7 +49,10 @@ pub(super) fn main(args: InspectArgs) -> Result<ExitCode, Failure> {
     let rule = Rule::load_cached(&engine, &component, &cache)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;
-    print!("{}", report(&rule, component.len()));
+    let golden = GoldenRecords::of_component(&component)
+        .with_context(|| format!("golden records of {name}"))
+        .map_err(Failure::Runtime)?;
+    print!("{}", report(&rule, component.len(), golden.len()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -59,7 +63,7 @@ fn code_cache(rule: Option<&Path>) -> CodeCache {
     config::code_cache(option, rule, environment)
 }
 
-fn report(rule: &Rule, bytes: usize) -> String {
+fn report(rule: &Rule, bytes: usize, golden_records: usize) -> String {
     let Description { name, version, settings_schema, keeps_state, rewrites } = rule.description();
     let yes_no = |yes: &bool| if *yes { "yes" } else { "no" };
     let listed = |names: Vec<String>| match names.is_empty() {
@@ -76,6 +80,7 @@ fn report(rule: &Rule, bytes: usize) -> String {
          exports      {}\n\
          keeps state  {}\n\
          rewrites     {}\n\
+         golden       {golden_records} records\n\
          settings     {}\n",
         rule.digest(),
         rule.code(),

@@ -1,10 +1,22 @@
 //! The command line: a thin caller of the library.
 
+mod new;
+
+mod rule_crate;
+
 mod build;
+
+mod test;
+
+mod sign;
+
+mod verify;
 
 mod exit;
 
 mod files;
+
+mod followed;
 
 mod inspect;
 
@@ -19,6 +31,10 @@ mod pull;
 mod push;
 
 mod run;
+
+mod recording;
+
+mod replay;
 
 mod screen;
 
@@ -56,8 +72,18 @@ enum Command {
     Run(run::RunArgs),
     /// Show what a rule is: name, version, size, imports, exports, settings
     Inspect(inspect::InspectArgs),
+    /// Begin a rule: a crate with settings, tests and golden records
+    New(new::NewArgs),
     /// Turn a rule's crate into a component
     Build(build::BuildArgs),
+    /// Have a rule classify its golden records, and show what differs
+    Test(test::TestArgs),
+    /// Sign a rule
+    Sign(sign::SignArgs),
+    /// Check a rule as it is checked before it runs: signature, settings, golden records
+    Verify(verify::VerifyArgs),
+    /// Prove recorded verdicts again
+    Replay(replay::ReplayArgs),
     /// Compile a rule ahead, so that it need not be compiled when it is started
     Precompile(precompile::PrecompileArgs),
     /// Put a rule into an OCI registry, with its signature
@@ -82,7 +108,12 @@ pub fn main() -> ExitCode {
     exit::code(match Cli::parse().command {
         Command::Run(args) => run::main(args),
         Command::Inspect(args) => inspect::main(args),
+        Command::New(args) => new::main(args),
         Command::Build(args) => build::main(args),
+        Command::Test(args) => test::main(args),
+        Command::Sign(args) => sign::main(args),
+        Command::Verify(args) => verify::main(args),
+        Command::Replay(args) => replay::main(&args),
         Command::Precompile(args) => precompile::main(args),
         Command::Push(args) => push::main(args),
         Command::Pull(args) => pull::main(args),

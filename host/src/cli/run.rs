@@ -2,7 +2,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -22,8 +22,9 @@ use tracing_subscriber::prelude::*;
 use super::exit::{Failure, INCOMPLETE};
 use super::files;
 use super::input::InputEvent;
+use super::recording::Recording;
 use super::screen::Screen;
-use super::setup::{ConfigArgs, keeper, open_filter, pipeline, runtime};
+use super::setup::{AbortOnDrop, ConfigArgs, keeper, open_rule, pipeline, runtime, watch};
 use super::shutdown::Shutdown;
 use crate::config::BadRecords;
 use crate::contract::{Contract, EnvelopeError, FailureKind, Origin};
@@ -37,6 +38,12 @@ use crate::turns::{Turn, Turns};
 /// answer until a time of his own.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often the rule's source is looked at, unless it is set.
+const RULE_POLL: Duration = Duration::from_secs(10);
+
+/// What logs that the rule changes: whoever runs it is told, unless nothing is to be logged.
+const TRANSITIONS: &str = "weir::live::transition";
+
 /// How fine the time is after which states are saved.
 const LOOK_FOR_DUE_STATES_EVERY: Duration = Duration::from_millis(500);
 
@@ -48,6 +55,9 @@ what would be published is shown on standard error.
 
 SIGINT and SIGTERM end the reading: what was taken is finished and answered. A
 second signal ends the process at once.
+
+With --follow, and on standard input, what is new at the rule's source takes the
+rule's place while it runs: docs/live.md.
 
 Exit codes:
   0    all answered
@@ -62,12 +72,17 @@ Examples:
   weir run examples/bad-records.json --upper 1.5 --dead-letter bad.ndjson
   weir run examples/bad-records.json --settings '{\"upper\": 1.5}'
   weir run examples/vital-signs.json --rule threshold --upper 1.5
+  weir run examples/vital-signs.ndjson --upper 1.5 --shadow threshold
   weir run examples/vital-signs.json --upper 1.5 --dry-run \\
     --topic arn:aws:sns:eu-west-1:123456789012:alarms")]
 pub(super) struct RunArgs {
     /// Files to read; `-` is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     files: Vec<PathBuf>,
+
+    /// Go on reading the files as they grow, also when they are replaced, until a signal
+    #[arg(long, short)]
+    follow: bool,
 
     /// Publish nothing, send no dead letters and leave saved states alone, even if there are a topic
     /// and places for them
@@ -77,6 +92,10 @@ pub(super) struct RunArgs {
     /// Write the alerts of a dry run to this file, one JSON document a line
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
+
+    /// Write what the rule said of each record to this file, with its payload: see `weir replay`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 
     /// Serve metrics for Prometheus at this address, such as 127.0.0.1:9100
     #[arg(long, value_name = "ADDR")]
@@ -91,7 +110,7 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
-    let RunArgs { files, config, dry_run, alerts, metrics, log } = args;
+    let RunArgs { files, follow, config, dry_run, alerts, record, metrics, log } = args;
     let mut config = config.load()?;
     config.publish_timeout.get_or_insert(PUBLISH_TIMEOUT);
     if dry_run {
@@ -105,21 +124,34 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
     let log_to = screen.clone();
     let lines = tracing_subscriber::fmt::layer().with_writer(move || log_to.clone());
     // What the libraries below say is not known to keep payloads to themselves.
-    let ours = Targets::new().with_target("weir", log);
+    let changes = if log >= LevelFilter::WARN { log.max(LevelFilter::INFO) } else { log };
+    let ours = Targets::new().with_target("weir", log).with_target(TRANSITIONS, changes);
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
-    let runtime = runtime()?;
-    let filter = runtime.block_on(open_filter(&config))?;
+    let recording = record.as_deref().map(Recording::create).transpose().map_err(Failure::Usage)?;
     let topic = config.topic.as_deref().filter(|_| !dry_run);
-    let events = files::read(files, config.contract);
+    let goes_on = follow || files.iter().any(|file| file == Path::new("-"));
+    let runtime = runtime()?;
     let ended = runtime.block_on(async {
         metrics.map_or(Ok(()), super::metrics::serve)?;
+        let (rule, supply) = open_rule(&config).await?;
+        let _watching = goes_on.then(|| watch(&config, &rule, supply, RULE_POLL));
         let keeper = keeper(&config).await?;
+        let events = match follow {
+            true => files::follow(files, config.contract),
+            false => files::read(files, config.contract),
+        };
         match (topic, alerts) {
             (Some(arn), None) => {
                 let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
                 let topic = topic.map_err(Failure::usage)?;
-                answer_all(pipeline(&config, filter, keeper, topic).await?, events, &screen, false)
-                    .await
+                answer_all(
+                    pipeline(&config, rule, keeper, topic).await?,
+                    events,
+                    recording,
+                    &screen,
+                    false,
+                )
+                .await
             }
             (Some(_), Some(_)) => Err(Failure::usage(anyhow!(
                 "--alerts is for dry runs, and a topic is set: add --dry-run to publish nothing"
@@ -127,13 +159,25 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
             (None, Some(path)) => {
                 let file = File::create(&path).with_context(|| path.display().to_string());
                 let writer = AlertWriter::new(AlertFormat::Ndjson, file.map_err(Failure::Usage)?);
-                answer_all(pipeline(&config, filter, keeper, writer).await?, events, &screen, true)
-                    .await
+                answer_all(
+                    pipeline(&config, rule, keeper, writer).await?,
+                    events,
+                    recording,
+                    &screen,
+                    true,
+                )
+                .await
             }
             (None, None) => {
                 let writer = AlertWriter::new(AlertFormat::Text, screen.clone());
-                answer_all(pipeline(&config, filter, keeper, writer).await?, events, &screen, true)
-                    .await
+                answer_all(
+                    pipeline(&config, rule, keeper, writer).await?,
+                    events,
+                    recording,
+                    &screen,
+                    true,
+                )
+                .await
             }
         }
     });
@@ -149,6 +193,7 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
 async fn answer_all<P: Publisher + 'static>(
     pipeline: Pipeline<P>,
     events: mpsc::Receiver<anyhow::Result<InputEvent>>,
+    recording: Option<Recording>,
     screen: &Screen,
     dry_run: bool,
 ) -> Result<ExitCode, Failure> {
@@ -156,6 +201,7 @@ async fn answer_all<P: Publisher + 'static>(
     // While an event waits for its turn, or for those before it to be answered, others go on.
     let at_once = 2 * cores;
     let pipeline = Arc::new(pipeline);
+    let recording = recording.map(Arc::new);
     let _saving = save_due_states(&pipeline);
     // The rule may change to one that keeps state: it is to see events in order.
     let mut entrances = Some(Turns::default());
@@ -172,13 +218,15 @@ async fn answer_all<P: Publisher + 'static>(
         events
             .take_until(shutdown)
             .map(|event| {
-                let pipeline = Arc::clone(&pipeline);
+                let (pipeline, recording) = (Arc::clone(&pipeline), recording.clone());
                 let turn = |turns: &mut Option<Turns>| {
                     turns.as_mut().filter(|_| event.is_ok()).map(Turns::next)
                 };
                 let (enters, delivers) = (turn(&mut entrances), turn(&mut deliveries));
                 spawn_blocking(move || {
-                    event.map(|event| process(&pipeline, event, enters, delivers))
+                    event.and_then(|event| {
+                        process(&pipeline, event, recording.as_deref(), enters, delivers)
+                    })
                 })
             })
             .buffered(at_once)
@@ -208,6 +256,10 @@ async fn answer_all<P: Publisher + 'static>(
             }
         }
     }
+    let shadow = pipeline.rule().clone();
+    if let Ok(Some(agreement)) = spawn_blocking(move || shadow.withdraw()).await {
+        screen.line(&format!("shadow: {agreement}"));
+    }
     pipeline.save_states().await;
     screen.summary(&counts, dry_run);
     let incomplete = unanswered || counts.failed > 0;
@@ -226,13 +278,14 @@ struct Processed {
 }
 
 /// Processes an event. With turns, it takes its place in line when the one has come, and nothing is
-/// delivered before the other.
+/// delivered before the other. What cannot be recorded is not delivered.
 fn process<P: Publisher>(
     pipeline: &Pipeline<P>,
     event: InputEvent,
+    recording: Option<&Recording>,
     enters: Option<Turn>,
     delivers: Option<Turn>,
-) -> Processed {
+) -> anyhow::Result<Processed> {
     let request = Request {
         body: &event.body,
         contract: event.contract,
@@ -246,28 +299,22 @@ fn process<P: Publisher>(
     };
     let classified = entered.map(|incoming| pipeline.classify(incoming));
     let turn = delivers.map(Turn::wait);
+    if let (Some(recording), Ok(classified)) = (recording, &classified) {
+        recording.write(pipeline.recorded(classified))?;
+    }
     let result = classified.map(|classified| pipeline.deliver_blocking(classified));
-    Processed { event, result, _turn: turn }
+    Ok(Processed { event, result, _turn: turn })
 }
 
 /// Looks after states that become due while no event comes, until what is returned is dropped.
 fn save_due_states<P: Publisher + 'static>(pipeline: &Arc<Pipeline<P>>) -> AbortOnDrop {
     let pipeline = Arc::clone(pipeline);
-    AbortOnDrop(tokio::spawn(async move {
+    AbortOnDrop::spawn(async move {
         loop {
             tokio::time::sleep(LOOK_FOR_DUE_STATES_EVERY).await;
             pipeline.save_due_states().await;
         }
-    }))
-}
-
-/// A task that ends when this is dropped.
-struct AbortOnDrop(JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    })
 }
 
 fn answer(response: &Response) -> anyhow::Result<()> {

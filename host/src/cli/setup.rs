@@ -1,22 +1,27 @@
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use tokio::task::JoinHandle;
 
 use super::exit::Failure;
 use crate::bad_record::OnBadRecord;
-use crate::config::{BadRecords, Config, CooldownOption, Options, PartitionKey, StatePlace};
+use crate::code::CodeCache;
+use crate::config::{
+    BadRecords, Config, CooldownOption, Options, PartitionKey, PollOption, ShadowRule, StatePlace,
+};
 use crate::dead_letter::{DeadLetterFile, sqs::SqsQueue};
 use crate::engine::Engine;
-use crate::filter::Filter;
 use crate::grant::Grant;
 use crate::limits::Limits;
+use crate::live::{LiveRule, Offer, Supply, SupplyError, Watcher};
 use crate::pipeline::Pipeline;
 use crate::publish::{Cooldown, Publisher};
-use crate::rule::{Description, Rule};
 use crate::source::{FetchLimits, Fetched, Fetcher, RuleSource};
 use crate::state::{DynamoDbStore, FileStore, Keeper, S3Store};
+use crate::verify::Verified;
 
 /// The arguments that say how to process events: those that `run` and `lambda` share.
 #[derive(Clone, Debug, Default, Args)]
@@ -52,35 +57,93 @@ impl GrantArgs {
     }
 }
 
-/// Fetches the configured rule, loads it and opens it.
-pub(super) async fn open_filter(config: &Config) -> Result<Filter, Failure> {
-    let engine = Engine::new(config.limits).map_err(Failure::runtime)?;
-    let engine = engine.granting(config.grants.iter().copied());
+/// The rule that serves, with a candidate in shadow if there is to be one; and what brings the next.
+pub(super) async fn open_rule(config: &Config) -> Result<(LiveRule, Supply), Failure> {
+    let engine = engine(config)?;
     let source = config.rule.clone().map_or_else(default_rule, Ok)?;
-    let Fetched { name, component, .. } = fetch(source, config.fetch).await?;
-    let context = || format!("rule {name}");
-    let rule = Rule::load_cached(&engine, &component, &config.code).with_context(context);
-    let rule = rule.map_err(Failure::Usage)?;
-    let Description { name: called, version, .. } = rule.description();
-    tracing::info!(
-        rule = called,
-        version,
-        digest = %rule.digest(),
-        source = name,
-        code = %rule.code(),
-        "rule loaded"
-    );
-    rule.open(&config.settings).with_context(context).map_err(Failure::Usage)
+    let mut supply = supply(config, source, &config.code, &engine);
+    let rule = LiveRule::new(first(&mut supply).await?.filter, config.updates.clone());
+    if let Some(ShadowRule { source, code }) = &config.shadow {
+        let candidate = first(&mut self::supply(config, source.clone(), code, &engine)).await?;
+        let offer = match config.updates.promote_after {
+            0 => rule.shadow(candidate.filter),
+            _ => rule.offer(candidate.filter),
+        };
+        if let Offer::Refused(reason) = offer {
+            return Err(Failure::Usage(anyhow!("rule {source}: refused, {reason}")));
+        }
+    }
+    Ok((rule, supply))
+}
+
+/// The engine that a configuration describes.
+pub(super) fn engine(config: &Config) -> Result<Engine, Failure> {
+    let engine = Engine::new(config.limits).map_err(Failure::runtime)?;
+    Ok(engine.granting(config.grants.iter().copied()))
+}
+
+/// What brings rules from a source, as a configuration demands them.
+pub(super) fn supply(
+    config: &Config,
+    source: RuleSource,
+    code: &CodeCache,
+    engine: &Engine,
+) -> Supply {
+    let policy = match source.is_embedded() {
+        true => config.policy.clone().for_embedded_rule(),
+        false => config.policy.clone(),
+    };
+    let fetcher = Fetcher::new(source, config.fetch);
+    Supply::new(fetcher, policy, engine.clone(), config.settings.clone(), code.clone())
+}
+
+/// The rule that a supply brings first.
+pub(super) async fn first(supply: &mut Supply) -> Result<Verified, Failure> {
+    match supply.next().await {
+        Ok(Some(verified)) => Ok(verified),
+        Ok(None) => Err(Failure::Runtime(anyhow!("rule {supply}: nothing was fetched"))),
+        Err(SupplyError::Fetch(error)) => Err(Failure::fetching(error)),
+        Err(error @ SupplyError::Refused { .. }) => Err(Failure::usage(error)),
+        Err(error @ SupplyError::Interrupted { .. }) => Err(Failure::runtime(error)),
+    }
+}
+
+/// Looks after the rule's source until what is returned is dropped; unless that is turned off, or
+/// what it holds cannot change.
+pub(super) fn watch(
+    config: &Config,
+    rule: &LiveRule,
+    supply: Supply,
+    every: Duration,
+) -> Option<AbortOnDrop> {
+    let changes = config.rule.as_ref().is_some_and(RuleSource::may_change);
+    let every = config.rule_poll.map_or(Some(every), PollOption::interval).filter(|_| changes)?;
+    Some(AbortOnDrop::spawn(Watcher::new(supply, rule.clone()).run(every)))
+}
+
+/// A task that ends when this is dropped.
+pub(super) struct AbortOnDrop(JoinHandle<()>);
+
+impl AbortOnDrop {
+    pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(task))
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// The pipeline that a configuration describes.
 pub(super) async fn pipeline<P: Publisher>(
     config: &Config,
-    filter: Filter,
+    rule: LiveRule,
     keeper: Keeper,
     publisher: P,
 ) -> Result<Pipeline<P>, Failure> {
-    let mut pipeline = Pipeline::new(filter, publisher)
+    let mut pipeline = Pipeline::new(rule, publisher)
         .subject(&config.subject)
         .on_bad_record(on_bad_record(&config.bad_records).await?)
         .keeper(keeper);

@@ -121,7 +121,6 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::digest::Digest;
 
     /// Takes messages, except those it is to fail.
     struct Recorder {
@@ -155,7 +154,7 @@ mod tests {
             crossed: None,
             rule: String::new(),
             rule_version: String::new(),
-            rule_digest: Digest::of(b"rule"),
+            rule_digest: Digest::of(b""),
             group: None,
             deduplication_id: String::new(),
         }
