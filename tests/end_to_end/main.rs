@@ -9,6 +9,7 @@ mod faults;
 mod lambda;
 mod languages;
 mod library;
+mod live;
 mod memory;
 mod observability;
 mod rule_author;

@@ -41,8 +41,8 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the rule's source is looked at, unless it is set.
 const RULE_POLL: Duration = Duration::from_secs(10);
 
-/// What logs that the rule changes: whoever runs it is told, unless nothing is to be logged.
-const TRANSITIONS: &str = "weir::live::transition";
+/// What logs how the rule changes: whoever runs it is told, unless nothing is to be logged.
+const CHANGES: [&str; 2] = ["weir::live::transition", "weir::live::watcher"];
 
 /// How fine the time is after which states are saved.
 const LOOK_FOR_DUE_STATES_EVERY: Duration = Duration::from_millis(500);
@@ -125,7 +125,9 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
     let lines = tracing_subscriber::fmt::layer().with_writer(move || log_to.clone());
     // What the libraries below say is not known to keep payloads to themselves.
     let changes = if log >= LevelFilter::WARN { log.max(LevelFilter::INFO) } else { log };
-    let ours = Targets::new().with_target("weir", log).with_target(TRANSITIONS, changes);
+    let ours = Targets::new()
+        .with_target("weir", log)
+        .with_targets(CHANGES.map(|target| (target, changes)));
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
     let recording = record.as_deref().map(Recording::create).transpose().map_err(Failure::Usage)?;
     let topic = config.topic.as_deref().filter(|_| !dry_run);
