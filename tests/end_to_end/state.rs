@@ -143,6 +143,8 @@ impl Places {
             println!("{place}");
             test(&|| {
                 let mut command = run(place);
+                // Only at the end, however long the test takes.
+                command.args(["--state-every", "1h"]);
                 command.env("AWS_ENDPOINT_URL", self.moto.url());
                 command
             });

@@ -203,7 +203,7 @@ mod tests {
         }
 
         #[test]
-        fn damage_is_noticed(snapshot: Vec<u8>, at: prop::sample::Index, bit in 0..8) {
+        fn damage_is_noticed(snapshot: Vec<u8>, at: prop::sample::Index, bit in 0..8u8) {
             let mut envelope = seal(header(), &snapshot);
             let cut = at.index(envelope.len());
             prop_assert!(open(&envelope[..cut]).is_err());

@@ -21,6 +21,9 @@ const MAX_SESSIONS: usize = 32;
 /// those of different partitions at the same time. A partition's state is taken from the store when
 /// its first batch comes, and saved when it is [due](SaveEvery), when its session is closed because
 /// others need the room, and by [`Pipeline::save_states`](crate::Pipeline::save_states).
+///
+/// A batch that waits holds a thread. Let fewer come at once than tokio has for what blocks: 512,
+/// unless the runtime was told otherwise.
 #[derive(Debug)]
 pub struct Keeper {
     pub(super) store: Arc<dyn StateStore>,

@@ -233,7 +233,7 @@ fn a_fault_costs_what_was_learnt_since_it_was_saved() {
     assert_eq!(process.line(1, "{}"), [1.0]);
     process.save();
     assert_eq!(process.line(2, "{}"), [2.0]);
-    assert_eq!(process.line(3, "x"), []);
+    assert!(process.line(3, "x").is_empty());
     // The second was learnt by the state that is gone: it is learnt again, if it comes again.
     assert_eq!(process.line(2, "{}"), [2.0]);
     assert_eq!(process.line(4, "{}"), [3.0]);
