@@ -177,10 +177,7 @@ impl<P: Publisher> Pipeline<P> {
     }
 
     /// What the rule said of the records of an event, and what it takes to prove it again.
-    pub(crate) fn recorded<'a>(
-        &'a self,
-        classified: &'a Classified<'_>,
-    ) -> impl Iterator<Item = Recorded> {
+    pub(crate) fn recorded(&self, classified: &Classified<'_>) -> impl Iterator<Item = Recorded> {
         let Classified { event, batch, outcome, .. } = classified;
         Recorded::all(&self.filter, batch, outcome, |entry| event.entry_id(entry).into_owned())
     }

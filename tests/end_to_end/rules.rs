@@ -83,7 +83,7 @@ fn a_new_rule_compiles_and_passes_its_tests_as_it_is() {
     weir::run(with_compiler(&mut cargo)).success();
 
     let tested = weir::run(weir(["test", "fever.wasm"]).current_dir(author())).success();
-    assert_eq!(tested, "bounds  pass  4 records\n4 records in 1 cases, 0 differences\n");
+    assert_eq!(tested, "bounds  pass  4 records\n4 records in 1 case, 0 differences\n");
     let inspected = weir::run(weir(["inspect", "fever.wasm"]).current_dir(author())).success();
     assert!(inspected.contains("imports      none\n"), "{inspected}");
     assert!(inspected.contains("golden       4 records\n"), "{inspected}");

@@ -3,6 +3,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::counted::counted;
 use super::exit::Failure;
 use super::setup;
 use crate::config::{Config, Options, SettingsSource};
@@ -79,6 +80,6 @@ pub(super) fn main(args: VerifyArgs) -> Result<ExitCode, Failure> {
     println!("imports    none");
     println!("contract   {INTERFACE}");
     println!("settings   fit");
-    println!("golden     {} records pass", verified.golden_records);
+    println!("golden     {}, as expected", counted(verified.golden_records, "record"));
     Ok(ExitCode::SUCCESS)
 }
