@@ -231,15 +231,6 @@ impl<P: Publisher> Pipeline<P> {
         Classified { event, batch, serving, outcome, deadline }
     }
 
-    /// What the rule said of the records of an event, and what it takes to prove it again.
-    pub(crate) fn recorded<'a>(
-        &'a self,
-        classified: &'a Classified<'_>,
-    ) -> impl Iterator<Item = Recorded> {
-        let Classified { event, batch, serving, outcome, .. } = classified;
-        Recorded::all(&serving.filter, batch, outcome, |entry| event.entry_id(entry).into_owned())
-    }
-
     /// The last.
     pub(crate) fn deliver_blocking(&self, classified: Classified<'_>) -> Response {
         Handle::current().block_on(self.deliver(classified))
@@ -307,6 +298,15 @@ pub(crate) struct Classified<'a> {
     serving: Arc<Serving>,
     outcome: Outcome,
     deadline: Option<Instant>,
+}
+
+impl Classified<'_> {
+    /// What the rule said of the records, and what it takes to prove it again.
+    pub(crate) fn recorded(&self) -> impl Iterator<Item = Recorded> {
+        let Self { event, batch, serving, outcome, .. } = self;
+        let id = |entry| event.entry_id(entry).into_owned();
+        Recorded::all(serving.filter(), batch, outcome, id)
+    }
 }
 
 /// The outcome of a classification. What the rule did wrong is logged.

@@ -120,9 +120,9 @@ impl Host {
             let whole = output.split_inclusive('\n').filter(|line| line.ends_with('\n'));
             whole.into_iter().find(|line| line.contains(part)).map(str::to_owned)
         };
-        self.process.until_output(line).unwrap_or_else(|| {
-            panic!("it ended without {part:?}:\n{}", self.process.output())
-        })
+        self.process
+            .until_output(line)
+            .unwrap_or_else(|| panic!("it ended without {part:?}:\n{}", self.process.output()))
     }
 
     /// How many lines hold this.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
+use super::counted::counted;
 use super::exit::Failure;
 use super::rule_crate;
 use crate::engine::Engine;
@@ -55,6 +56,6 @@ pub(super) fn main(args: BuildArgs) -> Result<ExitCode, Failure> {
     println!("digest   {}", rule.digest());
     // A rule that imports anything is none.
     println!("imports  none");
-    println!("golden   {} records", golden.len());
+    println!("golden   {}", counted(golden.len(), "record"));
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
+use super::counted::counted;
 use super::exit::Failure;
 use super::setup::{GrantArgs, default_rule, fetch, runtime};
 use crate::code::CodeCache;
@@ -80,7 +81,7 @@ fn report(rule: &Rule, bytes: usize, golden_records: usize) -> String {
          exports      {}\n\
          keeps state  {}\n\
          rewrites     {}\n\
-         golden       {golden_records} records\n\
+         golden       {}\n\
          settings     {}\n",
         rule.digest(),
         rule.code(),
@@ -88,6 +89,7 @@ fn report(rule: &Rule, bytes: usize, golden_records: usize) -> String {
         listed(rule.exports()),
         yes_no(keeps_state),
         yes_no(rewrites),
+        counted(golden_records, "record"),
         settings_schema.trim().replace('\n', "\n             "),
     )
 }

@@ -12,6 +12,8 @@ mod sign;
 
 mod verify;
 
+mod counted;
+
 mod exit;
 
 mod files;

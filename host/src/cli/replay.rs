@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
+use super::counted::counted;
 use super::exit::{Failure, INCOMPLETE};
 use super::setup::{default_rule, fetch, runtime};
 use crate::engine::Engine;
@@ -65,8 +66,8 @@ pub(super) fn main(args: &ReplayArgs) -> Result<ExitCode, Failure> {
             println!("  now       {}", Shown(again.as_ref()));
         }
     }
-    let (records, digest) = (recorded.len(), rule.digest());
-    println!("{records} records, {different} different, by {digest}");
+    let records = counted(recorded.len(), "record");
+    println!("{records}, {different} different, by {}", rule.digest());
     Ok(if different == 0 { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 

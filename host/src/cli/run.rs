@@ -302,7 +302,7 @@ fn process<P: Publisher>(
     let classified = entered.map(|incoming| pipeline.classify(incoming));
     let turn = delivers.map(Turn::wait);
     if let (Some(recording), Ok(classified)) = (recording, &classified) {
-        recording.write(pipeline.recorded(classified))?;
+        recording.write(classified.recorded())?;
     }
     let result = classified.map(|classified| pipeline.deliver_blocking(classified));
     Ok(Processed { event, result, _turn: turn })

@@ -5,6 +5,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::{Context, anyhow};
 use clap::Args;
 
+use super::counted::counted;
 use super::exit::{Failure, INCOMPLETE};
 use super::rule_crate;
 use super::setup::{fetch, runtime};
@@ -79,7 +80,10 @@ fn report(golden: &GoldenRecords, differences: &[Difference]) {
     for (name, records) in golden.cases() {
         let of_case: Vec<_> = differences.iter().filter(|found| found.case == name).collect();
         let (style, result) = if of_case.is_empty() { (GOOD, "pass") } else { (BAD, "differs") };
-        anstream::println!("{name:width$}  {style}{result}{style:#}  {records} records");
+        anstream::println!(
+            "{name:width$}  {style}{result}{style:#}  {}",
+            counted(records, "record")
+        );
         for Difference { record, member, expected, found, .. } in of_case {
             let place = record.map_or("the case".to_owned(), |number| format!("record {number}"));
             anstream::println!("  {place}: {member}");
@@ -87,8 +91,9 @@ fn report(golden: &GoldenRecords, differences: &[Difference]) {
             anstream::println!("    found     {BAD}{}{BAD:#}", shown(found));
         }
     }
-    let cases = golden.cases().count();
-    println!("{} records in {cases} cases, {} differences", golden.len(), differences.len());
+    let records = counted(golden.len(), "record");
+    let cases = counted(golden.cases().count(), "case");
+    println!("{records} in {cases}, {}", counted(differences.len(), "difference"));
 }
 
 /// On one line, and with nothing in it that a terminal would obey.

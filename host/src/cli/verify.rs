@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use clap::Args;
 
+use super::counted::counted;
 use super::exit::Failure;
 use super::setup::{engine, runtime, supply};
 use crate::config::{Config, Options, SettingsSource};
@@ -85,6 +86,6 @@ pub(super) fn main(args: VerifyArgs) -> Result<ExitCode, Failure> {
     println!("imports    none");
     println!("contract   {INTERFACE}");
     println!("settings   fit");
-    println!("golden     {} records pass", verified.golden_records);
+    println!("golden     {}, as expected", counted(verified.golden_records, "record"));
     Ok(ExitCode::SUCCESS)
 }

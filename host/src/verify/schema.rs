@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 256 << 10;
 const MAX_COSTLY: usize = 32;
 
 /// What the schema is known by where it refers to itself. Nothing is fetched from there.
-const URL: &str = "weir:settings";
+const URL: &str = "https://weir.invalid/settings";
 
 /// Checks a settings document.
 ///

@@ -128,6 +128,9 @@ impl Allowed {
         if let Some(sign) = principals.chars().find(|c| matches!(c, '!' | '"')) {
             return Err(format!("principals with {sign} are not understood: {principals}"));
         }
+        if rest.is_empty() {
+            return Err("expected a public key after the name".to_owned());
+        }
         // What is no kind of key is a list of options.
         let (first, after) = split(rest);
         let (only, key) = match is_kind_of_key(first) {
@@ -269,7 +272,7 @@ mod tests {
             (format!("ada valid-before=\"20260101Z {KEY}"), "not understood"),
             (format!("!ada {KEY}"), "principals"),
             (format!("\"ada\" {KEY}"), "principals"),
-            (KEY.to_owned(), "public key"),
+            (KEY.to_owned(), "not understood"),
             ("ada".to_owned(), "public key"),
             (format!("ada {}", &KEY[..60]), "public key"),
             (format!("ada {}", KEY.replace("ssh-ed25519", "ssh-rsa")), "public key"),

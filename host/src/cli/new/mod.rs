@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::exit::Failure;
@@ -47,9 +47,7 @@ pub(super) fn main(args: NewArgs) -> Result<ExitCode, Failure> {
     let sdk = dependency(sdk.as_deref()).map_err(Failure::Usage)?;
     let folder = Path::new(&name);
     if folder.exists() {
-        return Err(Failure::usage(anyhow::anyhow!(
-            "{name} is there already: choose another name"
-        )));
+        return Err(Failure::usage(anyhow!("{name} is there already: choose another name")));
     }
     let rust = format!("{}.0", env!("CARGO_PKG_RUST_VERSION"));
     for (file, template) in FILES {
