@@ -24,7 +24,7 @@ pub struct Alert {
     pub rule: String,
     /// The version of that rule.
     pub rule_version: String,
-    /// The digest of that rule's component.
+    /// The digest of that rule.
     pub rule_digest: Digest,
     /// The message group on a FIFO topic: within it, messages keep their order.
     pub group: Option<String>,

@@ -11,6 +11,7 @@ mod file;
 
 mod options;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,15 +23,18 @@ use crate::contract::Contract;
 use crate::digest::Digest;
 use crate::grant::Grant;
 use crate::limits::Limits;
+use crate::live::UpdatePolicy;
 use crate::pipeline::DEFAULT_SUBJECT;
 use crate::pointer::FieldPointer;
 use crate::publish::{Ordering, sns};
 use crate::recording::{RecorderOptions, Sampling};
 use crate::source::{FetchLimits, RuleSource};
 use crate::state::SaveEvery;
+use crate::verify::{AllowedSigners, Policy};
 
 pub use arguments::{
-    BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, SaveEveryOption, Span, StatePlace,
+    BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, PollOption, SaveEveryOption, Span,
+    StatePlace,
 };
 pub use options::{Options, SettingsSource};
 
@@ -50,6 +54,14 @@ pub struct Config {
     pub grants: Vec<Grant>,
     /// Where its native code is looked for, and kept.
     pub code: CodeCache,
+    /// What the rule must be, to be run.
+    pub policy: Policy,
+    /// When another rule takes its place, and when it gets it back.
+    pub updates: UpdatePolicy,
+    /// A rule to run beside it.
+    pub shadow: Option<ShadowRule>,
+    /// How often its source is looked at.
+    pub rule_poll: Option<PollOption>,
     /// The settings document to open the rule with, as JSON.
     pub settings: String,
     /// The ARN of the topic to publish to; a dry run where there is none.
@@ -78,6 +90,15 @@ pub struct Config {
     pub state_every: Option<SaveEvery>,
     /// What the rule may use for a batch.
     pub limits: Limits,
+}
+
+/// A rule to run in shadow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShadowRule {
+    /// Where it comes from.
+    pub source: RuleSource,
+    /// Where its native code is looked for, and kept.
+    pub code: CodeCache,
 }
 
 /// What becomes of records that can never be processed.
@@ -142,8 +163,13 @@ impl Config {
             options = layer.over(options);
         }
         let file = options.rule.as_ref().and_then(RuleSource::path);
-        let code = code_cache(options.cache.take(), file, environment);
-        Self::new(options, settings, code)
+        let cache = options.cache.take();
+        let code = code_cache(cache.clone(), file, environment);
+        let shadow = options.shadow.take().map(|source| {
+            let code = code_cache(cache, source.path(), environment);
+            ShadowRule { source, code }
+        });
+        Ok(Self { shadow, ..Self::new(options, settings, code)? })
     }
 
     fn new(
@@ -152,6 +178,8 @@ impl Config {
         code: CodeCache,
     ) -> anyhow::Result<Self> {
         let recorder = recorder(&options)?;
+        let policy = policy(&options)?;
+        let updates = updates(&options)?;
         let subject = options.subject.unwrap_or_else(|| DEFAULT_SUBJECT.to_owned());
         sns::check_subject(&subject).with_context(|| format!("subject {subject:?}"))?;
         let limits =
@@ -161,10 +189,14 @@ impl Config {
             rule: pinned(options.rule, options.rule_digest)?,
             fetch: FetchLimits {
                 time: options.rule_timeout.map_or(FetchLimits::default().time, |Span(time)| time),
-                ..FetchLimits::default()
+                component_bytes: policy.max_component_bytes(),
             },
             grants: options.grant.unwrap_or_default(),
+            policy,
             code,
+            updates,
+            shadow: None,
+            rule_poll: options.rule_poll,
             settings: Value::Object(settings).to_string(),
             topic: options.topic,
             subject,
@@ -221,6 +253,51 @@ fn recorder(options: &Options) -> anyhow::Result<Option<RecorderOptions>> {
     };
     let redact = options.record_redact.clone().unwrap_or_default();
     Ok(Some(RecorderOptions { folder, max_bytes, sampling, redact }))
+}
+
+/// When a rule takes the place of another, as the options have it.
+fn updates(options: &Options) -> anyhow::Result<UpdatePolicy> {
+    let default = UpdatePolicy::default();
+    let share = |name, share: Option<f64>, default| match share {
+        Some(share) if !(0.0..=1.0).contains(&share) => {
+            bail!("{name}: expected a share from 0 to 1, found {share}")
+        }
+        share => Ok(share.unwrap_or(default)),
+    };
+    let window = options.rollback_window.map_or(default.rollback_window, |Span(window)| window);
+    Ok(UpdatePolicy {
+        promote_after: options.promote_after.unwrap_or(default.promote_after),
+        max_difference: share("max-difference", options.max_difference, default.max_difference)?,
+        rollback_window: window,
+        rollback_faults: options.rollback_faults.unwrap_or(default.rollback_faults),
+        rollback_failures: share(
+            "rollback-failures",
+            options.rollback_failures,
+            default.rollback_failures,
+        )?,
+    })
+}
+
+/// What the options demand of a rule.
+fn policy(options: &Options) -> anyhow::Result<Policy> {
+    let mut policy = Policy::default();
+    if let Some(path) = &options.signers {
+        policy = policy.signers(read_signers(path)?);
+    }
+    if let Some(mib) = options.max_rule_mib {
+        policy = policy.max_bytes(mib.saturating_mul(1 << 20));
+    }
+    if options.demand_golden == Some(true) {
+        policy = policy.demand_golden_records();
+    }
+    Ok(policy)
+}
+
+/// Reads a file of allowed signers.
+pub(crate) fn read_signers(path: &Path) -> anyhow::Result<AllowedSigners> {
+    let context = || format!("signers in {}", path.display());
+    let text = fs::read_to_string(path).with_context(context)?;
+    AllowedSigners::parse(&text).with_context(context)
 }
 
 /// The source with the digest that was named beside it.
@@ -409,8 +486,9 @@ mod tests {
 
         for argument in Options::augment_args(Command::new("weir")).get_arguments() {
             let Some(name) = argument.get_long() else { continue };
-            let values = ["1.5", "1", "true", "30s", "key", "fail", "/a=5m", "/a", "a=/a", "{}"];
-            let digest = Digest::of(b"").to_string();
+            let digest = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+            let values =
+                ["1.5", "1", "true", "30s", "key", "fail", "/a=5m", "/a", "a=/a", "{}", digest];
             let set = values
                 .into_iter()
                 .chain(["ndjson", "inert-wasi", &digest])
@@ -425,6 +503,16 @@ mod tests {
             let options = Options::parse_from_flags(&[&format!("--{setting}")]).expect("a flag");
             assert_eq!(options.settings_document().expect("settings").len(), 1, "--{setting}");
         }
+    }
+
+    #[test]
+    fn a_share_is_between_nothing_and_all() {
+        for flag in ["--max-difference=1.5", "--rollback-failures=2"] {
+            assert!(load(&[flag], &[]).is_err(), "{flag}");
+        }
+        let config = load(&["--max-difference=0.25", "--rollback-window=0s"], &[]);
+        let updates = config.expect("a configuration").updates;
+        assert_eq!((updates.max_difference, updates.rollback_window), (0.25, Duration::ZERO));
     }
 
     #[test]

@@ -65,6 +65,11 @@ impl Filter {
         &self.rule
     }
 
+    /// The settings document that it was opened with, as JSON.
+    pub fn settings(&self) -> &str {
+        &self.settings
+    }
+
     /// What the opened rule says of itself.
     pub fn description(&self) -> &Description {
         self.rule.description()
@@ -79,11 +84,6 @@ impl Filter {
             instances: self.instances,
             idle: Mutex::default(),
         }
-    }
-
-    /// The settings document that it was opened with.
-    pub fn settings(&self) -> &str {
-        &self.settings
     }
 
     /// Sets which instances classify. It says nothing to a rule that keeps state.

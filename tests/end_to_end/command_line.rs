@@ -77,7 +77,20 @@ fn shell(script: &str, folder: &TempDir) -> Command {
 fn every_command_has_a_help() {
     let overview = weir::run(&mut weir(["--help"])).success();
     for command in [
-        "run", "score", "inspect", "diff", "record", "replay", "build", "precompile", "push", "pull",
+        "run",
+        "score",
+        "diff",
+        "record",
+        "replay",
+        "inspect",
+        "new",
+        "build",
+        "test",
+        "sign",
+        "verify",
+        "precompile",
+        "push",
+        "pull",
         "lambda",
     ] {
         assert!(overview.contains(&format!("\n  {command} ")), "{command} in:\n{overview}");

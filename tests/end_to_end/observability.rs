@@ -48,8 +48,8 @@ fn prometheus_reads_what_became_of_records() {
     ] {
         assert!(text.contains(&format!("\n{line}\n")), "{line} in:\n{text}");
     }
-    let rule = "weir_rule_info{rule=\"threshold\",version=\"0.1.0\",digest=\"sha256:";
-    assert!(text.contains(&format!("\n{rule}")), "{text}");
+    let rule = "\nweir_rule_info{rule=\"threshold\",version=\"0.1.0\",digest=\"sha256:";
+    assert!(text.contains(rule), "{rule} in:\n{text}");
     assert!(!text.contains(SECRET));
 }
 

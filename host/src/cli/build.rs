@@ -5,14 +5,20 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
+use super::counted::counted;
 use super::exit::Failure;
-use crate::compile;
+use super::rule_crate;
 use crate::engine::Engine;
 use crate::limits::Limits;
 use crate::rule::Rule;
+use crate::verify::GoldenRecords;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The cases in the crate's folder `golden`, a JSON file each, become part of the
+component: a host runs them before it runs the rule, and `weir test` shows what
+differs.
+
 Exit codes:
   0  the component is written, and it is a rule
   1  it is not: why, is said on standard error
@@ -32,12 +38,13 @@ pub(super) struct BuildArgs {
 
 /// What is written is a rule: it is loaded before.
 pub(super) fn main(args: BuildArgs) -> Result<ExitCode, Failure> {
-    let [component] = compile::components(&args.folder, [None], None)
-        .with_context(|| args.folder.display().to_string())
-        .map_err(Failure::Runtime)?;
+    let component = rule_crate::component(&args.folder)?;
     let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
     let rule = Rule::load(&engine, &component)
         .context("the crate makes no rule (does it call weir_guest::export!?)")
+        .map_err(Failure::Runtime)?;
+    let golden = GoldenRecords::of_component(&component)
+        .context("the golden records cannot be read back")
         .map_err(Failure::Runtime)?;
     let name = &rule.description().name;
     let output = args.output.unwrap_or_else(|| PathBuf::from(format!("{name}.wasm")));
@@ -46,5 +53,9 @@ pub(super) fn main(args: BuildArgs) -> Result<ExitCode, Failure> {
         .map_err(Failure::Runtime)?;
     let version = &rule.description().version;
     println!("{}: {name} {version}, {} bytes", output.display(), component.len());
+    println!("digest   {}", rule.digest());
+    // A rule that imports anything is none.
+    println!("imports  none");
+    println!("golden   {}", counted(golden.len(), "record"));
     Ok(ExitCode::SUCCESS)
 }

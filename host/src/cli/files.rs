@@ -4,34 +4,63 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::Context;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::SendError};
 
+use super::followed::Followed;
 use super::input::{Events, InputEvent};
 use crate::contract::Contract;
 
-/// Reads all files in a thread of its own, no further ahead than is worked on.
-pub(super) fn read(
-    files: Vec<PathBuf>,
-    contract: Option<Contract>,
-) -> mpsc::Receiver<anyhow::Result<InputEvent>> {
+/// Reads all files in a thread of its own, one after the other, no further ahead than is worked on.
+pub(super) fn read(files: Vec<PathBuf>, contract: Option<Contract>) -> Receiver {
     let (sender, receiver) = mpsc::channel(1);
     thread::spawn(move || {
         for file in files {
-            let sent = match open(&file) {
-                Err(error) => sender.blocking_send(Err(error)),
-                Ok(Input { name, read, is_file }) => {
-                    Events::new(&name, read, contract).of_file(is_file).try_for_each(|event| {
-                        sender.blocking_send(event.with_context(|| name.clone()))
-                    })
-                }
-            };
             // Nobody is left to read for.
-            if sent.is_err() {
+            if send(open(&file), contract, &sender).is_err() {
                 return;
             }
         }
     });
     receiver
+}
+
+/// Reads all files at once, each in a thread of its own, and goes on as they grow.
+pub(super) fn follow(files: Vec<PathBuf>, contract: Option<Contract>) -> Receiver {
+    let (sender, receiver) = mpsc::channel(1);
+    for file in files {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            let input = match file == Path::new("-") {
+                true => open(&file),
+                false => Ok(Input {
+                    name: file.display().to_string(),
+                    read: Box::new(Followed::new(file)),
+                    is_file: true,
+                }),
+            };
+            // If nobody is left to read for, it ends.
+            let _ = send(input, contract, &sender);
+        });
+    }
+    receiver
+}
+
+type Receiver = mpsc::Receiver<anyhow::Result<InputEvent>>;
+
+type Sender = mpsc::Sender<anyhow::Result<InputEvent>>;
+
+/// Sends the events of an input. An error if there is nobody to take them.
+fn send(
+    input: anyhow::Result<Input>,
+    contract: Option<Contract>,
+    to: &Sender,
+) -> Result<(), SendError<anyhow::Result<InputEvent>>> {
+    match input {
+        Err(error) => to.blocking_send(Err(error)),
+        Ok(Input { name, read, is_file }) => Events::new(&name, read, contract)
+            .of_file(is_file)
+            .try_for_each(|event| to.blocking_send(event.with_context(|| name.clone()))),
+    }
 }
 
 /// What events are read from.

@@ -4,10 +4,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
+use super::counted::counted;
 use super::exit::Failure;
 use super::setup::{GrantArgs, code_cache, default_rule, fetch, runtime};
 use crate::rule::{Description, Rule};
 use crate::source::{FetchLimits, Fetched, RuleSource};
+use crate::verify::GoldenRecords;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -45,11 +47,14 @@ pub(super) fn main(args: InspectArgs) -> Result<ExitCode, Failure> {
     let rule = Rule::load_cached(&engine, &component, &cache)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;
-    print!("{}", report(&rule, component.len()));
+    let golden = GoldenRecords::of_component(&component)
+        .with_context(|| format!("golden records of {name}"))
+        .map_err(Failure::Runtime)?;
+    print!("{}", report(&rule, component.len(), golden.len()));
     Ok(ExitCode::SUCCESS)
 }
 
-fn report(rule: &Rule, bytes: usize) -> String {
+fn report(rule: &Rule, bytes: usize, golden_records: usize) -> String {
     let Description { name, version, settings_schema, keeps_state, rewrites } = rule.description();
     let yes_no = |yes: &bool| if *yes { "yes" } else { "no" };
     let listed = |names: Vec<String>| match names.is_empty() {
@@ -66,6 +71,7 @@ fn report(rule: &Rule, bytes: usize) -> String {
          exports      {}\n\
          keeps state  {}\n\
          rewrites     {}\n\
+         golden       {}\n\
          settings     {}\n",
         rule.digest(),
         rule.code(),
@@ -73,6 +79,7 @@ fn report(rule: &Rule, bytes: usize) -> String {
         listed(rule.exports()),
         yes_no(keeps_state),
         yes_no(rewrites),
+        counted(golden_records, "record"),
         settings_schema.trim().replace('\n', "\n             "),
     )
 }

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 
 use super::exit::Failure;
-use super::setup::{ConfigArgs, keeper, open_filter, pipeline, runtime};
+use super::setup::{ConfigArgs, keeper, open_rule, pipeline, runtime, watch};
 use super::shutdown::Shutdown;
 use crate::pipeline::{Pipeline, Request};
 use crate::publish::sns::SnsTopic;
@@ -21,6 +21,9 @@ use crate::telemetry;
 
 /// What is left for answering when classifying and publishing have to stop.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
+
+/// How often the rule's source is looked at, unless it is set.
+const RULE_POLL: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default, Args)]
 #[command(after_help = "\
@@ -56,11 +59,13 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
         tracing::error!("a Lambda function does not record: see docs/traffic.md");
     }
     runtime()?.block_on(async {
-        let filter = open_filter(&config).await?;
+        let (rule, supply) = open_rule(&config).await?;
+        // Beside the invocations: between them the process may stand still.
+        let _watching = watch(&config, &rule, supply, RULE_POLL);
         let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
         let topic = topic.map_err(Failure::usage)?;
         let keeper = keeper(&config).await?.takes_turns();
-        let pipeline = pipeline(&config, filter, keeper, topic).await?;
+        let pipeline = pipeline(&config, rule, keeper, topic).await?;
         // Held while an invocation is under way.
         let under_way = Mutex::new(());
         let handler = service_fn(|event| async {

@@ -1,12 +1,26 @@
 //! The command line: a thin caller of the library.
 
+mod new;
+
+mod rule_crate;
+
 mod build;
 
 mod diff;
 
+mod test;
+
+mod sign;
+
+mod verify;
+
+mod counted;
+
 mod exit;
 
 mod files;
+
+mod followed;
 
 mod inspect;
 
@@ -82,8 +96,16 @@ enum Command {
     Record(record::RecordArgs),
     /// Prove the verdicts of a recording again
     Replay(replay::ReplayArgs),
+    /// Begin a rule: a crate with settings, tests and golden records
+    New(new::NewArgs),
     /// Turn a rule's crate into a component
     Build(build::BuildArgs),
+    /// Have a rule classify its golden records, and show what differs
+    Test(test::TestArgs),
+    /// Sign a rule
+    Sign(sign::SignArgs),
+    /// Check a rule as it is checked before it runs: signature, settings, golden records
+    Verify(verify::VerifyArgs),
     /// Compile a rule ahead, so that it need not be compiled when it is started
     Precompile(precompile::PrecompileArgs),
     /// Put a rule into an OCI registry, with its signature
@@ -112,7 +134,11 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::main(args),
         Command::Record(args) => record::main(args),
         Command::Replay(args) => replay::main(args),
+        Command::New(args) => new::main(args),
         Command::Build(args) => build::main(args),
+        Command::Test(args) => test::main(args),
+        Command::Sign(args) => sign::main(args),
+        Command::Verify(args) => verify::main(args),
         Command::Precompile(args) => precompile::main(args),
         Command::Push(args) => push::main(args),
         Command::Pull(args) => pull::main(args),

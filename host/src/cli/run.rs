@@ -2,7 +2,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -24,7 +24,9 @@ use super::files;
 use super::input::InputEvent;
 use super::record;
 use super::screen::Screen;
-use super::setup::{ConfigArgs, keeper, open_filter, pipeline, recorder, runtime};
+use super::setup::{
+    AbortOnDrop, ConfigArgs, keeper, open_rule, pipeline, recorder, runtime, watch,
+};
 use super::shutdown::Shutdown;
 use crate::config::BadRecords;
 use crate::contract::{Contract, EnvelopeError, FailureKind, Origin};
@@ -39,6 +41,12 @@ use crate::turns::{Turn, Turns};
 /// answer until a time of his own.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often the rule's source is looked at, unless it is set.
+const RULE_POLL: Duration = Duration::from_secs(10);
+
+/// What logs how the rule changes: whoever runs it is told, unless nothing is to be logged.
+const CHANGES: [&str; 2] = ["weir::live::transition", "weir::live::watcher"];
+
 /// How fine the time is after which states are saved.
 const LOOK_FOR_DUE_STATES_EVERY: Duration = Duration::from_millis(500);
 
@@ -50,6 +58,9 @@ what would be published is shown on standard error.
 
 SIGINT and SIGTERM end the reading: what was taken is finished and answered. A
 second signal ends the process at once.
+
+With --follow, and on standard input, what is new at the rule's source takes the
+rule's place while it runs: docs/live.md.
 
 Exit codes:
   0    all answered
@@ -65,12 +76,17 @@ Examples:
   weir run examples/vital-signs.json --upper 1.5 --record traffic --record-redact /patient_id
   weir run examples/bad-records.json --settings '{\"upper\": 1.5}'
   weir run examples/vital-signs.json --rule threshold --upper 1.5
+  weir run examples/vital-signs.ndjson --upper 1.5 --shadow threshold
   weir run examples/vital-signs.json --upper 1.5 --dry-run \\
     --topic arn:aws:sns:eu-west-1:123456789012:alarms")]
 pub(super) struct RunArgs {
     /// Files to read; `-` is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     files: Vec<PathBuf>,
+
+    /// Go on reading the files as they grow, also when they are replaced, until a signal
+    #[arg(long, short)]
+    follow: bool,
 
     /// Publish nothing, send no dead letters and leave saved states alone, even if there are a topic
     /// and places for them
@@ -94,7 +110,7 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
-    let RunArgs { files, config, dry_run, alerts, metrics, log } = args;
+    let RunArgs { files, follow, config, dry_run, alerts, metrics, log } = args;
     let mut config = config.load()?;
     config.publish_timeout.get_or_insert(PUBLISH_TIMEOUT);
     if dry_run {
@@ -108,21 +124,29 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
     let log_to = screen.clone();
     let lines = tracing_subscriber::fmt::layer().with_writer(move || log_to.clone());
     // What the libraries below say is not known to keep payloads to themselves.
-    let ours = Targets::new().with_target("weir", log);
+    let changes = if log >= LevelFilter::WARN { log.max(LevelFilter::INFO) } else { log };
+    let ours = Targets::new()
+        .with_target("weir", log)
+        .with_targets(CHANGES.map(|target| (target, changes)));
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
-    let runtime = runtime()?;
-    let filter = runtime.block_on(open_filter(&config))?;
     let recorder = recorder(&config)?;
     let topic = config.topic.as_deref().filter(|_| !dry_run);
-    let events = files::read(files, config.contract);
+    let goes_on = follow || files.iter().any(|file| file == Path::new("-"));
+    let runtime = runtime()?;
     let ended = runtime.block_on(async {
         metrics.map_or(Ok(()), super::metrics::serve)?;
+        let (rule, supply) = open_rule(&config).await?;
+        let _watching = goes_on.then(|| watch(&config, &rule, supply, RULE_POLL));
         let keeper = keeper(&config).await?;
+        let events = match follow {
+            true => files::follow(files, config.contract),
+            false => files::read(files, config.contract),
+        };
         match (topic, alerts) {
             (Some(arn), None) => {
                 let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
                 let topic = topic.map_err(Failure::usage)?;
-                let pipeline = pipeline(&config, filter, keeper, topic).await?;
+                let pipeline = pipeline(&config, rule, keeper, topic).await?;
                 answer_all(pipeline, recorder, events, &screen, false).await
             }
             (Some(_), Some(_)) => Err(Failure::usage(anyhow!(
@@ -131,12 +155,12 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
             (None, Some(path)) => {
                 let file = File::create(&path).with_context(|| path.display().to_string());
                 let writer = AlertWriter::new(AlertFormat::Ndjson, file.map_err(Failure::Usage)?);
-                let pipeline = pipeline(&config, filter, keeper, writer).await?;
+                let pipeline = pipeline(&config, rule, keeper, writer).await?;
                 answer_all(pipeline, recorder, events, &screen, true).await
             }
             (None, None) => {
                 let writer = AlertWriter::new(AlertFormat::Text, screen.clone());
-                let pipeline = pipeline(&config, filter, keeper, writer).await?;
+                let pipeline = pipeline(&config, rule, keeper, writer).await?;
                 answer_all(pipeline, recorder, events, &screen, true).await
             }
         }
@@ -216,6 +240,10 @@ async fn answer_all<P: Publisher + 'static>(
             }
         }
     }
+    let shadow = pipeline.rule().clone();
+    if let Ok(Some(agreement)) = spawn_blocking(move || shadow.withdraw()).await {
+        screen.line(&format!("shadow: {agreement}"));
+    }
     pipeline.save_states().await;
     if let Some(recorder) = recorder {
         let told = spawn_blocking(move || recorder.tally()).await;
@@ -265,21 +293,12 @@ fn process<P: Publisher>(
 /// Looks after states that become due while no event comes, until what is returned is dropped.
 fn save_due_states<P: Publisher + 'static>(pipeline: &Arc<Pipeline<P>>) -> AbortOnDrop {
     let pipeline = Arc::clone(pipeline);
-    AbortOnDrop(tokio::spawn(async move {
+    AbortOnDrop::spawn(async move {
         loop {
             tokio::time::sleep(LOOK_FOR_DUE_STATES_EVERY).await;
             pipeline.save_due_states().await;
         }
-    }))
-}
-
-/// A task that ends when this is dropped.
-struct AbortOnDrop(JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    })
 }
 
 fn answer(response: &Response) -> anyhow::Result<()> {

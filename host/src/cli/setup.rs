@@ -1,26 +1,31 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use tokio::task::JoinHandle;
 
 use super::exit::Failure;
 use crate::bad_record::OnBadRecord;
 use crate::code::CodeCache;
 use crate::config::{
-    self, BadRecords, Config, CooldownOption, Options, PartitionKey, StatePlace,
+    self, BadRecords, Config, CooldownOption, Options, PartitionKey, PollOption, ShadowRule,
+    StatePlace,
 };
 use crate::dead_letter::{DeadLetterFile, sqs::SqsQueue};
 use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::grant::Grant;
 use crate::limits::Limits;
+use crate::live::{LiveRule, Offer, Supply, SupplyError, Watcher};
 use crate::pipeline::Pipeline;
 use crate::publish::{Cooldown, Publisher};
 use crate::recording::Recorder;
-use crate::rule::{Description, Rule};
+use crate::rule::Rule;
 use crate::source::{FetchLimits, Fetched, Fetcher, RuleSource};
 use crate::state::{DynamoDbStore, FileStore, Keeper, S3Store};
+use crate::verify::Verified;
 
 /// The arguments that say how to process events: those that `run` and `lambda` share.
 #[derive(Clone, Debug, Default, Args)]
@@ -56,29 +61,99 @@ impl GrantArgs {
     }
 }
 
-/// Fetches the configured rule, loads it and opens it.
-pub(super) async fn open_filter(config: &Config) -> Result<Filter, Failure> {
-    let (name, rule) = configured_rule(config).await?;
-    rule.open(&config.settings).with_context(|| format!("rule {name}")).map_err(Failure::Usage)
+/// The rule that serves, with a candidate in shadow if there is to be one; and what brings the next.
+pub(super) async fn open_rule(config: &Config) -> Result<(LiveRule, Supply), Failure> {
+    let engine = engine(config)?;
+    let source = config.rule.clone().map_or_else(default_rule, Ok)?;
+    let mut supply = supply(config, source, &config.code, &engine);
+    let rule = LiveRule::new(first(&mut supply).await?.filter, config.updates.clone());
+    if let Some(ShadowRule { source, code }) = &config.shadow {
+        let candidate = first(&mut self::supply(config, source.clone(), code, &engine)).await?;
+        let offer = match config.updates.promote_after {
+            0 => rule.shadow(candidate.filter),
+            _ => rule.offer(candidate.filter),
+        };
+        if let Offer::Refused(reason) = offer {
+            return Err(Failure::Usage(anyhow!("rule {source}: refused, {reason}")));
+        }
+    }
+    Ok((rule, supply))
 }
 
-/// Fetches and loads the configured rule, and says what to call it.
-pub(super) async fn configured_rule(config: &Config) -> Result<(String, Rule), Failure> {
+/// The engine that a configuration describes.
+pub(super) fn engine(config: &Config) -> Result<Engine, Failure> {
     let engine = Engine::new(config.limits).map_err(Failure::runtime)?;
-    let engine = engine.granting(config.grants.iter().copied());
+    Ok(engine.granting(config.grants.iter().copied()))
+}
+
+/// What brings rules from a source, as a configuration demands them.
+pub(super) fn supply(
+    config: &Config,
+    source: RuleSource,
+    code: &CodeCache,
+    engine: &Engine,
+) -> Supply {
+    let policy = match source.is_embedded() {
+        true => config.policy.clone().for_embedded_rule(),
+        false => config.policy.clone(),
+    };
+    let fetcher = Fetcher::new(source, config.fetch);
+    Supply::new(fetcher, policy, engine.clone(), config.settings.clone(), code.clone())
+}
+
+/// The rule that a supply brings first.
+pub(super) async fn first(supply: &mut Supply) -> Result<Verified, Failure> {
+    match supply.next().await {
+        Ok(Some(verified)) => Ok(verified),
+        Ok(None) => Err(Failure::Runtime(anyhow!("rule {supply}: nothing was fetched"))),
+        Err(SupplyError::Fetch(error)) => Err(Failure::fetching(error)),
+        Err(error @ SupplyError::Refused { .. }) => Err(Failure::usage(error)),
+        Err(error @ SupplyError::Interrupted { .. }) => Err(Failure::runtime(error)),
+    }
+}
+
+/// Looks after the rule's source until what is returned is dropped; unless that is turned off, or
+/// what it holds cannot change.
+pub(super) fn watch(
+    config: &Config,
+    rule: &LiveRule,
+    supply: Supply,
+    every: Duration,
+) -> Option<AbortOnDrop> {
+    let changes = config.rule.as_ref().is_some_and(RuleSource::may_change);
+    let every = config.rule_poll.map_or(Some(every), PollOption::interval).filter(|_| changes)?;
+    Some(AbortOnDrop::spawn(Watcher::new(supply, rule.clone()).run(every)))
+}
+
+/// A task that ends when this is dropped.
+pub(super) struct AbortOnDrop(JoinHandle<()>);
+
+impl AbortOnDrop {
+    pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(task))
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The configured rule, verified and opened, for a command that does not change it.
+pub(super) async fn open_filter(config: &Config) -> Result<Filter, Failure> {
+    let engine = engine(config)?;
+    let source = config.rule.clone().map_or_else(default_rule, Ok)?;
+    let verified = first(&mut supply(config, source, &config.code, &engine)).await?;
+    Ok(verified.filter)
+}
+
+/// The configured rule before it is opened, and what to call it.
+pub(super) async fn configured_rule(config: &Config) -> Result<(String, Rule), Failure> {
     let source = config.rule.clone().map_or_else(default_rule, Ok)?;
     let Fetched { name, component, .. } = fetch(source, config.fetch).await?;
-    let rule = Rule::load_cached(&engine, &component, &config.code);
+    let rule = Rule::load_cached(&engine(config)?, &component, &config.code);
     let rule = rule.with_context(|| format!("rule {name}")).map_err(Failure::Usage)?;
-    let Description { name: called, version, .. } = rule.description();
-    tracing::info!(
-        rule = called,
-        version,
-        digest = %rule.digest(),
-        source = name,
-        code = %rule.code(),
-        "rule loaded"
-    );
     Ok((name, rule))
 }
 
@@ -95,11 +170,11 @@ pub(super) fn recorder(config: &Config) -> Result<Option<Recorder>, Failure> {
 /// The pipeline that a configuration describes.
 pub(super) async fn pipeline<P: Publisher>(
     config: &Config,
-    filter: Filter,
+    rule: LiveRule,
     keeper: Keeper,
     publisher: P,
 ) -> Result<Pipeline<P>, Failure> {
-    let mut pipeline = Pipeline::new(filter, publisher)
+    let mut pipeline = Pipeline::new(rule, publisher)
         .subject(&config.subject)
         .on_bad_record(on_bad_record(&config.bad_records).await?)
         .keeper(keeper);

@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
 
-use crate::digest::Digest;
 use crate::grant::Grant;
 use crate::pointer::FieldPointer;
 use crate::source::RuleSource;
@@ -26,6 +25,40 @@ impl FromStr for Span {
         let span = humantime::parse_duration(text)
             .with_context(|| format!("expected a duration, such as 30s, found {text:?}"))?;
         Ok(Self(span))
+    }
+}
+
+/// How often the source of a rule is looked at: `10s`, or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum PollOption {
+    /// Never.
+    Off,
+    /// After this time, again and again.
+    Every(Duration),
+}
+
+impl PollOption {
+    /// The time between two looks, if there are any.
+    pub(crate) fn interval(self) -> Option<Duration> {
+        match self {
+            Self::Off => None,
+            Self::Every(interval) => Some(interval),
+        }
+    }
+}
+
+impl FromStr for PollOption {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        match text {
+            "off" => Ok(Self::Off),
+            text => match text.parse::<Span>()?.0 {
+                Duration::ZERO => bail!("expected a duration above zero, or off, found {text:?}"),
+                interval => Ok(Self::Every(interval)),
+            },
+        }
     }
 }
 
@@ -203,7 +236,7 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(Span, CooldownOption, PartitionKey, StatePlace);
+from_text!(Span, CooldownOption, PartitionKey, StatePlace, PollOption);
 
 // Types of the library, which knows nothing of configuration files.
 macro_rules! deserialize_from_text {
@@ -216,7 +249,7 @@ macro_rules! deserialize_from_text {
     )*};
 }
 
-deserialize_from_text!(Digest, FieldPointer, Grant, RuleSource);
+deserialize_from_text!(FieldPointer, Grant, RuleSource);
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,10 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
     let mut options: Options = toml::from_str(&text)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     options.rule = options.rule.map(|rule| rule.below(folder));
+    options.shadow = options.shadow.map(|rule| rule.below(folder));
+    if let Some(signers) = &mut options.signers {
+        *signers = folder.join(&*signers);
+    }
     if let Some(CacheOption::Directory(directory)) = &mut options.cache {
         *directory = folder.join(&*directory);
     }
@@ -45,6 +49,7 @@ mod tests {
             upper = 1.5
             rule = "rules/other.wasm"
             cache = "cache"
+            signers = "allowed_signers"
             topic = "arn:aws:sns:eu-west-1:123456789012:alarms"
             max-publish-bytes = 1048576
             cooldown = "/device_id=5m"
@@ -72,6 +77,7 @@ mod tests {
         assert_eq!(options.cache, Some(CacheOption::Directory(folder.join("cache"))));
         assert_eq!(options.state, Some(StatePlace::Directory(folder.join("states"))));
         assert_eq!(options.state_every, "500".parse().ok());
+        assert_eq!(options.signers, Some(folder.join("allowed_signers")));
         assert_eq!(options.max_publish_bytes, Some(1 << 20));
         assert_eq!(options.ordering, Some(crate::publish::Ordering::Shard));
         assert_eq!(options.record, Some(folder.join("traffic")));

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::arguments::{
-    BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, SaveEveryOption, Span, StatePlace,
+    BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, PollOption, SaveEveryOption, Span,
+    StatePlace,
 };
 use crate::contract::Contract;
 use crate::digest::Digest;
@@ -73,6 +74,55 @@ pub struct Options {
     /// [default: weir in the user's cache directory]
     #[arg(long, value_name = "DIR|off")]
     pub cache: Option<CacheOption>,
+
+    /// Those who may sign rules, a file as ssh-keygen has it (allowed_signers): a rule that none of
+    /// them signed is refused. Its signature is RULE.wasm.sig beside it
+    #[arg(long, value_name = "FILE")]
+    pub signers: Option<PathBuf>,
+
+    /// Refuse a rule that comes without golden records
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    pub demand_golden: Option<bool>,
+
+    /// Largest rule that is taken, in MiB [default: 64]
+    #[arg(long, value_name = "N")]
+    pub max_rule_mib: Option<usize>,
+
+    /// How often the rule's source is looked at, or `off`; what is new there takes the rule's place,
+    /// once it is verified [default: 10s with --follow and standard input; 1m in Lambda]
+    #[arg(long, value_name = "DURATION|off")]
+    pub rule_poll: Option<PollOption>,
+
+    /// Rule to run beside the one that serves, on the same records: what it says is compared, and
+    /// answered to nobody
+    #[arg(long, value_name = "SOURCE")]
+    pub shadow: Option<RuleSource>,
+
+    /// Records that a new rule is compared on, in shadow, before it takes over [default: 0, which is
+    /// at once; and never for the rule of --shadow]
+    #[arg(long, value_name = "N")]
+    pub promote_after: Option<u64>,
+
+    /// Share of these records, from 0 to 1, on which it may differ; if it differs on more, it is
+    /// refused [default: 0]
+    #[arg(long, value_name = "SHARE", value_parser = finite)]
+    pub max_difference: Option<f64>,
+
+    /// Time for which a rule that took over is watched, with the one before it ready to take its place
+    /// again; 0s does without [default: 5m]
+    #[arg(long, value_name = "DURATION")]
+    pub rollback_window: Option<Span>,
+
+    /// Batches on which it may trap or exceed a limit in that time, where the one before it does not
+    /// [default: 0]
+    #[arg(long, value_name = "N")]
+    pub rollback_faults: Option<u64>,
+
+    /// Share of the records, from 0 to 1, that it may fail in that time, where the one before it does
+    /// not [default: 0.01]
+    #[arg(long, value_name = "SHARE", value_parser = finite)]
+    pub rollback_failures: Option<f64>,
 
     /// Settings of the rule, as a JSON document or a file that holds one
     #[arg(long, value_name = "FILE|JSON")]
@@ -196,10 +246,20 @@ impl Options {
             field: self.field.or(below.field),
             annotate: self.annotate.or(below.annotate),
             rule: self.rule.or(below.rule),
-            rule_digest: self.rule_digest.or(below.rule_digest),
             rule_timeout: self.rule_timeout.or(below.rule_timeout),
             grant: self.grant.or(below.grant),
             cache: self.cache.or(below.cache),
+            signers: self.signers.or(below.signers),
+            rule_digest: self.rule_digest.or(below.rule_digest),
+            demand_golden: self.demand_golden.or(below.demand_golden),
+            max_rule_mib: self.max_rule_mib.or(below.max_rule_mib),
+            rule_poll: self.rule_poll.or(below.rule_poll),
+            shadow: self.shadow.or(below.shadow),
+            promote_after: self.promote_after.or(below.promote_after),
+            max_difference: self.max_difference.or(below.max_difference),
+            rollback_window: self.rollback_window.or(below.rollback_window),
+            rollback_faults: self.rollback_faults.or(below.rollback_faults),
+            rollback_failures: self.rollback_failures.or(below.rollback_failures),
             settings: self.settings.or(below.settings),
             topic: self.topic.or(below.topic),
             subject: self.subject.or(below.subject),

@@ -83,7 +83,7 @@ mod tests {
             reason: "not JSON".to_owned(),
             rule: "threshold".to_owned(),
             rule_version: "0.1.0".to_owned(),
-            rule_digest: Digest::of(b"rule"),
+            rule_digest: Digest::of(b""),
             data: "e30=".to_owned(),
             encoding: "base64",
         }

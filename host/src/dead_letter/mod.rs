@@ -31,7 +31,7 @@ pub struct DeadLetter {
     pub rule: String,
     /// The version of that rule.
     pub rule_version: String,
-    /// The digest of that rule's component.
+    /// The digest of that rule.
     pub rule_digest: Digest,
     /// The record's data: as it came, if that is text; or else in base64.
     pub data: String,

@@ -65,21 +65,22 @@ fn compare(last_good: &Filter, sample: &Sample) -> Troubles {
     let (before, _) = sample.again(last_good);
     let fault = wrong(&sample.classified).filter(|_| wrong(&before).is_none());
     let outcome = &sample.classified.outcome;
-    let failures = failed_only_by(outcome, &before.outcome);
-    let reason = || outcome.failed.first().map(|failure| failure.reason.clone());
+    let failed = failed_only_by(outcome, &before.outcome);
+    let reason = |index| outcome.failed.iter().find(|failure| failure.index == index);
+    let first = failed.first().and_then(|index| reason(*index));
     Troubles {
         faults: fault.is_some().into(),
-        failures,
-        first: fault.or_else(|| reason().filter(|_| failures > 0)),
+        failures: failed.len() as u64,
+        first: fault.or_else(|| first.map(|failure| failure.reason.clone())),
         ..Troubles::default()
     }
 }
 
-/// How many records fail that do not in another outcome.
-fn failed_only_by(outcome: &Outcome, other: &Outcome) -> u64 {
+/// The records that fail, and do not in another outcome.
+fn failed_only_by(outcome: &Outcome, other: &Outcome) -> Vec<usize> {
     let fails = |judgement| matches!(judgement, Judgement::Fail(_));
-    let both = Judgement::all(outcome).zip(Judgement::all(other));
-    both.filter(|&(one, other)| fails(one) && !fails(other)).count() as u64
+    let both = Judgement::all(outcome).zip(Judgement::all(other)).enumerate();
+    both.filter(|&(_, (one, other))| fails(one) && !fails(other)).map(|(index, _)| index).collect()
 }
 
 impl Troubles {

@@ -2,7 +2,6 @@ use std::fmt;
 
 use crate::code::CodeCache;
 use crate::engine::Engine;
-use crate::filter::Filter;
 use crate::source::{FetchError, Fetched, Fetcher};
 use crate::verify::{Policy, Refusal, Verified};
 
@@ -65,7 +64,7 @@ impl Supply {
     /// # Errors
     ///
     /// If it cannot be fetched, or is refused.
-    pub async fn next(&mut self) -> Result<Option<Filter>, SupplyError> {
+    pub async fn next(&mut self) -> Result<Option<Verified>, SupplyError> {
         let Some(fetched) = self.fetcher.fetch().await? else { return Ok(None) };
         let Fetched { name, component, signature, .. } = fetched;
         let (policy, opening) = (self.policy.clone(), self.opening.clone());
@@ -79,22 +78,22 @@ impl Supply {
                 return Err(SupplyError::Interrupted { name, reason: error.to_string() });
             }
         };
-        let Verified { filter, signer, golden_records } = match verified {
+        let verified = match verified {
             Ok(verified) => verified,
             Err(refusal) => return Err(SupplyError::Refused { name, refusal }),
         };
-        let rule = filter.rule();
+        let rule = verified.filter.rule();
         tracing::info!(
             rule = rule.description().name,
             version = rule.description().version,
             digest = %rule.digest(),
             source = name,
-            signer = signer.as_ref().map(tracing::field::display),
-            golden_records,
+            signer = verified.signer.as_ref().map(tracing::field::display),
+            golden_records = verified.golden_records,
             code = %rule.code(),
             "rule loaded"
         );
-        Ok(Some(filter))
+        Ok(Some(verified))
     }
 }
 

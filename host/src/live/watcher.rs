@@ -42,7 +42,8 @@ impl Watcher {
                 if self.failing.take().is_some() {
                     tracing::info!(source = %self.supply, "the rule can be fetched again");
                 }
-                if let Some(candidate) = next.map(Arc::new).or_else(|| self.waiting.take()) {
+                let next = next.map(|verified| Arc::new(verified.filter));
+                if let Some(candidate) = next.or_else(|| self.waiting.take()) {
                     self.offer(candidate).await;
                 }
             }

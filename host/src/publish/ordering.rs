@@ -155,7 +155,7 @@ mod tests {
             crossed: None,
             rule: String::new(),
             rule_version: String::new(),
-            rule_digest: Digest::of(b"rule"),
+            rule_digest: Digest::of(b""),
             group: None,
             deduplication_id: String::new(),
         }

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::{PublishError, Publisher};
 use crate::alert::Alert;
-use crate::digest::Digest;
 use crate::outcome::Bound;
 
 /// Writes alerts instead of sending them: a dry run.
@@ -92,19 +91,20 @@ fn write_line(alert: &Alert, to: &mut Vec<u8>) -> io::Result<()> {
         crossed: Option<Bound>,
         rule: &'a str,
         rule_version: &'a str,
-        rule_digest: Digest,
+        rule_digest: String,
         subject: &'a str,
         message: &'a str,
     }
+    let Alert { record_id, subject, message, score, crossed, rule, rule_version, .. } = alert;
     let line = Line {
-        record: &alert.record_id,
-        score: alert.score,
-        crossed: alert.crossed,
-        rule: &alert.rule,
-        rule_version: &alert.rule_version,
-        rule_digest: alert.rule_digest,
-        subject: &alert.subject,
-        message: &alert.message,
+        record: record_id,
+        score: *score,
+        crossed: *crossed,
+        rule,
+        rule_version,
+        rule_digest: alert.rule_digest.to_string(),
+        subject,
+        message,
     };
     serde_json::to_writer(&mut *to, &line)?;
     to.push(b'\n');
@@ -114,6 +114,7 @@ fn write_line(alert: &Alert, to: &mut Vec<u8>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
 
     fn alert() -> Alert {
         Alert {
@@ -124,7 +125,7 @@ mod tests {
             crossed: Some(Bound::Upper),
             rule: "threshold".to_owned(),
             rule_version: "0.1.0".to_owned(),
-            rule_digest: Digest::of(b"rule"),
+            rule_digest: Digest::of(b""),
             group: None,
             deduplication_id: "d".to_owned(),
         }

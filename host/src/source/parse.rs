@@ -63,6 +63,16 @@ impl RuleSource {
         }
     }
 
+    /// Whether it is part of the program.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.place, Place::Embedded(_))
+    }
+
+    /// Whether another rule can come to stand there.
+    pub fn may_change(&self) -> bool {
+        self.pin.is_none() && !self.is_embedded()
+    }
+
     /// What the component's digest must be.
     pub fn pin(&self) -> Option<Digest> {
         self.pin

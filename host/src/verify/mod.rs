@@ -41,7 +41,7 @@ use refusal::Refused;
 pub use golden::{Difference, GoldenError, GoldenRecords};
 pub use refusal::{Check, Refusal};
 pub use section::GOLDEN_SECTION;
-pub use signature::{NAMESPACE, SignError, sign};
+pub use signature::{InvalidKey, MAX_SIGNATURE_BYTES, NAMESPACE, SigningKey};
 pub use signers::{AllowedSigners, InvalidSigners, Signer};
 
 /// What an operator demands of a rule. The default demands no more than the host itself does.
@@ -93,6 +93,13 @@ impl Policy {
         Self { golden_records: true, ..self }
     }
 
+    /// What is left to demand of a rule that is part of the program, as the default rule is: whoever
+    /// trusts the program trusts it, so it needs no signature and no golden records.
+    #[must_use]
+    pub fn for_embedded_rule(self) -> Self {
+        Self { signers: None, golden_records: false, ..self }
+    }
+
     /// Whether a signature is demanded.
     pub fn demands_signature(&self) -> bool {
         self.signers.is_some()
@@ -138,9 +145,9 @@ impl Policy {
         digest: Digest,
         signature: Option<&[u8]>,
     ) -> Result<Option<Signer>, Refused> {
-        let (bytes, maximum) = (component.len(), self.max_bytes);
-        if bytes > maximum {
-            let reason = format!("{bytes} bytes and more, at most {maximum} are allowed");
+        let maximum = self.max_bytes;
+        if component.len() > maximum {
+            let reason = format!("it has more than {maximum} bytes, the most that is allowed");
             return Err(Refused::new(Check::Size, reason));
         }
         if let Some(pinned) = self.digest.filter(|pinned| *pinned != digest) {

@@ -69,13 +69,26 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// What rules and tools below say may have more than one line.
+    /// Some of the reason may be a rule's own words, which are not trusted: they are cut to one line,
+    /// without anything that a terminal would obey.
     pub(super) fn new(check: Check, reason: impl fmt::Display) -> Self {
         let reason = reason.to_string();
-        let words: Vec<&str> = reason.split_whitespace().collect();
-        Self { check, reason: words.join(" ") }
+        let words: Vec<&str> = reason.split_whitespace().take(MAX_REASON).collect();
+        let words = words.join(" ");
+        let mut shown: String = words
+            .chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .take(MAX_REASON)
+            .collect();
+        if words.chars().nth(MAX_REASON).is_some() {
+            shown.push('…');
+        }
+        Self { check, reason: shown }
     }
 }
+
+/// The most characters that a reason has.
+const MAX_REASON: usize = 500;
 
 impl From<LoadError> for Refused {
     fn from(error: LoadError) -> Self {
@@ -88,5 +101,20 @@ impl From<LoadError> for Refused {
             LoadError::Describe(_) | LoadError::Description(_) => Check::Description,
         };
         Self::new(check, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_line_that_a_terminal_shows_as_it_is() {
+        let refused = Refused::new(Check::Settings, "a\n  b\u{1b}[2J");
+        assert_eq!(refused.reason, "a b\u{fffd}[2J");
+        let long = Refused::new(Check::Settings, "ü".repeat(MAX_REASON + 1)).reason;
+        assert_eq!(long, "ü".repeat(MAX_REASON) + "…");
+        let whole = "ü".repeat(MAX_REASON);
+        assert_eq!(Refused::new(Check::Settings, &whole).reason, whole);
     }
 }

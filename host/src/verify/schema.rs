@@ -13,7 +13,7 @@ const MAX_BYTES: usize = 256 << 10;
 const MAX_COSTLY: usize = 32;
 
 /// What the schema is known by where it refers to itself. Nothing is fetched from there.
-const URL: &str = "weir:settings";
+const URL: &str = "https://weir.invalid/settings";
 
 /// Checks a settings document.
 ///
@@ -70,5 +70,71 @@ fn describe(error: &ValidationError<'_, '_>) -> String {
             root if root.is_empty() => format!("settings do not fit the schema: {}", error.kind),
             path => format!("setting {path} does not fit the schema: {}", error.kind),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(schema: &str, settings: &str) -> String {
+        check(schema, settings).expect_err("it does not fit")
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_with_its_place() {
+        let schema =
+            r#"{"properties": {"above": {"type": "number"}}, "additionalProperties": false}"#;
+        assert_eq!(check(schema, r#"{"above": 39}"#), Ok(()));
+        let error = refused(schema, r#"{"above": "39"}"#);
+        assert!(error.starts_with("setting /above does not fit the schema: "), "{error}");
+        let error = refused(schema, r#"{"abov": 39}"#);
+        assert!(error.contains("'abov'"), "{error}");
+    }
+
+    #[test]
+    fn a_schema_is_of_the_draft_that_the_contract_names() {
+        // Before that draft, an array of schemas stood in `items`.
+        let schema = r#"{"properties": {"pair": {"prefixItems": [{"type": "string"}]}}}"#;
+        assert_eq!(check(schema, r#"{"pair": ["a"]}"#), Ok(()));
+        assert!(refused(schema, r#"{"pair": [1]}"#).contains("/pair/0"));
+    }
+
+    #[test]
+    fn a_schema_that_is_none_is_refused() {
+        for schema in [r#"{"type": "numbre"}"#, r##"{"$ref": "#/$defs/missing"}"##, "3"] {
+            assert!(refused(schema, "{}").starts_with("the rule's schema: "), "{schema}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_fetched_for_a_schema() {
+        for url in ["file:///etc/hostname", "https://example.org/schema.json"] {
+            let error = refused(&format!(r#"{{"$ref": "{url}"}}"#), "{}");
+            assert!(error.starts_with("the rule's schema: "), "{error}");
+        }
+    }
+
+    /// Each level refers to the next twice, 2^32 times in all; or forever.
+    #[test]
+    fn a_schema_cannot_make_its_host_work_without_end() {
+        let levels: Vec<String> = (0..32)
+            .map(|n| format!(r##""{n}": {{"allOf": [{{"$ref": "#/$defs/{m}"}}, {{"$ref": "#/$defs/{m}"}}]}}"##, m = n + 1))
+            .collect();
+        let schema =
+            format!(r##"{{"$ref": "#/$defs/0", "$defs": {{{}, "32": {{}}}}}}"##, levels.join(","));
+        assert!(refused(&schema, "{}").contains("references"));
+        assert!(refused(r##"{"$ref": "#"}"##, "{}").contains("cycle"));
+        let patterns = vec![r#"{"pattern": "a"}"#; 33].join(",");
+        assert!(refused(&format!(r#"{{"allOf": [{patterns}]}}"#), "{}").contains("patterns"));
+        let long = format!(r#"{{"title": "{}"}}"#, "x".repeat(MAX_BYTES));
+        assert!(refused(&long, "{}").contains("bytes"));
+    }
+
+    #[test]
+    fn a_pattern_is_matched_in_linear_time() {
+        let schema = r#"{"properties": {"a": {"pattern": "^(a|a)*$"}}}"#;
+        let settings = format!(r#"{{"a": "{}!"}}"#, "a".repeat(10_000));
+        assert!(refused(schema, &settings).contains("/a"));
     }
 }

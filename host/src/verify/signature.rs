@@ -12,7 +12,7 @@ use super::signers::{AllowedSigners, NotAllowed, Signer};
 pub const NAMESPACE: &str = "weir";
 
 /// The longest signature that is looked at, in bytes: those of all keys are far shorter.
-const MAX_BYTES: usize = 16 << 10;
+pub const MAX_SIGNATURE_BYTES: usize = 16 << 10;
 
 /// Checks a component's signature. Answers with who made it.
 pub(super) fn verify(
@@ -30,7 +30,7 @@ fn verify_at(
     now: SystemTime,
 ) -> Result<Signer, SignatureError> {
     let armored = signature.ok_or(SignatureError::Unsigned)?;
-    if armored.len() > MAX_BYTES {
+    if armored.len() > MAX_SIGNATURE_BYTES {
         return Err(SignatureError::Damaged("it is too long".to_owned()));
     }
     let signature =
@@ -62,24 +62,45 @@ pub(super) enum SignatureError {
     OtherBytes,
 }
 
-/// Signs a component with a private key as `ssh-keygen` keeps it. Answers with the content of a file
-/// `RULE.wasm.sig`, which `ssh-keygen -Y verify` takes as well.
-///
-/// # Errors
-///
-/// If the key is encrypted, of a kind that cannot be used here, or no key.
-pub fn sign(component: &[u8], private_key: &[u8]) -> Result<String, SignError> {
-    let unreadable = |error: ssh_key::Error| SignError::NotAKey(error.to_string());
-    let key = PrivateKey::from_openssh(private_key).map_err(unreadable)?;
-    if key.is_encrypted() {
-        return Err(SignError::Encrypted);
+/// A private key that signs rules.
+#[derive(Debug)]
+pub struct SigningKey(PrivateKey);
+
+impl SigningKey {
+    /// Reads a private key, as `ssh-keygen` keeps it.
+    ///
+    /// # Errors
+    ///
+    /// If it is encrypted, of a kind that cannot be used here, or no key.
+    pub fn parse(text: &[u8]) -> Result<Self, InvalidKey> {
+        let key = PrivateKey::from_openssh(text)
+            .map_err(|error| InvalidKey::NotAKey(error.to_string()))?;
+        if key.is_encrypted() {
+            return Err(InvalidKey::Encrypted);
+        }
+        if !is_supported(&key.algorithm()) || is_held_by_hardware(&key.algorithm()) {
+            return Err(InvalidKey::Unsupported(key.algorithm().to_string()));
+        }
+        Ok(Self(key))
     }
-    if !is_supported(&key.algorithm()) || is_held_by_hardware(&key.algorithm()) {
-        return Err(SignError::Unsupported(key.algorithm().to_string()));
+
+    /// Signs a component. Answers with the content of a file `RULE.wasm.sig`, which `ssh-keygen -Y
+    /// verify` takes as well. The same key and component give the same signature.
+    ///
+    /// # Errors
+    ///
+    /// If the key is damaged, so that no signature can be made with it.
+    pub fn sign(&self, component: &[u8]) -> Result<String, InvalidKey> {
+        self.0
+            .sign(NAMESPACE, HashAlg::Sha512, component)
+            .and_then(|signature| signature.to_pem(LineEnding::LF))
+            .map_err(|error| InvalidKey::NotAKey(error.to_string()))
     }
-    key.sign(NAMESPACE, HashAlg::Sha512, component)
-        .and_then(|signature| signature.to_pem(LineEnding::LF))
-        .map_err(unreadable)
+
+    /// The fingerprint of its public key, as `ssh-keygen -l` shows it: `SHA256:…`.
+    pub fn fingerprint(&self) -> String {
+        self.0.fingerprint(HashAlg::Sha256).to_string()
+    }
 }
 
 /// Whether signatures of such keys can be checked.
@@ -98,9 +119,9 @@ fn is_held_by_hardware(algorithm: &Algorithm) -> bool {
     matches!(algorithm, Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256)
 }
 
-/// Why a component could not be signed.
+/// Why a key cannot sign.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SignError {
+pub enum InvalidKey {
     /// The key needs its passphrase.
     #[error(
         "the key is encrypted; ssh-keygen asks for its passphrase, or an agent that holds it: \
@@ -116,4 +137,148 @@ pub enum SignError {
     /// It is no private key.
     #[error("not a private key of OpenSSH's: {0}")]
     NotAKey(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ssh_key::private::Ed25519Keypair;
+
+    use super::*;
+
+    const RULE: &[u8] = b"a rule";
+
+    fn key(seed: u8) -> PrivateKey {
+        PrivateKey::from(Ed25519Keypair::from_seed(&[seed; 32]))
+    }
+
+    fn signature(seed: u8, namespace: &str) -> String {
+        let signed = key(seed).sign(namespace, HashAlg::Sha256, RULE).expect("a signature");
+        signed.to_pem(LineEnding::LF).expect("text")
+    }
+
+    /// A file that allows the key of seed 1, with options.
+    fn signers(options: &str) -> AllowedSigners {
+        let public = key(1).public_key().to_openssh().expect("text");
+        AllowedSigners::parse(&format!("ada@example.org {options} {public}")).expect("signers")
+    }
+
+    /// At the beginning of 2026.
+    fn verify_rule(
+        component: &[u8],
+        signature: Option<&str>,
+        signers: &AllowedSigners,
+    ) -> Result<Signer, SignatureError> {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+        verify_at(component, signature.map(str::as_bytes), signers, now)
+    }
+
+    fn refused(component: &[u8], signature: Option<&str>, options: &str) -> String {
+        let refused = verify_rule(component, signature, &signers(options));
+        refused.expect_err("a signature that does not count").to_string()
+    }
+
+    #[test]
+    fn a_signature_of_an_allowed_key_counts_and_names_the_signer() {
+        let signer = verify_rule(RULE, Some(&signature(1, NAMESPACE)), &signers(""));
+        let fingerprint = key(1).fingerprint(HashAlg::Sha256).to_string();
+        let expected = Signer { principals: "ada@example.org".to_owned(), fingerprint };
+        assert_eq!(signer, Ok(expected));
+    }
+
+    #[test]
+    fn what_is_not_signed_is_refused_where_signers_are() {
+        assert!(refused(RULE, None, "").contains("weir sign"));
+    }
+
+    #[test]
+    fn a_signature_of_another_key_is_refused_by_its_fingerprint() {
+        let error = refused(RULE, Some(&signature(2, NAMESPACE)), "");
+        let fingerprint = key(2).fingerprint(HashAlg::Sha256).to_string();
+        assert!(error.contains(&fingerprint) && error.contains("not among the signers"), "{error}");
+    }
+
+    #[test]
+    fn a_signature_over_other_bytes_is_refused() {
+        let signature = signature(1, NAMESPACE);
+        for other in [&b"another rule"[..], &RULE[..RULE.len() - 1], b""] {
+            let error = verify_rule(other, Some(&signature), &signers(""));
+            assert_eq!(error, Err(SignatureError::OtherBytes));
+        }
+    }
+
+    /// One that claims the allowed key, and was made by another.
+    #[test]
+    fn a_signature_under_the_name_of_another_key_is_refused() {
+        let made = key(2).sign(NAMESPACE, HashAlg::Sha256, RULE).expect("a signature");
+        let public = key(1).public_key().key_data().clone();
+        let forged =
+            SshSig::new(public, NAMESPACE, HashAlg::Sha256, made.signature().clone()).expect("one");
+        let forged = forged.to_pem(LineEnding::LF).expect("text");
+        let error = verify_rule(RULE, Some(&forged), &signers(""));
+        assert_eq!(error, Err(SignatureError::OtherBytes));
+    }
+
+    #[test]
+    fn a_signature_for_something_else_is_refused() {
+        let error = refused(RULE, Some(&signature(1, "git")), "");
+        assert!(error.contains("\"git\"") && error.contains("-n weir"), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_signature_is_refused_wherever_it_is_cut() {
+        let whole = signature(1, NAMESPACE);
+        for length in 0..whole.trim_end().len() {
+            let error = verify_rule(RULE, Some(&whole[..length]), &signers(""));
+            assert!(matches!(error, Err(SignatureError::Damaged(_))), "{length}: {error:?}");
+        }
+        let long = whole + &"x".repeat(MAX_SIGNATURE_BYTES);
+        assert!(refused(RULE, Some(&long), "").contains("too long"));
+    }
+
+    #[test]
+    fn a_key_counts_while_it_is_valid() {
+        let signature = signature(1, NAMESPACE);
+        let check = |options| verify_rule(RULE, Some(&signature), &signers(options));
+        for options in [
+            "valid-after=\"20260101Z\"",
+            "valid-before=\"20260101000000Z\"",
+            "valid-after=\"20251231Z\",valid-before=\"202601010001Z\"",
+        ] {
+            assert!(check(options).is_ok(), "{options}");
+        }
+        let expired = refused(RULE, Some(&signature), "valid-before=\"20251231235959Z\"");
+        assert!(expired.contains("ada@example.org"), "{expired}");
+        assert!(expired.ends_with("may not sign after 20251231235959Z"), "{expired}");
+        let early = refused(RULE, Some(&signature), "valid-after=\"20260101000001Z\"");
+        assert!(early.ends_with("may not sign before 20260101000001Z"), "{early}");
+    }
+
+    #[test]
+    fn a_key_counts_for_the_namespaces_of_its_line() {
+        let signature = signature(1, NAMESPACE);
+        let check = |options| verify_rule(RULE, Some(&signature), &signers(options));
+        assert!(check("namespaces=\"git,weir\"").is_ok());
+        let error = refused(RULE, Some(&signature), "namespaces=\"git,file\"");
+        assert!(error.contains("only for git, file"), "{error}");
+    }
+
+    #[test]
+    fn a_key_signs() {
+        let text = key(1).to_openssh(LineEnding::LF).expect("text");
+        let signing = SigningKey::parse(text.as_bytes()).expect("a key");
+        let signature = signing.sign(RULE).expect("a signature");
+        let signer = verify_rule(RULE, Some(&signature), &signers("")).expect("its own signature");
+        assert_eq!(signer.fingerprint, signing.fingerprint());
+    }
+
+    #[test]
+    fn what_is_no_private_key_is_refused() {
+        let public = key(1).public_key().to_openssh().expect("text");
+        for text in ["", "-----BEGIN OPENSSH PRIVATE KEY-----", &public] {
+            let error = SigningKey::parse(text.as_bytes()).expect_err("no private key");
+            assert!(matches!(error, InvalidKey::NotAKey(_)), "{text}: {error}");
+        }
+    }
 }

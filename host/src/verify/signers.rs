@@ -128,6 +128,9 @@ impl Allowed {
         if let Some(sign) = principals.chars().find(|c| matches!(c, '!' | '"')) {
             return Err(format!("principals with {sign} are not understood: {principals}"));
         }
+        if rest.is_empty() {
+            return Err("expected a public key after the name".to_owned());
+        }
         // What is no kind of key is a list of options.
         let (first, after) = split(rest);
         let (only, key) = match is_kind_of_key(first) {
@@ -227,4 +230,64 @@ pub struct InvalidSigners {
     /// The number of the line, counted from 1.
     pub line: usize,
     what: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
+
+    fn refused(text: &str) -> String {
+        AllowedSigners::parse(text).expect_err("not understood").to_string()
+    }
+
+    #[test]
+    fn comments_and_empty_lines_are_passed_over() {
+        let text = format!("# who may sign\n\n  ada@example.org {KEY} Ada's key\nbob,eve {KEY}\n");
+        assert_eq!(AllowedSigners::parse(&text).map(|signers| signers.0.len()), Ok(2));
+    }
+
+    #[test]
+    fn a_file_without_a_signer_is_refused() {
+        assert!(refused("").contains("no signer"));
+        assert!(refused("# nobody\n").contains("no signer"));
+    }
+
+    /// What would be passed over could have been meant to keep someone out.
+    #[test]
+    fn what_is_not_understood_is_refused_with_its_line() {
+        for (line, says) in [
+            (format!("ada cert-authority {KEY}"), "certificates"),
+            (format!("ada namespaces=\"w*\" {KEY}"), "full names"),
+            (format!("ada namespaces=\"\" {KEY}"), "full names"),
+            (format!("ada namespaces=weir {KEY}"), "full names"),
+            (format!("ada verify-required {KEY}"), "verify-required"),
+            (format!("ada valid-before=\"20260101\" {KEY}"), "UTC"),
+            (format!("ada valid-before=\"20261301Z\" {KEY}"), "UTC"),
+            (format!("ada valid-before=\"2026010124Z\" {KEY}"), "UTC"),
+            (format!("ada valid-before=\"+2260101Z\" {KEY}"), "UTC"),
+            (format!("ada valid-before=20260101Z {KEY}"), "not understood"),
+            (format!("ada valid-before=\"20260101Z {KEY}"), "not understood"),
+            (format!("!ada {KEY}"), "principals"),
+            (format!("\"ada\" {KEY}"), "principals"),
+            (KEY.to_owned(), "not understood"),
+            ("ada".to_owned(), "public key"),
+            (format!("ada {}", &KEY[..60]), "public key"),
+            (format!("ada {}", KEY.replace("ssh-ed25519", "ssh-rsa")), "public key"),
+        ] {
+            let error = refused(&format!("# first\n{line}\n"));
+            assert!(error.starts_with("line 2: "), "{line}: {error}");
+            assert!(error.contains(says), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn keys_that_cannot_be_checked_are_refused() {
+        // RFC 4253 §6.6: a string, an exponent of 3, a modulus.
+        let rsa = "ssh-rsa AAAAB3NzaC1yc2EAAAABAwAAAAIA/w==";
+        let error = refused(&format!("ada {rsa}"));
+        assert!(error.contains("ssh-rsa") && error.contains("ed25519"), "{error}");
+    }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Guest {
     pub(crate) keeps_state: bool,
     pub(crate) rewrites: bool,
     pub(crate) name: &'static str,
+    /// The JSON Schema of its settings.
+    pub(crate) schema: &'static str,
 }
 
 impl Default for Guest {
@@ -43,6 +45,7 @@ impl Default for Guest {
             keeps_state: false,
             rewrites: false,
             name: "guest",
+            schema: "{}",
         }
     }
 }
@@ -195,7 +198,7 @@ impl Guest {
     }
 
     fn description(&self) -> String {
-        let texts = [self.name, "1.0.0", "{}"];
+        let texts = [self.name, "1.0.0", self.schema];
         let mut at = TEXTS;
         let mut description = Vec::new();
         for text in texts {

@@ -49,9 +49,23 @@ fn a_component_that_imports_is_refused_by_what_it_imports() {
 #[test]
 fn a_component_that_exports_something_else_is_refused_by_what_it_exports() {
     assert_eq!(refused(&wat("(component)")), LoadError::Exports(vec![]));
-    let other = wat(r#"(component (instance $i) (export "weir:filter/rule@9.0.0" (instance $i)))"#);
+    let other = wat(r#"(component (instance $i) (export "acme:filter/rule@0.2.0" (instance $i)))"#);
     let error = refused(&other).to_string();
-    assert!(error.contains("exports weir:filter/rule@9.0.0"), "{error}");
+    assert!(error.contains("exports acme:filter/rule@0.2.0"), "{error}");
+}
+
+#[test]
+fn a_rule_of_another_version_of_the_contract_is_told_which_it_speaks() {
+    let speaks = |version: &str| {
+        let interface = format!(r#"(export "weir:filter/rule@{version}" (instance $i))"#);
+        refused(&wat(&format!("(component (instance $i) {interface})"))).to_string()
+    };
+    let spoken = weir::INTERFACE.rsplit('@').next().expect("a version");
+    for (version, advice) in [("0.1.0", "this weir's SDK"), ("9.0.0", "a newer weir")] {
+        let error = speaks(version);
+        let says = format!("it speaks version {version} of the rule contract, this host {spoken}");
+        assert!(error.contains(&says) && error.contains(advice), "{error}");
+    }
 }
 
 #[test]

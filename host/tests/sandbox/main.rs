@@ -4,6 +4,10 @@ mod guest;
 
 mod loading;
 
+mod verify;
+
+mod determinism;
+
 #[cfg(unix)]
 mod code;
 

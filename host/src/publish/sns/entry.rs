@@ -139,7 +139,7 @@ mod tests {
             crossed: None,
             rule: "threshold".to_owned(),
             rule_version: "0.1.0".to_owned(),
-            rule_digest: Digest::of(b"rule"),
+            rule_digest: Digest::of(b""),
             group: None,
             deduplication_id: "d".to_owned(),
         }

@@ -1,0 +1,71 @@
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::exit::Failure;
+use super::setup::{fetch, runtime};
+use crate::engine::Engine;
+use crate::limits::Limits;
+use crate::rule::Rule;
+use crate::source::{FetchLimits, Fetched, RuleSource, SIGNATURE_SUFFIX};
+use crate::verify::SigningKey;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The signature is one of OpenSSH's. These make the same, with the key in an agent,
+on a hardware token or behind a passphrase:
+  ssh-keygen -Y sign -n weir -f KEY RULE.wasm
+
+Exit codes:
+  0  the signature is written
+  1  it is not: why, is said on standard error
+  2  called wrongly, or no file to read
+
+Examples:
+  weir sign --key ~/.ssh/id_ed25519 fever.wasm
+  weir verify --signers allowed_signers fever.wasm")]
+pub(super) struct SignArgs {
+    /// Rule to sign, a WebAssembly component
+    #[arg(value_name = "RULE.wasm")]
+    rule: PathBuf,
+
+    /// Private key, as ssh-keygen makes it: ed25519 or ecdsa, without a passphrase
+    #[arg(long, short, value_name = "FILE")]
+    key: PathBuf,
+
+    /// File to write [default: RULE.wasm.sig, where it is looked for]
+    #[arg(long, short, value_name = "FILE.sig")]
+    output: Option<PathBuf>,
+}
+
+/// What is signed is a rule: it is loaded before.
+pub(super) fn main(args: SignArgs) -> Result<ExitCode, Failure> {
+    let source = RuleSource::local(&args.rule);
+    let fetched = runtime()?.block_on(fetch(source, FetchLimits::default()))?;
+    let Fetched { name, component, .. } = fetched;
+    let in_key = || format!("key {}", args.key.display());
+    let key = fs::read(&args.key).with_context(in_key).map_err(Failure::Usage)?;
+    let key = SigningKey::parse(&key).with_context(in_key).map_err(Failure::Usage)?;
+
+    let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
+    let rule = Rule::load(&engine, &component)
+        .with_context(|| format!("{name} was refused"))
+        .map_err(Failure::Runtime)?;
+    let signature = key.sign(&component).with_context(in_key).map_err(Failure::Runtime)?;
+    let output = args.output.unwrap_or_else(|| {
+        let mut path = args.rule.into_os_string();
+        path.push(SIGNATURE_SUFFIX);
+        path.into()
+    });
+    fs::write(&output, signature)
+        .with_context(|| output.display().to_string())
+        .map_err(Failure::Runtime)?;
+    let (description, digest) = (rule.description(), rule.digest());
+    println!("{}: {} {}", output.display(), description.name, description.version);
+    println!("digest  {digest}");
+    println!("key     {}", key.fingerprint());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,91 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use clap::Args;
+
+use super::counted::counted;
+use super::exit::Failure;
+use super::setup::{engine, runtime, supply};
+use crate::config::{Config, Options, SettingsSource};
+use crate::digest::Digest;
+use crate::live::SupplyError;
+use crate::rule::INTERFACE;
+use crate::source::RuleSource;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The options are those of `weir run`, and stand for the same in the environment and
+in the file: what passes here would run there.
+
+Exit codes:
+  0  it passes all checks
+  1  it is refused: the check and the reason are said on standard error
+  2  called wrongly, or no file to read
+
+Examples:
+  weir verify fever.wasm
+  weir verify fever.wasm --signers allowed_signers --settings '{\"above\": 39}'
+  weir verify fever.wasm --config weir.toml")]
+pub(super) struct VerifyArgs {
+    /// Rule to check, a WebAssembly component, from wherever `weir run --rule` takes one; the signature
+    /// of a file is RULE.wasm.sig
+    #[arg(value_name = "SOURCE")]
+    rule: RuleSource,
+
+    /// TOML file to read options from; flags and environment win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Those who may sign rules, a file as ssh-keygen has it (allowed_signers)
+    #[arg(long, value_name = "FILE")]
+    signers: Option<PathBuf>,
+
+    /// Digest that the rule must have, such as sha256:9f86d0…
+    #[arg(long, value_name = "DIGEST")]
+    rule_digest: Option<Digest>,
+
+    /// Refuse a rule that comes without golden records
+    #[arg(long)]
+    demand_golden: bool,
+
+    /// Settings of the rule, as a JSON document or a file that holds one
+    #[arg(long, value_name = "FILE|JSON")]
+    settings: Option<SettingsSource>,
+}
+
+pub(super) fn main(args: VerifyArgs) -> Result<ExitCode, Failure> {
+    let options = Options {
+        rule: Some(args.rule.clone()),
+        signers: args.signers,
+        rule_digest: args.rule_digest,
+        demand_golden: args.demand_golden.then_some(true),
+        settings: args.settings,
+        ..Options::default()
+    };
+    let environment = |name: &str| std::env::var(name).ok();
+    let config =
+        Config::load(options, args.config.as_deref(), environment).map_err(Failure::Usage)?;
+    let engine = engine(&config)?;
+    let source = config.rule.clone().unwrap_or(args.rule);
+    let mut supply = supply(&config, source, &config.code, &engine);
+    let verified = match runtime()?.block_on(supply.next()) {
+        Err(error @ SupplyError::Refused { .. }) => return Err(Failure::runtime(error)),
+        Err(SupplyError::Fetch(error)) => return Err(Failure::fetching(error)),
+        Err(error) => return Err(Failure::runtime(error)),
+        Ok(None) => return Err(Failure::Runtime(anyhow!("rule {supply}: nothing was fetched"))),
+        Ok(Some(verified)) => verified,
+    };
+
+    let rule = verified.filter.rule();
+    let description = rule.description();
+    let signer = verified.signer.map_or("none demanded".to_owned(), |signer| signer.to_string());
+    println!("rule       {} {}", description.name, description.version);
+    println!("digest     {}", rule.digest());
+    println!("signature  {signer}");
+    println!("imports    none");
+    println!("contract   {INTERFACE}");
+    println!("settings   fit");
+    println!("golden     {}, as expected", counted(verified.golden_records, "record"));
+    Ok(ExitCode::SUCCESS)
+}

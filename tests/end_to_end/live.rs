@@ -1,0 +1,215 @@
+//! Rules that are changed while the host runs.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+use weir_tests::weir::{self, weir};
+use weir_tests::{Process, rule};
+
+use crate::root;
+
+/// A rule that says the same of every record, unless it is marked. It takes no settings but those of
+/// its version.
+fn rule_that(name: &str, says: &str, of_marked: &str, setting: &str) -> PathBuf {
+    let source = r#"
+use weir_guest::{Flag, Record, Rule, Settings, SettingsError, Verdict};
+
+struct Test;
+
+impl Rule for Test {
+    const NAME: &str = "NAME";
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    const SETTINGS_SCHEMA: &str = "{}";
+
+    fn open(mut settings: Settings) -> Result<Self, SettingsError> {
+        settings.number("SETTING")?;
+        settings.finish()?;
+        Ok(Self)
+    }
+
+    fn classify(&mut self, record: &Record<'_>) -> Verdict {
+        let _flag = Verdict::Flag(Flag::default());
+        match record.payload().contains(&b'!') {
+            true => MARKED,
+            false => SAYS,
+        }
+    }
+}
+
+weir_guest::export!(Test);
+"#;
+    let source = source.replace("NAME", name).replace("SETTING", setting);
+    rule::build(name, &source.replace("MARKED", of_marked).replace("SAYS", says))
+}
+
+fn built(rule: &'static OnceLock<PathBuf>, build: impl FnOnce() -> PathBuf) -> &'static Path {
+    rule.get_or_init(build)
+}
+
+/// Passes everything.
+fn passing() -> &'static Path {
+    static RULE: OnceLock<PathBuf> = OnceLock::new();
+    built(&RULE, || rule_that("live-passing", "Verdict::Pass", "Verdict::Pass", "above"))
+}
+
+/// Drops everything.
+fn dropping() -> &'static Path {
+    static RULE: OnceLock<PathBuf> = OnceLock::new();
+    built(&RULE, || rule_that("live-dropping", "Verdict::Drop", "Verdict::Drop", "above"))
+}
+
+/// Passes everything, and traps on what is marked.
+fn trapping() -> &'static Path {
+    static RULE: OnceLock<PathBuf> = OnceLock::new();
+    built(&RULE, || rule_that("live-trapping", "Verdict::Pass", "panic!()", "above"))
+}
+
+/// Takes other settings.
+fn unsettled() -> &'static Path {
+    static RULE: OnceLock<PathBuf> = OnceLock::new();
+    built(&RULE, || rule_that("live-unsettled", "Verdict::Drop", "Verdict::Drop", "below"))
+}
+
+/// A host that follows a file of records, with a rule whose file can be replaced.
+struct Host {
+    folder: TempDir,
+    process: Process,
+    records: usize,
+}
+
+impl Host {
+    fn start(rule: &Path, arguments: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        fs::copy(rule, folder.path().join("rule.wasm")).expect("the rule");
+        File::create(folder.path().join("records.ndjson")).expect("a file");
+        let mut command = weir(["run", "--follow", "records.ndjson", "--contract", "ndjson"]);
+        command.args(["--rule", "rule.wasm", "--rule-poll", "50ms", "--settings", "{\"above\":1}"]);
+        command.args(["--alerts", "/dev/null"]).args(arguments).current_dir(folder.path());
+        let process = Process::start(&mut command);
+        Self { folder, process, records: 0 }
+    }
+
+    /// Puts other bytes in the place of the rule, as one does who does not want half a file read.
+    fn replace(&self, component: &[u8]) {
+        let new = self.folder.path().join("rule.new");
+        fs::write(&new, component).expect("a file");
+        fs::rename(new, self.folder.path().join("rule.wasm")).expect("the rule's file");
+    }
+
+    fn replace_by(&self, rule: &Path) {
+        self.replace(&fs::read(rule).expect("a rule"));
+    }
+
+    /// Appends a record, and answers with what is said of it.
+    fn say(&mut self, record: &str) -> String {
+        let records = self.folder.path().join("records.ndjson");
+        let file = File::options().append(true).open(records);
+        file.and_then(|mut file| writeln!(file, "\"{record}\"")).expect("a record");
+        self.records += 1;
+        let answer = format!("{{\"record\":\"records.ndjson:{}\",", self.records);
+        self.until(&answer)
+    }
+
+    /// Waits for a line that holds this, and answers with it.
+    fn until(&mut self, part: &str) -> String {
+        let line = |output: &str| {
+            let whole = output.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            whole.into_iter().find(|line| line.contains(part)).map(str::to_owned)
+        };
+        self.process
+            .until_output(line)
+            .unwrap_or_else(|| panic!("it ended without {part:?}:\n{}", self.process.output()))
+    }
+
+    /// How many lines hold this.
+    fn lines(&self, part: &str) -> usize {
+        self.process.output().lines().filter(|line| line.contains(part)).count()
+    }
+
+    /// Ends it, and checks that each record was answered once.
+    fn end(mut self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        self.until(" records: ");
+        assert_eq!(self.lines("{\"record\":"), self.records, "{}", self.process.output());
+    }
+}
+
+#[test]
+fn what_is_new_at_the_source_takes_over_and_what_is_bad_does_not() {
+    let mut host = Host::start(passing(), &[]);
+    assert!(host.say("a").contains("\"pass\""));
+    host.replace_by(dropping());
+    host.until("rule switched");
+    assert!(host.say("b").contains("\"drop\""));
+
+    let whole = fs::read(passing()).expect("a rule");
+    host.replace(&whole[..whole.len() / 2]);
+    let line = host.until("refused, component");
+    assert!(line.contains("the rule that serves goes on"), "{line}");
+    assert!(host.say("c").contains("\"drop\""));
+
+    host.replace_by(unsettled());
+    let line = host.until("refused, settings");
+    assert!(line.contains("above"), "{line}");
+    assert!(host.say("d").contains("\"drop\""));
+
+    fs::remove_file(host.folder.path().join("rule.wasm")).expect("the rule's file");
+    host.until("not found");
+    assert!(host.say("e").contains("\"drop\""));
+    host.replace_by(dropping());
+    host.until("rule can be fetched again");
+    assert_eq!(host.lines("not found"), 1, "it is said once");
+    assert_eq!(host.lines("refused, "), 2, "{}", host.process.output());
+    host.end();
+}
+
+#[test]
+fn a_rule_that_traps_gives_its_place_back() {
+    let mut host = Host::start(passing(), &[]);
+    assert!(host.say("a!").contains("\"pass\""));
+    host.replace_by(trapping());
+    host.until("rule switched");
+    assert!(host.say("b!").contains("\"fail\""));
+    let line = host.until("rule rolled back");
+    assert!(line.contains("trapped"), "{line}");
+    assert!(host.say("c!").contains("\"pass\""));
+    host.end();
+}
+
+#[test]
+fn a_new_rule_is_compared_before_it_takes_over() {
+    let mut host = Host::start(passing(), &["--promote-after", "2", "--rollback-window", "100ms"]);
+    host.replace_by(dropping());
+    host.until("rule runs in shadow");
+    assert!(host.say("a").contains("\"pass\""));
+    let line = host.until("rule refused");
+    assert!(line.contains("pass → drop 1"), "{line}");
+
+    host.replace_by(trapping());
+    host.until("rule=\"live-trapping\"");
+    assert!(host.say("b").contains("\"pass\""));
+    assert!(host.say("c").contains("\"pass\""));
+    host.until("rule promoted");
+    host.until("rule proven");
+    assert!(host.say("d").contains("\"pass\""));
+    host.end();
+}
+
+#[test]
+fn a_rule_in_shadow_is_compared_and_answers_nobody() {
+    let events = root().join("examples/vital-signs.ndjson");
+    let run = |shadow: &Path| {
+        let mut command = weir(["run", "--contract", "ndjson", "--rule"]);
+        command.arg(passing()).arg("--shadow").arg(shadow).arg(&events);
+        weir::run(&mut command)
+    };
+    let (alike, other) = (run(passing()), run(dropping()));
+    assert_eq!(alike.stdout, other.stdout);
+    assert!(alike.stderr.contains("records compared, 0 differ"), "{}", alike.stderr);
+    assert!(other.stderr.contains("pass → drop"), "{}", other.stderr);
+}
