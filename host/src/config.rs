@@ -19,10 +19,13 @@ use serde_json::{Map, Value};
 
 use crate::code::CodeCache;
 use crate::contract::Contract;
+use crate::digest::Digest;
+use crate::grant::Grant;
 use crate::limits::Limits;
 use crate::pipeline::DEFAULT_SUBJECT;
 use crate::pointer::FieldPointer;
 use crate::publish::{Ordering, sns};
+use crate::source::{FetchLimits, RuleSource};
 
 pub use arguments::{BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, Span};
 pub use options::{Options, SettingsSource};
@@ -32,8 +35,12 @@ pub use options::{Options, SettingsSource};
 pub struct Config {
     /// The contract of every event; told by its shape where there is none.
     pub contract: Option<Contract>,
-    /// The rule's component; the embedded default where there is none.
-    pub rule: Option<PathBuf>,
+    /// Where the rule comes from, with what it must be; the embedded default where there is none.
+    pub rule: Option<RuleSource>,
+    /// What fetching it may take.
+    pub fetch: FetchLimits,
+    /// What it may import.
+    pub grants: Vec<Grant>,
     /// Where its native code is looked for, and kept.
     pub code: CodeCache,
     /// The settings document to open the rule with, as JSON.
@@ -121,7 +128,8 @@ impl Config {
             settings.extend(layer.settings_document()?);
             options = layer.over(options);
         }
-        let code = code_cache(options.cache.take(), options.rule.as_deref(), environment);
+        let file = options.rule.as_ref().and_then(RuleSource::path);
+        let code = code_cache(options.cache.take(), file, environment);
         Self::new(options, settings, code)
     }
 
@@ -138,7 +146,12 @@ impl Config {
         }
         Ok(Self {
             contract: options.contract,
-            rule: options.rule,
+            rule: pinned(options.rule, options.rule_digest)?,
+            fetch: FetchLimits {
+                time: options.rule_timeout.map_or(FetchLimits::default().time, |Span(time)| time),
+                ..FetchLimits::default()
+            },
+            grants: options.grant.unwrap_or_default(),
             code,
             settings: Value::Object(settings).to_string(),
             topic: options.topic,
@@ -161,6 +174,20 @@ impl Config {
                 ..default
             },
         })
+    }
+}
+
+/// The source with the digest that was named beside it.
+fn pinned(
+    source: Option<RuleSource>,
+    digest: Option<Digest>,
+) -> anyhow::Result<Option<RuleSource>> {
+    let Some(digest) = digest else { return Ok(source) };
+    match source.or_else(RuleSource::embedded_default) {
+        Some(source) if source.pin().is_some_and(|pin| pin != digest) => {
+            bail!("rule-digest: expected the digest at the end of rule {source}, found {digest}")
+        }
+        source => Ok(source.map(|source| source.pinned(digest))),
     }
 }
 
@@ -285,6 +312,22 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_pins_whichever_rule_runs() {
+        let digest = Digest::of(b"");
+        let flag = format!("--rule-digest={digest}");
+        let pin = |flags: &[&str]| load(flags, &[]).map(|config| config.rule?.pin());
+        assert_eq!(pin(&[&flag, "--rule=a.wasm"]).expect("a pin"), Some(digest));
+        let both = format!("--rule=a.wasm#{digest}");
+        assert_eq!(pin(&[&flag, &both]).expect("the same"), Some(digest));
+        let other = format!("--rule=a.wasm#{}", Digest::of(b"other"));
+        assert!(pin(&[&flag, &other]).is_err());
+        assert_eq!(
+            pin(&[&flag]).expect("the default rule").is_some(),
+            cfg!(feature = "default-rule")
+        );
+    }
+
+    #[test]
     fn a_place_for_dead_letters_is_enough_to_send_them_there() {
         let bad_records = |flags: &[&str]| load(flags, &[]).map(|config| config.bad_records);
         let url = "https://sqs.eu-west-1.amazonaws.com/123456789012/bad";
@@ -306,9 +349,10 @@ mod tests {
         for argument in Options::augment_args(Command::new("weir")).get_arguments() {
             let Some(name) = argument.get_long() else { continue };
             let values = ["1.5", "1", "true", "30s", "key", "fail", "/a=5m", "/a", "a=/a", "{}"];
+            let digest = Digest::of(b"").to_string();
             let set = values
                 .into_iter()
-                .chain(["ndjson"])
+                .chain(["ndjson", "inert-wasi", &digest])
                 .find_map(|value| Options::parse_from_flags(&[&format!("--{name}={value}")]).ok());
             let set = set.unwrap_or_else(|| panic!("no sample value for --{name}"));
             assert_ne!(set, Options::default(), "--{name} sets something");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
 use crate::codegen;
+use crate::grant::Grant;
 use crate::limits::{Limits, Meter};
 
 /// How many rule instances can live at once in one engine. Each reserves address space, not memory.
@@ -31,6 +32,7 @@ const KEEP_RESIDENT_TABLE_BYTES: usize = 4096;
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     limits: Limits,
+    grants: Arc<[Grant]>,
     _clock: Arc<Clock>,
 }
 
@@ -43,7 +45,18 @@ impl Engine {
     pub fn new(limits: Limits) -> Result<Self, EngineError> {
         let wasmtime = start(&limits).map_err(EngineError::Start)?;
         let clock = Clock::start(wasmtime.clone()).map_err(EngineError::Clock)?;
-        Ok(Self { wasmtime, limits, _clock: Arc::new(clock) })
+        Ok(Self { wasmtime, limits, grants: Arc::default(), _clock: Arc::new(clock) })
+    }
+
+    /// Grants these to rules that are loaded from now on, and nothing else.
+    #[must_use]
+    pub fn granting(self, grants: impl IntoIterator<Item = Grant>) -> Self {
+        Self { grants: grants.into_iter().collect(), ..self }
+    }
+
+    /// What rules may import.
+    pub fn grants(&self) -> &[Grant] {
+        &self.grants
     }
 
     /// The limits that every rule of this engine runs within.

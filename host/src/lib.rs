@@ -30,7 +30,7 @@
 //! In the order of the flow:
 //!
 //! - [`contract`]: what the stream services send, and how each is answered
-//! - [`Engine`]: runs rules within [`Limits`]
+//! - [`Engine`]: runs rules within [`Limits`], and with no [`Grant`] unless it is told to
 //! - [`source`]: where rules come from
 //! - [`Rule`]: a component, checked to be one; [opened](Rule::open) with settings it is a [`Filter`]
 //! - [`CodeCache`]: spares a rule from being compiled whenever it is loaded
@@ -47,6 +47,10 @@ pub mod contract;
 mod bindings;
 
 mod limits;
+
+mod grant;
+
+mod inert_wasi;
 
 mod codegen;
 
@@ -122,6 +126,7 @@ pub use crate::digest::{Digest, InvalidDigest};
 pub use crate::engine::{Engine, EngineError};
 pub use crate::fault::Fault;
 pub use crate::filter::{Filter, Instances, OpenError, RestoreError, SettingsError};
+pub use crate::grant::{Grant, InvalidGrant};
 pub use crate::isolate::{Isolated, Stop};
 pub use crate::limits::{LimitExceeded, Limits};
 pub use crate::outcome::{Bound, Cause, Failure, Flag, Outcome, Verdict};

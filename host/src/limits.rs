@@ -103,11 +103,13 @@ pub(crate) struct Meter {
     limits: Limits,
     /// The linear memory that the instance has. It never shrinks.
     pub(crate) memory_bytes: usize,
+    /// The resources of the host that it holds.
+    pub(crate) resources: usize,
 }
 
 impl Meter {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, memory_bytes: 0 }
+        Self { limits, memory_bytes: 0, resources: 0 }
     }
 }
 

@@ -8,12 +8,15 @@ use crate::code::{self, CodeCache, CodeOrigin};
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::fault::Fault;
+use crate::grant::Grant;
+use crate::inert_wasi;
 use crate::limits::Meter;
 
 /// The interface that a rule exports, with the version that this host speaks.
 pub const INTERFACE: &str = "weir:filter/rule@0.2.0";
 
-/// A rule, compiled and checked: it imports nothing and exports [`INTERFACE`].
+/// A rule, compiled and checked: it imports nothing but what [its engine grants](Engine::granting), and
+/// exports [`INTERFACE`].
 ///
 /// [Open](Rule::open) it with settings to classify. A clone is the same rule.
 #[derive(Clone)]
@@ -46,7 +49,7 @@ impl Rule {
     ///
     /// # Errors
     ///
-    /// Says what is wrong with it. Nothing of the component ran unless it imports nothing.
+    /// Says what is wrong with it. Nothing of the component ran unless its imports are granted.
     pub fn load(engine: &Engine, component: &[u8]) -> Result<Self, LoadError> {
         Self::load_cached(engine, component, &CodeCache::default())
     }
@@ -88,16 +91,25 @@ impl Rule {
         digest: Digest,
     ) -> Result<Self, LoadError> {
         let ty = component.component_type();
-        let imports = names(ty.imports(&engine.wasmtime));
-        if !imports.is_empty() {
-            return Err(LoadError::Imports(imports));
+        let mut linker = Linker::new(&engine.wasmtime);
+        let mut refused = Vec::new();
+        for (import, item) in ty.imports(&engine.wasmtime) {
+            if engine.grants().contains(&Grant::InertWasi) && inert_wasi::is_wasi(import) {
+                inert_wasi::define(&mut linker, &engine.wasmtime, import, &item.ty)
+                    .map_err(|error| LoadError::Granted(import.to_owned(), format!("{error:#}")))?;
+            } else {
+                refused.push(import.to_owned());
+            }
+        }
+        if !refused.is_empty() {
+            return Err(LoadError::Imports(refused));
         }
         let exports = names(ty.exports(&engine.wasmtime));
         if !exports.iter().any(|name| name == INTERFACE) {
             return Err(LoadError::Exports(exports));
         }
 
-        let component = Linker::new(&engine.wasmtime)
+        let component = linker
             .instantiate_pre(component)
             .and_then(FilterPre::new)
             .map_err(|error| LoadError::Interface(format!("{error:#}")))?;
@@ -120,7 +132,7 @@ impl Rule {
         self.code
     }
 
-    /// The names of what the rule imports. Empty: anything else was refused.
+    /// The names of what the rule imports: only what [its engine grants](Engine::granting).
     pub fn imports(&self) -> Vec<String> {
         let component = self.component.instance_pre().component();
         names(component.component_type().imports(&self.engine.wasmtime))
@@ -196,8 +208,11 @@ pub enum LoadError {
     #[error("not a WebAssembly component: {0}")]
     NotAComponent(String),
     /// It asks for something from outside.
-    #[error("a rule imports nothing, this component imports {}", .0.join(", "))]
+    #[error("a rule imports nothing, this component imports {}{}", .0.join(", "), hint(.0))]
     Imports(Vec<String>),
+    /// What it asks for and is granted is not what goes by that name.
+    #[error("its import {0} is another than this host's: {1}")]
+    Granted(String, String),
     /// It does not export the interface of a rule.
     #[error("not a rule: it does not export {INTERFACE}, it exports {}", listed(.0))]
     Exports(Vec<String>),
@@ -210,6 +225,14 @@ pub enum LoadError {
     /// Its description is not as the contract says.
     #[error("the rule's description is not valid: {0}")]
     Description(String),
+}
+
+/// What to do about it.
+fn hint(imports: &[String]) -> &'static str {
+    match imports.iter().all(|import| inert_wasi::is_wasi(import)) {
+        true => "; it can be granted WASI with nothing behind it: inert-wasi",
+        false => "",
+    }
 }
 
 fn listed(names: &[String]) -> String {

@@ -76,7 +76,7 @@ fn shell(script: &str, folder: &TempDir) -> Command {
 #[test]
 fn every_command_has_a_help() {
     let overview = weir::run(&mut weir(["--help"])).success();
-    for command in ["run", "inspect", "build", "precompile", "lambda"] {
+    for command in ["run", "inspect", "build", "precompile", "push", "pull", "lambda"] {
         assert!(overview.contains(&format!("\n  {command} ")), "{command} in:\n{overview}");
         assert!(help(command).contains(&format!("Usage: weir {command}")));
     }

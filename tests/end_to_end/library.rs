@@ -22,7 +22,16 @@ fn dependencies(features: &str) -> Vec<String> {
 fn the_library_alone_needs_neither_the_aws_sdk_nor_the_command_line() {
     let alone = dependencies("");
     assert!(alone.iter().any(|name| name == "wasmtime"), "{alone:?}");
-    for unneeded in ["aws-config", "aws-sdk-sns", "clap", "lambda_runtime", "toml"] {
+    for unneeded in [
+        "aws-config",
+        "aws-sdk-s3",
+        "aws-sdk-sns",
+        "clap",
+        "lambda_runtime",
+        "oci-client",
+        "reqwest",
+        "toml",
+    ] {
         let is_unneeded = |name: &String| name == unneeded;
         assert!(!alone.iter().any(is_unneeded), "{unneeded} is in the library");
         let all = dependencies("default");

@@ -7,6 +7,7 @@ mod deployment;
 mod examples;
 mod faults;
 mod lambda;
+mod languages;
 mod library;
 mod memory;
 mod observability;
@@ -14,6 +15,7 @@ mod rule_author;
 mod signals;
 mod sns;
 mod sns_faults;
+mod sources;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -15,7 +15,7 @@ pub(crate) struct Request {
 
 impl Request {
     /// Reads the request that a connection begins with. `None` if the client hangs up before.
-    pub(crate) fn read(connection: &TcpStream) -> Option<Self> {
+    pub(crate) fn read(connection: impl Read) -> Option<Self> {
         let mut reader = BufReader::new(connection);
         let mut request = Self::default();
         let mut first = true;

@@ -6,10 +6,13 @@
 //! - [`Moto`]: a server that speaks the AWS APIs, with [`sns`] topics and [`sqs`] queues
 //! - [`ScriptedSns`]: one that answers `PublishBatch` as a test wants it
 //! - [`FaultProxy`]: one between Weir and a [`Moto`] server, that does what networks do
+//! - [`Registry`]: an OCI registry
+//! - [`s3`]: buckets of a [`Moto`] server
+//! - [`RuleServer`]: one that rules are fetched from, and that does what servers do
 //! - [`stream_service`]: what calls Weir, and how it takes the answers
 //! - [`RuntimeApi`]: the side of AWS Lambda that a function talks to
 //! - [`TimedRuntime`]: one whose invocations have deadlines
-//! - [`python`]: the servers come from PyPI; installs them once
+//! - [`python`], [`debian`]: the servers come from PyPI and from Debian; installs them once
 //! - [`Process`]: a server that ends when its test does
 //!
 //! Everything listens on loopback. Nothing here is optional: a server that cannot be installed or
@@ -35,6 +38,12 @@ mod scripted_sns;
 
 mod fault_proxy;
 
+mod registry;
+
+pub mod s3;
+
+mod rule_server;
+
 pub mod stream_service;
 
 pub mod random;
@@ -47,11 +56,15 @@ mod timed_runtime;
 
 pub mod python;
 
+pub mod debian;
+
 mod process;
 
 pub use crate::fault_proxy::FaultProxy;
 pub use crate::lambda::{FunctionError, RuntimeApi};
 pub use crate::moto::Moto;
 pub use crate::process::Process;
+pub use crate::registry::{PASSWORD, Registry, USER};
+pub use crate::rule_server::{Fault, RuleServer};
 pub use crate::scripted_sns::{Entry, Fate, ScriptedSns};
 pub use crate::timed_runtime::TimedRuntime;

@@ -1,6 +1,8 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::source::FetchError;
+
 /// Something could not be processed.
 pub(super) const INCOMPLETE: u8 = 1;
 
@@ -19,6 +21,14 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self::Usage(error.into())
+    }
+
+    /// Only what may pass by itself is not for the caller to mend.
+    pub(super) fn fetching(error: FetchError) -> Self {
+        match error.problem.is_transient() {
+            true => Self::runtime(error),
+            false => Self::usage(error),
+        }
     }
 
     pub(super) fn runtime(error: impl Into<anyhow::Error>) -> Self {

@@ -6,29 +6,33 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::Failure;
-use super::setup::read_rule;
+use super::setup::{GrantArgs, default_rule, fetch, runtime};
 use crate::code::CodeCache;
 use crate::config;
-use crate::engine::Engine;
-use crate::limits::Limits;
 use crate::rule::{Description, Rule};
+use crate::source::{FetchLimits, Fetched, RuleSource};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit codes:
   0  it is a rule
   1  it is none: why, is said on standard error
-  2  called wrongly, or no file to read
+  2  called wrongly, or no rule to read
 
 Examples:
-  weir inspect")]
+  weir inspect
+  weir inspect threshold")]
 pub(super) struct InspectArgs {
-    /// Rule to look at, a WebAssembly component [default: the embedded threshold rule]
-    #[arg(value_name = "RULE.wasm")]
-    rule: Option<PathBuf>,
+    /// Rule to look at, a WebAssembly component, from wherever `weir run --rule` takes one [default:
+    /// the embedded threshold rule]
+    #[arg(value_name = "SOURCE")]
+    rule: Option<RuleSource>,
+
+    #[command(flatten)]
+    grant: GrantArgs,
 }
 
-pub(super) fn main(args: &InspectArgs) -> Result<ExitCode, Failure> {
+pub(super) fn main(args: InspectArgs) -> Result<ExitCode, Failure> {
     // Why native code that is there is not used.
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
@@ -36,9 +40,11 @@ pub(super) fn main(args: &InspectArgs) -> Result<ExitCode, Failure> {
         .without_time()
         .with_target(false)
         .init();
-    let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
-    let (name, component) = read_rule(args.rule.as_deref()).map_err(Failure::Usage)?;
-    let cache = code_cache(args.rule.as_deref());
+    let engine = args.grant.engine()?;
+    let source = args.rule.map_or_else(default_rule, Ok)?;
+    let cache = code_cache(source.path());
+    let fetched = runtime()?.block_on(fetch(source, FetchLimits::default()))?;
+    let Fetched { name, component, .. } = fetched;
     let rule = Rule::load_cached(&engine, &component, &cache)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;
@@ -63,6 +69,7 @@ fn report(rule: &Rule, bytes: usize) -> String {
     format!(
         "name         {name}\n\
          version      {version}\n\
+         digest       {}\n\
          size         {bytes} bytes\n\
          native code  {}\n\
          imports      {}\n\
@@ -70,6 +77,7 @@ fn report(rule: &Rule, bytes: usize) -> String {
          keeps state  {}\n\
          rewrites     {}\n\
          settings     {}\n",
+        rule.digest(),
         rule.code(),
         listed(rule.imports()),
         listed(rule.exports()),

@@ -48,8 +48,8 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
     let Some(arn) = &config.topic else {
         return Err(Failure::usage(anyhow!("no topic to publish to: set SNS_TOPIC_ARN")));
     };
-    let filter = open_filter(&config)?;
     runtime()?.block_on(async {
+        let filter = open_filter(&config).await?;
         let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
         let pipeline = pipeline(&config, filter, topic.map_err(Failure::usage)?).await?;
         // Held while an invocation is under way.

@@ -14,6 +14,10 @@ mod metrics;
 
 mod precompile;
 
+mod pull;
+
+mod push;
+
 mod run;
 
 mod screen;
@@ -21,6 +25,8 @@ mod screen;
 mod setup;
 
 mod shutdown;
+
+mod spinner;
 
 #[cfg(feature = "lambda")]
 mod lambda;
@@ -54,6 +60,10 @@ enum Command {
     Build(build::BuildArgs),
     /// Compile a rule ahead, so that it need not be compiled when it is started
     Precompile(precompile::PrecompileArgs),
+    /// Put a rule into an OCI registry, with its signature
+    Push(push::PushArgs),
+    /// Fetch a rule, with its signature, into a file
+    Pull(pull::PullArgs),
     /// Serve as an AWS Lambda function
     #[cfg(feature = "lambda")]
     Lambda(lambda::LambdaArgs),
@@ -71,9 +81,11 @@ pub fn main() -> ExitCode {
     }
     exit::code(match Cli::parse().command {
         Command::Run(args) => run::main(args),
-        Command::Inspect(args) => inspect::main(&args),
+        Command::Inspect(args) => inspect::main(args),
         Command::Build(args) => build::main(args),
         Command::Precompile(args) => precompile::main(args),
+        Command::Push(args) => push::main(args),
+        Command::Pull(args) => pull::main(args),
         #[cfg(feature = "lambda")]
         Command::Lambda(args) => lambda::main(args),
     })

@@ -6,10 +6,9 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::Failure;
-use super::setup::read_rule;
-use crate::engine::Engine;
-use crate::limits::Limits;
+use super::setup::{GrantArgs, fetch, runtime};
 use crate::rule::Rule;
+use crate::source::{FetchLimits, Fetched, RuleSource};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -33,11 +32,16 @@ pub(super) struct PrecompileArgs {
     /// File to write [default: RULE.cwasm, where it is looked for]
     #[arg(long, short, value_name = "FILE.cwasm")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    grant: GrantArgs,
 }
 
 pub(super) fn main(args: PrecompileArgs) -> Result<ExitCode, Failure> {
-    let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
-    let (name, component) = read_rule(Some(&args.rule)).map_err(Failure::Usage)?;
+    let engine = args.grant.engine()?;
+    let source = RuleSource::local(&args.rule);
+    let fetched = runtime()?.block_on(fetch(source, FetchLimits::default()))?;
+    let Fetched { name, component, .. } = fetched;
     let code = Rule::precompile(&engine, &component)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;

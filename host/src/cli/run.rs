@@ -56,6 +56,7 @@ Examples:
   cat examples/vital-signs.ndjson | weir run --upper 1.5 --alerts alerts.ndjson
   weir run examples/bad-records.json --upper 1.5 --dead-letter bad.ndjson
   weir run examples/bad-records.json --settings '{\"upper\": 1.5}'
+  weir run examples/vital-signs.json --rule threshold --upper 1.5
   weir run examples/vital-signs.json --upper 1.5 --dry-run \\
     --topic arn:aws:sns:eu-west-1:123456789012:alarms")]
 pub(super) struct RunArgs {
@@ -96,10 +97,10 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
     // What the libraries below say is not known to keep payloads to themselves.
     let ours = Targets::new().with_target("weir", log);
     tracing_subscriber::registry().with(lines.with_filter(ours)).init();
-    let filter = open_filter(&config)?;
+    let runtime = runtime()?;
+    let filter = runtime.block_on(open_filter(&config))?;
     let topic = config.topic.as_deref().filter(|_| !dry_run);
     let events = files::read(files, config.contract);
-    let runtime = runtime()?;
     let ended = runtime.block_on(async {
         metrics.map_or(Ok(()), super::metrics::serve)?;
         match (topic, alerts) {

@@ -1,5 +1,4 @@
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -11,9 +10,12 @@ use crate::config::{BadRecords, Config, CooldownOption, Options, PartitionKey};
 use crate::dead_letter::{DeadLetterFile, sqs::SqsQueue};
 use crate::engine::Engine;
 use crate::filter::Filter;
+use crate::grant::Grant;
+use crate::limits::Limits;
 use crate::pipeline::Pipeline;
 use crate::publish::{Cooldown, Publisher};
 use crate::rule::{Description, Rule};
+use crate::source::{FetchLimits, Fetched, Fetcher, RuleSource};
 
 /// The arguments that say how to process events: those that `run` and `lambda` share.
 #[derive(Clone, Debug, Default, Args)]
@@ -33,15 +35,40 @@ impl ConfigArgs {
     }
 }
 
-/// Loads the configured rule and opens it.
-pub(super) fn open_filter(config: &Config) -> Result<Filter, Failure> {
+/// What a rule may import that is only looked at.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct GrantArgs {
+    /// What the rule may import, although rules import nothing: inert-wasi, WASI with nothing behind it
+    #[arg(long, value_name = "inert-wasi", value_delimiter = ',')]
+    grant: Vec<Grant>,
+}
+
+impl GrantArgs {
+    /// An engine with the default limits that grants it.
+    pub(super) fn engine(self) -> Result<Engine, Failure> {
+        let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
+        Ok(engine.granting(self.grant))
+    }
+}
+
+/// Fetches the configured rule, loads it and opens it.
+pub(super) async fn open_filter(config: &Config) -> Result<Filter, Failure> {
     let engine = Engine::new(config.limits).map_err(Failure::runtime)?;
-    let (name, component) = read_rule(config.rule.as_deref()).map_err(Failure::Usage)?;
+    let engine = engine.granting(config.grants.iter().copied());
+    let source = config.rule.clone().map_or_else(default_rule, Ok)?;
+    let Fetched { name, component, .. } = fetch(source, config.fetch).await?;
     let context = || format!("rule {name}");
     let rule = Rule::load_cached(&engine, &component, &config.code).with_context(context);
     let rule = rule.map_err(Failure::Usage)?;
-    let Description { name, version, .. } = rule.description();
-    tracing::info!(rule = name, version, code = %rule.code(), "rule loaded");
+    let Description { name: called, version, .. } = rule.description();
+    tracing::info!(
+        rule = called,
+        version,
+        digest = %rule.digest(),
+        source = name,
+        code = %rule.code(),
+        "rule loaded"
+    );
     rule.open(&config.settings).with_context(context).map_err(Failure::Usage)
 }
 
@@ -91,26 +118,21 @@ async fn on_bad_record(policy: &BadRecords) -> Result<OnBadRecord, Failure> {
     })
 }
 
-/// A rule's component and what to call it: the file's, or the embedded default.
-pub(super) fn read_rule(path: Option<&Path>) -> anyhow::Result<(String, Vec<u8>)> {
-    match path {
-        Some(path) => {
-            let name = path.display().to_string();
-            let component = fs::read(path).with_context(|| format!("rule {name}"))?;
-            Ok((name, component))
-        }
-        None => default_rule(),
+/// The rule that is at a source.
+pub(super) async fn fetch(source: RuleSource, limits: FetchLimits) -> Result<Fetched, Failure> {
+    let name = source.to_string();
+    match Fetcher::new(source, limits).fetch().await {
+        Ok(Some(fetched)) => Ok(fetched),
+        Ok(None) => Err(Failure::Runtime(anyhow!("rule {name}: nothing was fetched"))),
+        Err(error) => Err(Failure::fetching(error)),
     }
 }
 
-#[cfg(feature = "default-rule")]
-fn default_rule() -> anyhow::Result<(String, Vec<u8>)> {
-    Ok(("threshold (embedded)".to_owned(), crate::DEFAULT_RULE.to_vec()))
-}
-
-#[cfg(not(feature = "default-rule"))]
-fn default_rule() -> anyhow::Result<(String, Vec<u8>)> {
-    Err(anyhow!("this build has no rule embedded: name one with --rule FILE.wasm"))
+/// Where the rule comes from if none is named.
+pub(super) fn default_rule() -> Result<RuleSource, Failure> {
+    RuleSource::embedded_default().ok_or_else(|| {
+        Failure::Usage(anyhow!("this build has no rule embedded: name one with --rule SOURCE"))
+    })
 }
 
 /// A runtime for the network, and for the threads that classify.

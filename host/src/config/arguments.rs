@@ -8,7 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+use crate::digest::Digest;
+use crate::grant::Grant;
 use crate::pointer::FieldPointer;
+use crate::source::RuleSource;
 
 /// A span of time: `500ms`, `30s`, `5m`.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -120,11 +123,18 @@ macro_rules! from_text {
 
 from_text!(Span, CooldownOption, PartitionKey);
 
-impl<'de> Deserialize<'de> for FieldPointer {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
+// Types of the library, which knows nothing of configuration files.
+macro_rules! deserialize_from_text {
+    ($($type:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
 }
+
+deserialize_from_text!(Digest, FieldPointer, Grant, RuleSource);
 
 #[cfg(test)]
 mod tests {

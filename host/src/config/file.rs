@@ -11,9 +11,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
     let text = fs::read_to_string(path).context("cannot be read")?;
     let mut options: Options = toml::from_str(&text)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    if let Some(rule) = &mut options.rule {
-        *rule = folder.join(&*rule);
-    }
+    options.rule = options.rule.map(|rule| rule.below(folder));
     if let Some(CacheOption::Directory(directory)) = &mut options.cache {
         *directory = folder.join(&*directory);
     }
@@ -29,6 +27,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::RuleSource;
 
     #[test]
     fn every_option_can_be_set() {
@@ -58,7 +57,7 @@ mod tests {
         fs::remove_dir_all(&folder).expect("a folder");
 
         assert_eq!(options.upper, Some(1.5));
-        assert_eq!(options.rule, Some(folder.join("rules/other.wasm")));
+        assert_eq!(options.rule, Some(RuleSource::local(folder.join("rules/other.wasm"))));
         assert_eq!(options.cache, Some(CacheOption::Directory(folder.join("cache"))));
         assert_eq!(options.max_publish_bytes, Some(1 << 20));
         assert_eq!(options.ordering, Some(crate::publish::Ordering::Shard));

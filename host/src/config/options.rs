@@ -9,8 +9,11 @@ use serde_json::{Map, Value};
 
 use super::arguments::{BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, Span};
 use crate::contract::Contract;
+use crate::digest::Digest;
+use crate::grant::Grant;
 use crate::pointer::FieldPointer;
 use crate::publish::Ordering;
+use crate::source::RuleSource;
 
 /// What a layer of the configuration may say. Nothing is required.
 #[derive(Clone, Debug, Default, PartialEq, Args, Deserialize)]
@@ -45,9 +48,23 @@ pub struct Options {
     #[arg(default_missing_value = "true")]
     pub annotate: Option<bool>,
 
-    /// Rule to run, a WebAssembly component [default: the threshold rule]
-    #[arg(long, value_name = "FILE.wasm")]
-    pub rule: Option<PathBuf>,
+    /// Rule to run, a WebAssembly component: the name of an embedded one, a file, a directory of
+    /// versions, or its address: oci://, https://, s3:// [default: threshold]
+    #[arg(long, value_name = "SOURCE")]
+    pub rule: Option<RuleSource>,
+
+    /// Digest that the rule must have, such as sha256:…; the same as #sha256:… at the end of --rule
+    #[arg(long, value_name = "DIGEST")]
+    pub rule_digest: Option<Digest>,
+
+    /// Time that fetching the rule may take, such as 1m [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    pub rule_timeout: Option<Span>,
+
+    /// What the rule may import, although rules import nothing: inert-wasi, WASI with nothing behind it,
+    /// for rules in languages that ask for it [default: nothing]
+    #[arg(long, value_name = "inert-wasi", value_delimiter = ',')]
+    pub grant: Option<Vec<Grant>>,
 
     /// Directory that keeps the native code of rules, or `off` to compile them at every start
     /// [default: weir in the user's cache directory]
@@ -142,6 +159,9 @@ impl Options {
             field: self.field.or(below.field),
             annotate: self.annotate.or(below.annotate),
             rule: self.rule.or(below.rule),
+            rule_digest: self.rule_digest.or(below.rule_digest),
+            rule_timeout: self.rule_timeout.or(below.rule_timeout),
+            grant: self.grant.or(below.grant),
             cache: self.cache.or(below.cache),
             settings: self.settings.or(below.settings),
             topic: self.topic.or(below.topic),

@@ -29,6 +29,11 @@ impl Bounded {
         Ok(())
     }
 
+    #[cfg(feature = "oci")]
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

@@ -29,7 +29,7 @@ pub(super) struct RuleUrl(Url);
 impl RuleUrl {
     /// The last segment of its path.
     pub(super) fn file_name(&self) -> &str {
-        self.0.path_segments().and_then(Iterator::last).unwrap_or_default()
+        self.0.path_segments().and_then(|mut all| all.next_back()).unwrap_or_default()
     }
 }
 
@@ -144,7 +144,9 @@ pub(super) fn problem(error: &reqwest::Error) -> FetchProblem {
         _ if error.is_timeout() => "the server does not answer",
         _ if error.is_connect() => "no connection",
         _ if error.is_body() || error.is_decode() => "the answer ended early",
-        _ if error.is_redirect() => return FetchProblem::Invalid("redirected too often".to_owned()),
+        _ if error.is_redirect() => {
+            return FetchProblem::Invalid("redirected too often".to_owned());
+        }
         _ => "the request failed",
     };
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
@@ -161,7 +163,8 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_this_machine_alone() {
-        for url in ["http://127.0.0.1:80/a", "http://[::1]/a", "http://localhost/a", "https://b/a"] {
+        for url in ["http://127.0.0.1:80/a", "http://[::1]/a", "http://localhost/a", "https://b/a"]
+        {
             assert!(url.parse::<RuleUrl>().is_ok(), "{url}");
         }
         for url in ["http://b/a", "http://127.0.0.1.b/a", "http://localhost.b/a", "https://"] {
@@ -179,7 +182,9 @@ mod tests {
 
     #[test]
     fn a_status_says_whether_to_come_again() {
-        for (status, transient) in [(401, false), (404, false), (400, false), (429, true), (503, true)] {
+        for (status, transient) in
+            [(401, false), (404, false), (400, false), (429, true), (503, true)]
+        {
             assert_eq!(refusal(status, String::new()).is_transient(), transient, "{status}");
         }
     }

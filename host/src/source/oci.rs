@@ -135,11 +135,16 @@ impl Registry {
         let (manifest, _) = client.pull_manifest(&artifact.0, auth).await.map_err(failed)?;
         let layer = layer(&manifest)?;
         let signature = signature(layer)?;
-        let announced = layer.size.try_into().ok();
-        let mut body = Bounded::new(Part::Component, maximum, announced)?;
+        let size = usize::try_from(layer.size).unwrap_or_default();
+        let mut body = Bounded::new(Part::Component, maximum, Some(size as u64))?;
         let mut blob = client.pull_blob_stream(&artifact.0, layer).await.map_err(failed)?;
         while let Some(chunk) = blob.try_next().await.map_err(|error| interrupted(&error))? {
             body.push(&chunk)?;
+            if body.len() > size {
+                return Err(FetchProblem::WrongDigest(format!(
+                    "it has more bytes than the {size} of its manifest"
+                )));
+            }
         }
         Ok(Some(Read {
             name: artifact.to_string(),
@@ -224,26 +229,24 @@ fn credentials(registry: &str) -> Result<RegistryAuth, FetchProblem> {
 /// What an error of the client means.
 fn problem(error: &OciDistributionError, registry: &str) -> FetchProblem {
     use OciDistributionError as E;
+    use OciErrorCode as C;
 
     match error {
         E::RequestError(error) => https::problem(error),
         E::IoError(error) => interrupted(error),
         E::DigestError(error) => FetchProblem::WrongDigest(error.to_string()),
-        E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => FetchProblem::Denied(format!(
-            "{registry} asks for credentials: log in with docker login, podman login or oras login, \
-             or set DOCKER_CONFIG to the folder of a config.json"
-        )),
+        E::UnauthorizedError { .. }
+        | E::AuthenticationFailure(_)
+        | E::ServerError { code: 401 | 403, .. } => denied(registry),
         E::ServerError { code, .. } => https::refusal(*code, registry.to_owned()),
         E::RegistryError { envelope, .. } => {
-            let said = format!("{registry}: {envelope}");
-            let is = |codes: &[OciErrorCode]| {
-                envelope.errors.iter().any(|error| codes.contains(&error.code))
-            };
-            use OciErrorCode as C;
+            let is = |codes: &[C]| envelope.errors.iter().any(|error| codes.contains(&error.code));
+            let messages = envelope.errors.iter().map(|error| error.message.as_str());
+            let said = format!("{registry}: {}", messages.collect::<Vec<_>>().join(", "));
             if is(&[C::BlobUnknown, C::ManifestUnknown, C::NameUnknown, C::NotFound]) {
                 FetchProblem::NotFound(said)
             } else if is(&[C::Denied, C::Unauthorized]) {
-                FetchProblem::Denied(said)
+                denied(registry)
             } else if is(&[C::Toomanyrequests]) {
                 FetchProblem::Unavailable(said)
             } else {
@@ -252,6 +255,14 @@ fn problem(error: &OciDistributionError, registry: &str) -> FetchProblem {
         }
         other => FetchProblem::Invalid(format!("{registry}: {other}")),
     }
+}
+
+/// Not in the registry's own words, which may repeat what it was sent.
+fn denied(registry: &str) -> FetchProblem {
+    FetchProblem::Denied(format!(
+        "{registry} asks for other credentials: log in with docker login, podman login or oras \
+         login, or set DOCKER_CONFIG to the folder of a config.json"
+    ))
 }
 
 /// Why a blob's bytes stopped coming.
@@ -358,7 +369,8 @@ mod tests {
         for name in ["oci://ghcr.io/a/b:1", "oci://localhost/a", "oci://127.0.0.1:5000/a:1.2.0"] {
             assert!(name.parse::<Artifact>().is_ok(), "{name}");
         }
-        for name in ["oci://fever:1.2.0", "oci://rules/fever", "oci://", "oci://ghcr.io/A:1", "ghcr.io/a"]
+        for name in
+            ["oci://fever:1.2.0", "oci://rules/fever", "oci://", "oci://ghcr.io/A:1", "ghcr.io/a"]
         {
             assert!(name.parse::<Artifact>().is_err(), "{name}");
         }

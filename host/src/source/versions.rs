@@ -11,8 +11,9 @@ use super::error::FetchProblem;
 /// stands below its release. Files that are not called `NAME-VERSION.wasm` or `VERSION.wasm` do not
 /// count.
 pub(super) fn highest(directory: &Path) -> Result<PathBuf, FetchProblem> {
-    let unreadable =
-        |error: std::io::Error| FetchProblem::Unavailable(format!("{}: {error}", directory.display()));
+    let unreadable = |error: std::io::Error| {
+        FetchProblem::Unavailable(format!("{}: {error}", directory.display()))
+    };
     let mut versions = Vec::new();
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
@@ -64,7 +65,8 @@ mod tests {
         ] {
             assert_eq!(parsed(file), Some((name, version.to_owned())), "{file}");
         }
-        for file in ["fever.wasm", "fever-1.2.wasm", "fever-1.2.0", "-1.2.0.wasm", "fever-v1.2.0.wasm"]
+        for file in
+            ["fever.wasm", "fever-1.2.wasm", "fever-1.2.0", "-1.2.0.wasm", "fever-v1.2.0.wasm"]
         {
             assert_eq!(parsed(file), None, "{file}");
         }
@@ -80,7 +82,8 @@ mod tests {
             names.iter().for_each(|name| fs::remove_file(directory.join(name)).expect("a file"));
             found.map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
         };
-        let ten = highest_of(&["a-1.9.0.wasm", "a-1.10.0.wasm", "a-1.10.0-rc.1.wasm", "a-2.0.0.sig"]);
+        let ten =
+            highest_of(&["a-1.9.0.wasm", "a-1.10.0.wasm", "a-1.10.0-rc.1.wasm", "a-2.0.0.sig"]);
         let none = highest_of(&["a.wasm", "README"]);
         let two = highest_of(&["a-1.0.0.wasm", "b-2.0.0.wasm"]);
         fs::remove_dir_all(&directory).expect("the folder");

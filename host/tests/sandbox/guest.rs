@@ -8,6 +8,9 @@ use wit_parser::Resolve;
 /// more: it opens with any settings and lets the one record of a batch pass.
 #[derive(Clone)]
 pub(crate) struct Guest {
+    /// What the module imports beside what the contract asks for, and the WIT that it is of: packages,
+    /// and a world `importing` in the last of them.
+    pub(crate) imports: Option<(&'static str, &'static str)>,
     /// Further fields of the module: tables, functions, data.
     pub(crate) fields: String,
     /// Of `open`, before it answers.
@@ -30,6 +33,7 @@ pub(crate) struct Guest {
 impl Default for Guest {
     fn default() -> Self {
         Self {
+            imports: None,
             fields: String::new(),
             open: String::new(),
             classify: String::new(),
@@ -79,7 +83,14 @@ impl Guest {
         let mut resolve = Resolve::default();
         let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
         let (package, _) = resolve.push_path(wit).expect("the rule contract");
-        let world = resolve.select_world(&[package], Some("filter")).expect("the world");
+        let world = match self.imports {
+            None => resolve.select_world(&[package], Some("filter")),
+            Some((_, wit)) => {
+                let package = resolve.push_str("importing.wit", wit).expect("valid WIT");
+                resolve.select_world(&[package], Some("importing"))
+            }
+        };
+        let world = world.expect("the world");
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
             .expect("metadata");
         ComponentEncoder::default()
@@ -102,6 +113,7 @@ impl Guest {
 
     fn module(&self) -> String {
         let Self { fields, open, classify, snapshot, restore, .. } = self;
+        let (imports, _) = self.imports.unwrap_or_default();
         let pages = 2 + self.answer.text_bytes.div_ceil(65536);
         let heap = HEAP + self.answer.text_bytes;
         let data = self.data();
@@ -109,6 +121,7 @@ impl Guest {
             r#"(module
             (import "[export]weir:filter/rule@0.2.0" "[resource-new]classifier"
                 (func $new (param i32) (result i32)))
+            {imports}
             (memory (export "memory") {pages})
             (global $heap (mut i32) (i32.const {heap}))
             {fields}

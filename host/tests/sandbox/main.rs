@@ -16,6 +16,8 @@ mod pipeline;
 
 mod state;
 
+mod wasi;
+
 #[cfg(feature = "default-rule")]
 mod threshold;
 

@@ -1,0 +1,85 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::exit::Failure;
+use super::setup::{fetch, runtime};
+use super::spinner::Spinner;
+use crate::digest::Digest;
+use crate::source::{FetchLimits, Fetched, RuleSource, SIGNATURE_SUFFIX};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The signature, if there is one, becomes FILE.wasm.sig. Nothing of the rule runs,
+and its signature is not verified: weir inspect shows what it is.
+
+Credentials for a registry are those that docker login, podman login or oras
+login left in Docker's config.json; for S3 they are found as every AWS SDK does.
+
+Exit codes:
+  0  the file is written
+  1  it is not: why, is said on standard error
+  2  called wrongly, no rule there, or no right to it
+
+Examples:
+  weir pull oci://registry.example.com/rules/fever:1.2.0
+  weir pull https://example.com/rules/fever.wasm --output rules/fever-1.2.0.wasm
+  weir pull s3://rules/fever.wasm
+  weir pull threshold --output threshold.wasm")]
+pub(super) struct PullArgs {
+    /// Where the rule is: whatever `weir run --rule` takes. With #sha256:… at its end it must have
+    /// that digest
+    #[arg(value_name = "SOURCE")]
+    source: RuleSource,
+
+    /// File to write [default: NAME.wasm, after the source]
+    #[arg(long, short, value_name = "FILE.wasm")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn main(args: PullArgs) -> Result<ExitCode, Failure> {
+    let PullArgs { source, output } = args;
+    let output = output.unwrap_or_else(|| source.file_name().into());
+    let spinner = Spinner::start(format!("pulling {source}"));
+    let fetched = runtime()?.block_on(fetch(source, FetchLimits::default()));
+    spinner.finish();
+    let Fetched { name, component, signature, .. } = fetched?;
+    write(&output, &component, signature.as_deref())
+        .with_context(|| output.display().to_string())
+        .map_err(Failure::Runtime)?;
+    println!("{}", output.display());
+    eprintln!("{}", summary(&name, &component, signature.as_deref()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was moved, in a line.
+pub(super) fn summary(name: &str, component: &[u8], signature: Option<&[u8]>) -> String {
+    let signed = if signature.is_some() { "with its signature" } else { "without a signature" };
+    format!("{name}: {}, {} bytes, {signed}", Digest::of(component), component.len())
+}
+
+/// Writes both files so that whoever reads them meanwhile finds each whole. What is there of another
+/// rule's signature goes.
+fn write(path: &Path, component: &[u8], signature: Option<&[u8]>) -> io::Result<()> {
+    let mut signed = path.to_owned();
+    signed.as_mut_os_string().push(SIGNATURE_SUFFIX);
+    match signature {
+        Some(signature) => replace(&signed, signature)?,
+        None => match fs::remove_file(&signed) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        },
+    }
+    replace(path, component)
+}
+
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut part = path.to_owned();
+    part.as_mut_os_string().push(".part");
+    fs::write(&part, content)?;
+    fs::rename(&part, path)
+}
