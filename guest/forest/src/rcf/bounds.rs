@@ -64,6 +64,15 @@ impl Rows {
         &self.lanes[usize::from(row) * self.width..][..self.width]
     }
 
+    /// A row whose length is known: `WIDTH`. With 0 it is not.
+    #[inline]
+    pub(crate) fn get_of<const WIDTH: usize>(&self, row: u16) -> &[Lanes] {
+        match WIDTH {
+            0 => self.get(row),
+            _ => &self.lanes[usize::from(row) * WIDTH..][..WIDTH],
+        }
+    }
+
     pub(crate) fn get_mut(&mut self, row: u16) -> &mut [Lanes] {
         &mut self.lanes[usize::from(row) * self.width..][..self.width]
     }

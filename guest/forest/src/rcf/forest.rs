@@ -1,11 +1,12 @@
 use crate::rcf::attribution::{Attribution, attribute};
-use crate::rcf::bounds::{LANES, Lanes, width};
+use crate::rcf::bounds::width;
 use crate::rcf::random::Random;
 use crate::rcf::sampler::{Clock, Sampler};
-use crate::rcf::score::{Scale, score};
+use crate::rcf::score::Scale;
 use crate::rcf::settings::{ForestSettings, SettingOutOfRange};
 use crate::rcf::shingle::Shingle;
 use crate::rcf::snapshot::{self, SnapshotError};
+use crate::rcf::together::{self, Scratch};
 use crate::rcf::tree::Tree;
 
 /// More records than any stream brings: a snapshot that tells of more is wrong.
@@ -37,8 +38,7 @@ pub struct Forest {
     trees: Vec<Tree>,
     samplers: Vec<Sampler>,
     scale: Scale,
-    /// A row for boxes that are drawn for a moment.
-    spare: Vec<Lanes>,
+    scratch: Scratch,
 }
 
 impl Forest {
@@ -62,7 +62,7 @@ impl Forest {
             trees: vec![tree; trees],
             samplers: (0..trees).map(|_| Sampler::new(capacity.into())).collect(),
             scale: Scale::new(trees, capacity.into()),
-            spare: vec![[0.0; LANES]; width(dimensions)],
+            scratch: Scratch::new(capacity.into(), width(dimensions)),
         })
     }
 
@@ -88,9 +88,7 @@ impl Forest {
         if !warm {
             return 0.0;
         }
-        let (scale, spare) = (&self.scale, &mut self.spare[..]);
-        let scores = self.trees.iter().map(|tree| f64::from(score(tree, point, scale, spare)));
-        scores.sum::<f64>() * scale.factor
+        together::sum(&self.trees, point, &self.scale, &mut self.scratch) * self.scale.factor
     }
 
     /// Learns a record.
@@ -148,7 +146,7 @@ impl Forest {
         let mut sides = vec![0.0; 2 * dimensions];
         let factor = self.scale.factor;
         for tree in &self.trees {
-            attribute(tree, point, &self.scale, &mut self.spare, &mut sides);
+            attribute(tree, point, &self.scale, &mut self.scratch.spare, &mut sides);
             let (low, high) = sides.split_at(dimensions);
             for (dimension, (low, high)) in low.iter().zip(high).enumerate() {
                 let attribution = &mut attributions[dimension % columns];

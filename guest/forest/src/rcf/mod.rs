@@ -34,6 +34,8 @@ mod tree;
 
 mod score;
 
+mod together;
+
 mod attribution;
 
 mod forest;

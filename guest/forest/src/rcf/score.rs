@@ -43,6 +43,16 @@ impl Scale {
     }
 }
 
+/// The score of a point in a tree that is not empty: the expectation, over the cuts that the boxes
+/// on its way would have had with the point in them, of how early it is separated.
+pub(crate) fn score(tree: &Tree, point: &[Lanes], scale: &Scale, spare: &mut [Lanes]) -> f32 {
+    let mut score = 0.0;
+    let equal = climb(tree, point, scale, spare, |step| {
+        score += step.separates() * (scale.separated(step.depth) - score);
+    });
+    equal.unwrap_or(score)
+}
+
 /// A box that a point lies outside of, on its way through a tree.
 pub(crate) struct Step<'a> {
     pub(crate) depth: usize,
@@ -61,17 +71,6 @@ impl Step<'_> {
     }
 }
 
-/// The score of a point in a tree that is not empty: the expectation, over the cuts that the boxes
-/// on its way would have had with the point in them, of how early it is separated.
-#[inline]
-pub(crate) fn score(tree: &Tree, point: &[Lanes], scale: &Scale, spare: &mut [Lanes]) -> f32 {
-    let mut score = 0.0;
-    let equal = climb(tree, point, scale, spare, |step| {
-        score += step.separates() * (scale.separated(step.depth) - score);
-    });
-    equal.unwrap_or(score)
-}
-
 /// Visits the boxes that a point lies outside of, from the leaf upwards. They end with the first
 /// that the point lies within: so does it within all above.
 ///
@@ -87,8 +86,7 @@ pub(crate) fn climb(
     mut visit: impl FnMut(Step<'_>),
 ) -> Option<f32> {
     let (leaf, depth) = tree.find(tree.root, point);
-    let outside = excess(tree.bounds(leaf), point);
-    if outside > 0.0 {
+    if excess(tree.bounds(leaf), point) > 0.0 {
         climb_from(tree, leaf, NONE, depth, point, &mut visit);
         return None;
     }

@@ -14,13 +14,14 @@ pub(crate) const NONE: u16 = u16::MAX;
 /// A random cut tree: cuts at the inner nodes, points at the leaves.
 ///
 /// A node is known by its number, which is also that of its row among the boxes: those below the
-/// tree's capacity are leaves, the others inner nodes.
+/// tree's capacity are inner nodes, the others leaves.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     pub(crate) root: u16,
     capacity: u16,
     dimensions: usize,
     leaves: Vec<Leaf>,
+    /// One more than there can be, so that a clamped number is that of one.
     cuts: Vec<Cut>,
     bounds: Rows,
     free_leaves: Vec<u16>,
@@ -41,6 +42,8 @@ pub(crate) struct Cut {
     pub(crate) children: [u16; 2],
 }
 
+const UNUSED: Cut = Cut { value: 0.0, range: 0.0, dimension: 0, parent: NONE, children: [NONE; 2] };
+
 /// A point, and how often the tree holds it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leaf {
@@ -51,50 +54,57 @@ pub(crate) struct Leaf {
 impl Tree {
     /// A tree for so many points, with none.
     pub(crate) fn new(capacity: u16, dimensions: usize, width: usize) -> Self {
-        let inner = capacity - 1;
         Self {
             root: NONE,
             capacity,
             dimensions,
             leaves: vec![Leaf { parent: NONE, mass: 0 }; capacity.into()],
-            cuts: vec![
-                Cut {
-                    value: 0.0,
-                    range: 0.0,
-                    dimension: 0,
-                    parent: NONE,
-                    children: [NONE; 2]
-                };
-                inner.into()
-            ],
-            bounds: Rows::new((capacity + inner).into(), width),
-            free_leaves: (0..capacity).rev().collect(),
-            free_cuts: (capacity..capacity + inner).rev().collect(),
+            cuts: vec![UNUSED; capacity.into()],
+            bounds: Rows::new((2 * capacity).into(), width),
+            free_leaves: (capacity..2 * capacity).rev().collect(),
+            free_cuts: (0..capacity - 1).rev().collect(),
         }
     }
 
     #[inline]
     pub(crate) fn is_leaf(&self, node: u16) -> bool {
-        node < self.capacity
+        node >= self.capacity
     }
 
     #[inline]
     pub(crate) fn leaf(&self, node: u16) -> &Leaf {
-        &self.leaves[usize::from(node)]
+        &self.leaves[usize::from(node - self.capacity)]
+    }
+
+    fn leaf_mut(&mut self, node: u16) -> &mut Leaf {
+        &mut self.leaves[usize::from(node - self.capacity)]
     }
 
     #[inline]
     pub(crate) fn cut(&self, node: u16) -> &Cut {
-        &self.cuts[usize::from(node - self.capacity)]
+        &self.cuts[usize::from(node)]
     }
 
     fn cut_mut(&mut self, node: u16) -> &mut Cut {
-        &mut self.cuts[usize::from(node - self.capacity)]
+        &mut self.cuts[usize::from(node)]
     }
 
     #[inline]
     pub(crate) fn bounds(&self, node: u16) -> &[Lanes] {
         self.bounds.get(node)
+    }
+
+    /// The row of a node, whose length is known: `WIDTH`. With 0 it is not.
+    #[inline]
+    pub(crate) fn bounds_of<const WIDTH: usize>(&self, node: u16) -> &[Lanes] {
+        self.bounds.get_of::<WIDTH>(node)
+    }
+
+    /// The child of an inner node that a point is in. Of a leaf it is any node.
+    #[inline]
+    pub(crate) fn below(&self, node: u16, coordinates: &[f32]) -> u16 {
+        let cut = &self.cuts[usize::from(node.min(self.capacity - 1))];
+        cut.children[usize::from(coordinates[usize::from(cut.dimension)] > cut.value)]
     }
 
     /// The leaf at the end of a point's way down from a node, and the number of cuts on it.
@@ -133,7 +143,7 @@ impl Tree {
                 extend(self.bounds.get_mut(node), point);
                 self.measure(node);
             } else if leaf {
-                self.leaves[usize::from(node)].mass += 1;
+                self.leaf_mut(node).mass += 1;
                 return node;
             }
             let cut = self.cut(node);
@@ -160,7 +170,7 @@ impl Tree {
 
     /// Takes one point of a leaf away.
     pub(crate) fn remove(&mut self, leaf: u16) {
-        let Leaf { parent, mass } = &mut self.leaves[usize::from(leaf)];
+        let Leaf { parent, mass } = self.leaf_mut(leaf);
         *mass -= 1;
         if *mass > 0 {
             return;
@@ -193,14 +203,14 @@ impl Tree {
     /// The memory that a tree of this capacity takes, with rows of so many bytes.
     pub(crate) fn memory_bytes(capacity: u64, row: u64) -> u64 {
         let free = size_of::<u16>() as u64;
-        let leaves = capacity * (size_of::<Leaf>() as u64 + row + free);
-        let cuts = (capacity - 1) * (size_of::<Cut>() as u64 + row + free);
-        size_of::<Self>() as u64 + leaves + cuts
+        let leaf = size_of::<Leaf>() as u64 + row + free;
+        let cut = size_of::<Cut>() as u64 + row + free;
+        size_of::<Self>() as u64 + capacity * (leaf + cut) - free
     }
 
     fn new_leaf(&mut self, parent: u16, point: &[Lanes]) -> u16 {
         let leaf = self.free_leaves.pop().expect("no more points than the tree's capacity");
-        self.leaves[usize::from(leaf)] = Leaf { parent, mass: 1 };
+        *self.leaf_mut(leaf) = Leaf { parent, mass: 1 };
         self.bounds.get_mut(leaf).copy_from_slice(point);
         leaf
     }
@@ -223,7 +233,7 @@ impl Tree {
 
     fn set_parent(&mut self, node: u16, parent: u16) {
         if self.is_leaf(node) {
-            self.leaves[usize::from(node)].parent = parent;
+            self.leaf_mut(node).parent = parent;
         } else {
             self.cut_mut(node).parent = parent;
         }

@@ -12,8 +12,10 @@
 //!
 //! Boxes are drawn anew.
 
+use std::iter;
+
 use crate::rcf::bits::{BitReader, BitWriter};
-use crate::rcf::sampler::{Entry, Sampler};
+use crate::rcf::sampler::Sampler;
 use crate::rcf::shingle::LIMIT;
 use crate::rcf::snapshot::{Reader, SnapshotError};
 use crate::rcf::tree::{Cut, Leaf, NONE, Tree};
@@ -51,7 +53,7 @@ impl Tree {
         for &leaf in &leaves {
             write_numbers(out, &self.bounds.get(leaf).as_flattened()[..self.dimensions]);
         }
-        if leaves.len() < sampler.entries.len() {
+        if leaves.len() < sampler.keys.len() {
             out.extend(leaves.iter().flat_map(|&leaf| self.leaf(leaf).mass.to_le_bytes()));
         }
         write_numbers(out, &self.keys_by_leaf(sampler, &leaves));
@@ -62,13 +64,13 @@ impl Tree {
         let mut places = vec![0; self.leaves.len()];
         let mut place = 0;
         for &leaf in leaves {
-            places[usize::from(leaf)] = place;
+            places[usize::from(leaf - self.capacity)] = place;
             place += usize::from(self.leaf(leaf).mass);
         }
-        let mut keys = vec![0.0; sampler.entries.len()];
-        for entry in &sampler.entries {
-            let place = &mut places[usize::from(entry.leaf)];
-            keys[*place] = entry.key;
+        let mut keys = vec![0.0; sampler.keys.len()];
+        for (&key, leaf) in sampler.keys.iter().zip(&sampler.leaves) {
+            let place = &mut places[usize::from(leaf - self.capacity)];
+            keys[*place] = key;
             *place += 1;
         }
         keys
@@ -100,8 +102,8 @@ impl Tree {
         }
         let mut coordinates = from.numbers(leaves * self.dimensions)?;
         let mut within = true;
-        for leaf in 0..leaves {
-            let row = self.bounds.get_mut(leaf as u16).as_flattened_mut();
+        for leaf in 0..leaves as u16 {
+            let row = self.bounds.get_mut(self.capacity + leaf).as_flattened_mut();
             let (least, negated) = row.split_at_mut(self.dimensions);
             for ((least, negated), number) in least.iter_mut().zip(negated).zip(&mut coordinates) {
                 within &= number.abs() <= LIMIT;
@@ -121,7 +123,7 @@ impl Tree {
         let inner = leaves - 1;
         let bits = leaves + inner * (1 + dimension_bits as usize);
         let mut shape = BitReader::new(from.take(bits.div_ceil(8))?);
-        let (mut next_leaf, mut next_cut) = (0, self.capacity);
+        let (mut next_leaf, mut next_cut) = (self.capacity, 0);
         // Inner nodes that lack children.
         let mut open = Vec::with_capacity(inner);
         for node in 0..leaves + inner {
@@ -146,19 +148,17 @@ impl Tree {
             }
             if is_cut {
                 let dimension = shape.read(dimension_bits) as u16;
-                if usize::from(this - self.capacity) == inner
-                    || usize::from(dimension) >= self.dimensions
-                {
+                if usize::from(this) == inner || usize::from(dimension) >= self.dimensions {
                     return Err(INCONSISTENT);
                 }
                 let children = [NONE; 2];
                 *self.cut_mut(this) = Cut { value: 0.0, range: 0.0, dimension, parent, children };
                 open.push(this);
             } else {
-                if usize::from(this) == leaves {
+                if usize::from(this - self.capacity) == leaves {
                     return Err(INCONSISTENT);
                 }
-                self.leaves[usize::from(this)] = Leaf { parent, mass: 1 };
+                *self.leaf_mut(this) = Leaf { parent, mass: 1 };
             }
         }
         self.free_leaves.retain(|&leaf| leaf >= next_leaf);
@@ -169,9 +169,8 @@ impl Tree {
     /// Draws the boxes of inner nodes, of which there are so many, the children's first, and checks
     /// that their cuts separate them.
     fn draw_boxes(&mut self, inner: usize) -> Result<(), SnapshotError> {
-        for cut in (0..inner).rev() {
-            let node = self.capacity + cut as u16;
-            let Cut { value, dimension, children, .. } = self.cuts[cut];
+        for node in (0..inner as u16).rev() {
+            let Cut { value, dimension, children, .. } = *self.cut(node);
             self.bounds.unite(node, children);
             self.measure(node);
             let [left, right] = children.map(|child| self.bounds.get(child).as_flattened());
@@ -204,12 +203,12 @@ impl Tree {
                 return Err(INCONSISTENT);
             }
         }
-        let mut keys = from.numbers(points)?;
-        for leaf in 0..leaves as u16 {
+        sampler.keys.extend(from.numbers(points)?);
+        for leaf in self.capacity..self.capacity + leaves as u16 {
             let mass = self.leaf(leaf).mass.into();
-            sampler.entries.extend(keys.by_ref().take(mass).map(|key| Entry { key, leaf }));
+            sampler.leaves.extend(iter::repeat_n(leaf, mass));
         }
-        if sampler.entries.iter().any(|entry| !(0.0..=f32::MAX).contains(&entry.key)) {
+        if sampler.keys.iter().any(|key| !(0.0..=f32::MAX).contains(key)) {
             return Err(INCONSISTENT);
         }
         sampler.find_greatest(|a, b| self.compare(a, b).is_lt());

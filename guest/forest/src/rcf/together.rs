@@ -1,0 +1,132 @@
+//! The scores of several trees at a time.
+//!
+//! A tree's cuts come one after another: each is known by the one before, and the processor waits
+//! for its memory. Several trees walked down in step let it wait for all at once. And on the way
+//! up, several boxes at a time do without a decision between them, which would mostly be guessed
+//! wrong: a box that the point lies within leaves the score as it is.
+//!
+//! The scores are, bit for bit, those of [`score`].
+
+use crate::rcf::bounds::{Lanes, excess};
+use crate::rcf::score::{Scale, score};
+use crate::rcf::tree::Tree;
+
+/// So many trees are walked in step.
+const TREES: usize = 4;
+
+/// So many boxes are looked at together.
+const BOXES: usize = 4;
+
+/// What is needed for the time of a score.
+#[derive(Clone, Debug)]
+pub(crate) struct Scratch {
+    /// A row for a box that is drawn for a moment.
+    pub(crate) spare: Vec<Lanes>,
+    /// The nodes that the trees' ways lead through, level by level.
+    paths: Vec<[u16; TREES]>,
+}
+
+impl Scratch {
+    pub(crate) fn new(capacity: usize, width: usize) -> Self {
+        Self { spare: vec![[0.0; 4]; width], paths: vec![[0; TREES]; capacity] }
+    }
+
+    /// The memory that it takes.
+    pub(crate) fn memory_bytes(capacity: u64, row: u64) -> u64 {
+        row + capacity * size_of::<[u16; TREES]>() as u64
+    }
+}
+
+/// The sum of a point's scores in trees that are not empty.
+pub(crate) fn sum(trees: &[Tree], point: &[Lanes], scale: &Scale, scratch: &mut Scratch) -> f64 {
+    // With the length of a row known, loops over it are none.
+    match point.len() {
+        1 => sum_of::<1>(trees, point, scale, scratch),
+        2 => sum_of::<2>(trees, point, scale, scratch),
+        3 => sum_of::<3>(trees, point, scale, scratch),
+        4 => sum_of::<4>(trees, point, scale, scratch),
+        _ => sum_of::<0>(trees, point, scale, scratch),
+    }
+}
+
+/// With rows of `WIDTH`; 0 stands for any.
+fn sum_of<const WIDTH: usize>(
+    trees: &[Tree],
+    point: &[Lanes],
+    scale: &Scale,
+    scratch: &mut Scratch,
+) -> f64 {
+    let point = if WIDTH == 0 { point } else { &point[..WIDTH] };
+    let (together, rest) = trees.as_chunks::<TREES>();
+    let mut sum = 0.0;
+    for trees in together {
+        let depths = descend(trees, point, &mut scratch.paths);
+        for (place, (tree, depth)) in trees.iter().zip(depths).enumerate() {
+            let path = |level: usize| scratch.paths[level][place];
+            let leaf = tree.bounds_of::<WIDTH>(path(depth));
+            sum += f64::from(if excess(leaf, point) > 0.0 {
+                climb::<WIDTH>(tree, path, depth, point, scale)
+            } else {
+                score(tree, point, scale, &mut scratch.spare)
+            });
+        }
+    }
+    for tree in rest {
+        sum += f64::from(score(tree, point, scale, &mut scratch.spare));
+    }
+    sum
+}
+
+/// Walks down to the leaves, writes the ways down, and returns the leaves' depths.
+fn descend(trees: &[Tree; TREES], point: &[Lanes], paths: &mut [[u16; TREES]]) -> [usize; TREES] {
+    let coordinates = point.as_flattened();
+    let mut nodes = trees.each_ref().map(|tree| tree.root);
+    let mut depths = [0; TREES];
+    for path in paths {
+        *path = nodes;
+        let mut descending = false;
+        for place in 0..TREES {
+            let node = nodes[place];
+            let below = trees[place].below(node, coordinates);
+            let is_cut = !trees[place].is_leaf(node);
+            nodes[place] = if is_cut { below } else { node };
+            depths[place] += usize::from(is_cut);
+            descending |= is_cut;
+        }
+        if !descending {
+            break;
+        }
+    }
+    depths
+}
+
+/// The score of a point that lies outside the leaf at the end of its path.
+fn climb<const WIDTH: usize>(
+    tree: &Tree,
+    path: impl Fn(usize) -> u16,
+    mut depth: usize,
+    point: &[Lanes],
+    scale: &Scale,
+) -> f32 {
+    let mut score = scale.separated(depth);
+    let separates = |depth| {
+        let node = path(depth);
+        let outside = excess(tree.bounds_of::<WIDTH>(node), point);
+        outside / (tree.cut(node).range + outside)
+    };
+    while depth >= BOXES {
+        let separates: [f32; BOXES] = std::array::from_fn(|up| separates(depth - 1 - up));
+        for separates in separates {
+            depth -= 1;
+            score += separates * (scale.separated(depth) - score);
+        }
+        if separates[BOXES - 1] == 0.0 {
+            return score;
+        }
+    }
+    while depth > 0 {
+        depth -= 1;
+        score += separates(depth) * (scale.separated(depth) - score);
+    }
+    score
+}
