@@ -1,5 +1,5 @@
 use crate::rcf::attribution::{Attribution, attribute};
-use crate::rcf::bounds::width;
+use crate::rcf::bounds::{Lanes, width};
 use crate::rcf::random::Random;
 use crate::rcf::sampler::{Clock, Sampler};
 use crate::rcf::score::Scale;
@@ -105,10 +105,12 @@ impl Forest {
             }
             for (tree, sampler) in self.trees.iter_mut().zip(&mut self.samplers) {
                 if sampler.takes(&self.clock) {
-                    if let Some(leaf) = sampler.leaving() {
-                        tree.remove(leaf);
-                    }
-                    let leaf = tree.insert(point, &mut self.random);
+                    let leaf = match point.len() {
+                        1 => replace::<1>(tree, sampler.leaving(), point, &mut self.random),
+                        2 => replace::<2>(tree, sampler.leaving(), point, &mut self.random),
+                        4 => replace::<4>(tree, sampler.leaving(), point, &mut self.random),
+                        _ => replace::<0>(tree, sampler.leaving(), point, &mut self.random),
+                    };
                     sampler.take(leaf, &self.clock, &mut self.random, |a, b| {
                         tree.compare(a, b).is_lt()
                     });
@@ -202,4 +204,19 @@ impl Forest {
     fn is_warm(&self) -> bool {
         self.learnt >= u64::from(self.settings.sample_size.max(self.settings.shingle))
     }
+}
+
+/// Takes a point from a tree, if one leaves, and adds another, whose leaf is returned. With rows of
+/// `WIDTH`; 0 stands for any.
+fn replace<const WIDTH: usize>(
+    tree: &mut Tree,
+    leaving: Option<u16>,
+    point: &[Lanes],
+    random: &mut Random,
+) -> u16 {
+    if let Some(leaf) = leaving {
+        tree.remove::<WIDTH>(leaf);
+    }
+    let point = if WIDTH == 0 { point } else { &point[..WIDTH] };
+    tree.insert::<WIDTH>(point, random)
 }

@@ -30,6 +30,8 @@ mod random;
 
 mod sampler;
 
+mod steps;
+
 mod tree;
 
 mod score;

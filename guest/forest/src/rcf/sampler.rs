@@ -66,7 +66,8 @@ impl Clock {
     }
 }
 
-/// The sample of one tree.
+/// The sample of one tree. When it is full it is a heap: the greatest key is the first, and its point
+/// leaves next.
 #[derive(Clone, Debug)]
 pub(crate) struct Sampler {
     /// The key of each point.
@@ -74,8 +75,6 @@ pub(crate) struct Sampler {
     /// The leaf that holds it.
     pub(crate) leaves: Vec<u16>,
     capacity: usize,
-    /// The place of the greatest key. Its point leaves next.
-    greatest: usize,
     /// The time of the point that enters next, once the sample is full.
     pub(crate) next: u64,
 }
@@ -83,7 +82,7 @@ pub(crate) struct Sampler {
 impl Sampler {
     pub(crate) fn new(capacity: usize) -> Self {
         let (keys, leaves) = (Vec::with_capacity(capacity), Vec::with_capacity(capacity));
-        Self { keys, leaves, capacity, greatest: 0, next: 0 }
+        Self { keys, leaves, capacity, next: 0 }
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -98,7 +97,7 @@ impl Sampler {
 
     /// The leaf of the point that leaves when another enters.
     pub(crate) fn leaving(&self) -> Option<u16> {
-        self.is_full().then(|| self.leaves[self.greatest])
+        self.is_full().then(|| self.leaves[0])
     }
 
     /// Takes the point seen just now, in place of the one that leaves. `before` orders leaves,
@@ -112,36 +111,51 @@ impl Sampler {
     ) {
         if self.is_full() {
             // Below the greatest key, or the point had not entered: the distribution is cut off.
-            let bound = f64::from(self.keys[self.greatest]) * clock.weight;
+            let bound = f64::from(self.keys[0]) * clock.weight;
             let drawn = -libm::log1p(random.uniform() * libm::expm1(-bound));
-            self.keys[self.greatest] = (drawn / clock.weight) as f32;
-            self.leaves[self.greatest] = leaf;
+            (self.keys[0], self.leaves[0]) = ((drawn / clock.weight) as f32, leaf);
+            self.sift_down(0, before);
         } else {
             self.keys.push((random.exponential() / clock.weight) as f32);
             self.leaves.push(leaf);
+            if self.is_full() {
+                self.heapify(before);
+            }
         }
         if self.is_full() {
-            self.find_greatest(before);
-            let greatest = f64::from(self.keys[self.greatest]);
-            self.next = clock.when(random.exponential() / greatest);
+            self.next = clock.when(random.exponential() / f64::from(self.keys[0]));
         }
     }
 
-    /// Finds the point that leaves next. Among equal keys it is that of the last leaf, so that a
-    /// sample restored in another order goes on alike.
-    pub(crate) fn find_greatest(&mut self, before: impl Fn(u16, u16) -> bool) {
-        // First the key, lane by lane, then its places.
-        let mut lanes = [0.0_f32; 8];
-        let (whole, rest) = self.keys.as_chunks::<8>();
-        for keys in whole {
-            for (greatest, &key) in lanes.iter_mut().zip(keys) {
-                *greatest = if key > *greatest { key } else { *greatest };
-            }
+    /// Makes a heap of what is in no order.
+    pub(crate) fn heapify(&mut self, before: impl Fn(u16, u16) -> bool) {
+        for place in (0..self.keys.len() / 2).rev() {
+            self.sift_down(place, &before);
         }
-        let greatest = lanes.iter().chain(rest).fold(0.0, |a: f32, &b| if b > a { b } else { a });
-        let places = (0..self.keys.len()).filter(|&place| self.keys[place] == greatest);
-        let last = places.reduce(|a, b| if before(self.leaves[a], self.leaves[b]) { b } else { a });
-        self.greatest = last.unwrap_or(0);
+    }
+
+    /// Puts a point below those of greater keys. Among equal ones it is the leaf that decides, so
+    /// that a sample that is restored in another order goes on alike.
+    fn sift_down(&mut self, mut place: usize, before: impl Fn(u16, u16) -> bool) {
+        let less = |sampler: &Self, a: usize, b: usize| {
+            let (key_a, key_b) = (sampler.keys[a], sampler.keys[b]);
+            key_a < key_b || (key_a == key_b && before(sampler.leaves[a], sampler.leaves[b]))
+        };
+        loop {
+            let mut below = 2 * place + 1;
+            if below >= self.keys.len() {
+                return;
+            }
+            if below + 1 < self.keys.len() && less(self, below, below + 1) {
+                below += 1;
+            }
+            if !less(self, place, below) {
+                return;
+            }
+            self.keys.swap(place, below);
+            self.leaves.swap(place, below);
+            place = below;
+        }
     }
 
     pub(crate) fn scale(&mut self, factor: f32) {
@@ -231,7 +245,7 @@ mod tests {
             let mut sampler = Sampler::new(3);
             sampler.keys = vec![1.0; 3];
             sampler.leaves = leaves.to_vec();
-            sampler.find_greatest(|a, b| a < b);
+            sampler.heapify(|a, b| a < b);
             sampler.leaving()
         };
         assert_eq!(order([0, 1, 2]), Some(2));

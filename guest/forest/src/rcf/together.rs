@@ -62,10 +62,9 @@ fn sum_of<const WIDTH: usize>(
     for trees in together {
         let depths = descend(trees, point, &mut scratch.paths);
         for (place, (tree, depth)) in trees.iter().zip(depths).enumerate() {
-            let path = |level: usize| scratch.paths[level][place];
-            let leaf = tree.bounds_of::<WIDTH>(path(depth));
-            sum += f64::from(if excess(leaf, point) > 0.0 {
-                climb::<WIDTH>(tree, path, depth, point, scale)
+            let way = Way { tree, paths: &scratch.paths[..=depth], place };
+            sum += f64::from(if way.outside::<WIDTH>(depth, point) > 0.0 {
+                way.climb::<WIDTH>(point, scale)
             } else {
                 score(tree, point, scale, &mut scratch.spare)
             });
@@ -86,12 +85,12 @@ fn descend(trees: &[Tree; TREES], point: &[Lanes], paths: &mut [[u16; TREES]]) -
         *path = nodes;
         let mut descending = false;
         for place in 0..TREES {
-            let node = nodes[place];
-            let below = trees[place].below(node, coordinates);
-            let is_cut = !trees[place].is_leaf(node);
-            nodes[place] = if is_cut { below } else { node };
+            let is_cut = !trees[place].is_leaf(nodes[place]);
             depths[place] += usize::from(is_cut);
             descending |= is_cut;
+            // SAFETY: from the root, each node is one that another of the tree leads to. All points
+            // of a forest have the dimensions of its trees.
+            nodes[place] = unsafe { trees[place].steps.follow(nodes[place], coordinates) };
         }
         if !descending {
             break;
@@ -100,33 +99,54 @@ fn descend(trees: &[Tree; TREES], point: &[Lanes], paths: &mut [[u16; TREES]]) -
     depths
 }
 
-/// The score of a point that lies outside the leaf at the end of its path.
-fn climb<const WIDTH: usize>(
-    tree: &Tree,
-    path: impl Fn(usize) -> u16,
-    mut depth: usize,
-    point: &[Lanes],
-    scale: &Scale,
-) -> f32 {
-    let mut score = scale.separated(depth);
-    let separates = |depth| {
-        let node = path(depth);
-        let outside = excess(tree.bounds_of::<WIDTH>(node), point);
-        outside / (tree.cut(node).range + outside)
-    };
-    while depth >= BOXES {
-        let separates: [f32; BOXES] = std::array::from_fn(|up| separates(depth - 1 - up));
-        for separates in separates {
+/// The way of a point down a tree.
+struct Way<'a> {
+    tree: &'a Tree,
+    /// Up to its leaf.
+    paths: &'a [[u16; TREES]],
+    /// Which of the trees it is.
+    place: usize,
+}
+
+impl Way<'_> {
+    /// The node at a depth.
+    #[inline]
+    fn node(&self, depth: usize) -> u16 {
+        self.paths[depth][self.place]
+    }
+
+    /// How far the point lies outside the box at a depth.
+    #[inline]
+    fn outside<const WIDTH: usize>(&self, depth: usize, point: &[Lanes]) -> f32 {
+        excess(self.tree.bounds.get::<WIDTH>(self.node(depth)), point)
+    }
+
+    /// The probability that the point is separated by the cut at a depth.
+    #[inline]
+    fn separates<const WIDTH: usize>(&self, depth: usize, point: &[Lanes]) -> f32 {
+        let outside = self.outside::<WIDTH>(depth, point);
+        outside / (self.tree.ranges[usize::from(self.node(depth))] + outside)
+    }
+
+    /// The score of a point that lies outside the leaf at the end of its way.
+    fn climb<const WIDTH: usize>(&self, point: &[Lanes], scale: &Scale) -> f32 {
+        let mut depth = self.paths.len() - 1;
+        let mut score = scale.separated(depth);
+        while depth >= BOXES {
+            let separates: [f32; BOXES] =
+                std::array::from_fn(|up| self.separates::<WIDTH>(depth - 1 - up, point));
+            for separates in separates {
+                depth -= 1;
+                score += separates * (scale.separated(depth) - score);
+            }
+            if separates[BOXES - 1] == 0.0 {
+                return score;
+            }
+        }
+        while depth > 0 {
             depth -= 1;
-            score += separates * (scale.separated(depth) - score);
+            score += self.separates::<WIDTH>(depth, point) * (scale.separated(depth) - score);
         }
-        if separates[BOXES - 1] == 0.0 {
-            return score;
-        }
+        score
     }
-    while depth > 0 {
-        depth -= 1;
-        score += separates(depth) * (scale.separated(depth) - score);
-    }
-    score
 }

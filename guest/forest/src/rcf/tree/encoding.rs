@@ -18,7 +18,8 @@ use crate::rcf::bits::{BitReader, BitWriter};
 use crate::rcf::sampler::Sampler;
 use crate::rcf::shingle::LIMIT;
 use crate::rcf::snapshot::{Reader, SnapshotError};
-use crate::rcf::tree::{Cut, Leaf, NONE, Tree};
+use crate::rcf::steps::Cut;
+use crate::rcf::tree::{NONE, Tree};
 
 const INCONSISTENT: SnapshotError = SnapshotError::Inconsistent;
 
@@ -26,8 +27,8 @@ impl Tree {
     /// Appends the tree and its sample.
     pub(crate) fn write(&self, sampler: &Sampler, out: &mut Vec<u8>) {
         let (mut leaves, mut cuts) = (Vec::new(), Vec::new());
-        leaves.reserve_exact(self.leaves.len());
-        cuts.reserve_exact(self.cuts.len());
+        leaves.reserve_exact(self.masses.len());
+        cuts.reserve_exact(self.masses.len());
         let mut shape = BitWriter::default();
         let dimension_bits = dimension_bits(self.dimensions);
         let mut open = vec![self.root];
@@ -51,21 +52,21 @@ impl Tree {
         out.extend(shape.finish());
         write_numbers(out, &cuts);
         for &leaf in &leaves {
-            write_numbers(out, &self.bounds.get(leaf).as_flattened()[..self.dimensions]);
+            write_numbers(out, &self.bounds(leaf).as_flattened()[..self.dimensions]);
         }
         if leaves.len() < sampler.keys.len() {
-            out.extend(leaves.iter().flat_map(|&leaf| self.leaf(leaf).mass.to_le_bytes()));
+            out.extend(leaves.iter().flat_map(|&leaf| self.mass(leaf).to_le_bytes()));
         }
         write_numbers(out, &self.keys_by_leaf(sampler, &leaves));
     }
 
     /// The keys of a sample, those of the first leaf first.
     fn keys_by_leaf(&self, sampler: &Sampler, leaves: &[u16]) -> Vec<f32> {
-        let mut places = vec![0; self.leaves.len()];
+        let mut places = vec![0; self.masses.len()];
         let mut place = 0;
         for &leaf in leaves {
             places[usize::from(leaf - self.capacity)] = place;
-            place += usize::from(self.leaf(leaf).mass);
+            place += usize::from(self.mass(leaf));
         }
         let mut keys = vec![0.0; sampler.keys.len()];
         for (&key, leaf) in sampler.keys.iter().zip(&sampler.leaves) {
@@ -84,10 +85,14 @@ impl Tree {
         seen: u64,
         from: &mut Reader<'_>,
     ) -> Result<(), SnapshotError> {
-        let points = seen.min(self.leaves.len() as u64) as usize;
+        let points = seen.min(self.capacity.into()) as usize;
         let leaves = usize::from(u16::from_le_bytes(from.array()?));
         sampler.next = u64::from_le_bytes(from.array()?);
-        let due = if points == self.leaves.len() { sampler.next > seen } else { sampler.next == 0 };
+        let due = if points == usize::from(self.capacity) {
+            sampler.next > seen
+        } else {
+            sampler.next == 0
+        };
         if leaves > points || (leaves == 0) != (points == 0) || !due {
             return Err(INCONSISTENT);
         }
@@ -96,14 +101,13 @@ impl Tree {
         }
 
         self.read_shape(leaves, from)?;
-        let cuts = from.numbers(leaves - 1)?;
-        for (cut, value) in self.cuts.iter_mut().zip(cuts) {
-            cut.value = value;
+        for (node, value) in (0..).zip(from.numbers(leaves - 1)?) {
+            self.steps.set(node, Cut { value, ..self.cut(node) });
         }
         let mut coordinates = from.numbers(leaves * self.dimensions)?;
         let mut within = true;
         for leaf in 0..leaves as u16 {
-            let row = self.bounds.get_mut(self.capacity + leaf).as_flattened_mut();
+            let row = self.bounds.get_mut::<0>(self.capacity + leaf).as_flattened_mut();
             let (least, negated) = row.split_at_mut(self.dimensions);
             for ((least, negated), number) in least.iter_mut().zip(negated).zip(&mut coordinates) {
                 within &= number.abs() <= LIMIT;
@@ -138,11 +142,12 @@ impl Tree {
                 }
                 self.root = this;
             } else {
-                let [left, right] = &mut self.cut_mut(parent).children;
-                if *left == NONE {
-                    *left = this;
-                } else {
-                    *right = this;
+                // A cut without children leads to itself.
+                let mut cut = self.cut(parent);
+                let lacks_left = cut.children[0] == parent;
+                cut.children[usize::from(!lacks_left)] = this;
+                self.steps.set(parent, cut);
+                if !lacks_left {
                     open.pop();
                 }
             }
@@ -151,15 +156,15 @@ impl Tree {
                 if usize::from(this) == inner || usize::from(dimension) >= self.dimensions {
                     return Err(INCONSISTENT);
                 }
-                let children = [NONE; 2];
-                *self.cut_mut(this) = Cut { value: 0.0, range: 0.0, dimension, parent, children };
+                self.steps.set(this, Cut { dimension, ..self.cut(this) });
                 open.push(this);
             } else {
                 if usize::from(this - self.capacity) == leaves {
                     return Err(INCONSISTENT);
                 }
-                *self.leaf_mut(this) = Leaf { parent, mass: 1 };
+                *self.mass_mut(this) = 1;
             }
+            self.parents[usize::from(this)] = parent;
         }
         self.free_leaves.retain(|&leaf| leaf >= next_leaf);
         self.free_cuts.retain(|&cut| cut >= next_cut);
@@ -170,10 +175,10 @@ impl Tree {
     /// that their cuts separate them.
     fn draw_boxes(&mut self, inner: usize) -> Result<(), SnapshotError> {
         for node in (0..inner as u16).rev() {
-            let Cut { value, dimension, children, .. } = *self.cut(node);
-            self.bounds.unite(node, children);
-            self.measure(node);
-            let [left, right] = children.map(|child| self.bounds.get(child).as_flattened());
+            let Cut { dimension, value, children } = self.cut(node);
+            self.bounds.unite::<0>(node, children);
+            self.measure::<0>(node);
+            let [left, right] = children.map(|child| self.bounds(child).as_flattened());
             let greatest_left = -left[self.dimensions + usize::from(dimension)];
             if !(greatest_left <= value && value < right[usize::from(dimension)]) {
                 return Err(INCONSISTENT);
@@ -192,10 +197,10 @@ impl Tree {
         if leaves < points {
             let masses = from.take(2 * leaves)?.as_chunks().0;
             let mut sum = 0;
-            for (leaf, &mass) in self.leaves.iter_mut().zip(masses) {
-                leaf.mass = u16::from_le_bytes(mass);
-                sum += usize::from(leaf.mass);
-                if leaf.mass == 0 {
+            for (to, &mass) in self.masses.iter_mut().zip(masses) {
+                *to = u16::from_le_bytes(mass);
+                sum += usize::from(*to);
+                if *to == 0 {
                     return Err(INCONSISTENT);
                 }
             }
@@ -205,13 +210,15 @@ impl Tree {
         }
         sampler.keys.extend(from.numbers(points)?);
         for leaf in self.capacity..self.capacity + leaves as u16 {
-            let mass = self.leaf(leaf).mass.into();
+            let mass = self.mass(leaf).into();
             sampler.leaves.extend(iter::repeat_n(leaf, mass));
         }
         if sampler.keys.iter().any(|key| !(0.0..=f32::MAX).contains(key)) {
             return Err(INCONSISTENT);
         }
-        sampler.find_greatest(|a, b| self.compare(a, b).is_lt());
+        if sampler.is_full() {
+            sampler.heapify(|a, b| self.compare(a, b).is_lt());
+        }
         Ok(())
     }
 }
