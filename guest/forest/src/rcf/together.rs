@@ -61,12 +61,19 @@ fn sum_of<const WIDTH: usize>(
     let mut sum = 0.0;
     for trees in together {
         let depths = descend(trees, point, &mut scratch.paths);
-        for (place, (tree, depth)) in trees.iter().zip(depths).enumerate() {
-            let way = Way { tree, paths: &scratch.paths[..=depth], place };
-            sum += f64::from(if way.outside::<WIDTH>(depth, point) > 0.0 {
-                way.climb::<WIDTH>(point, scale)
+        let ways: [_; TREES] = std::array::from_fn(|place| {
+            let paths = &scratch.paths[..=depths[place]];
+            Way::<WIDTH> { tree: &trees[place], paths, place }
+        });
+        // Whatever the ways are like: no decision stands between these, so all wait at once.
+        let first = ways.each_ref().map(|way| way.separates(way.depth(), point));
+        for (way, first) in ways.iter().zip(first) {
+            // Outside the box above, a point is outside the leaf, which need not be looked at.
+            let outside = first[0] > 0.0 || way.outside(way.depth(), point) > 0.0;
+            sum += f64::from(if outside && way.depth() > 0 {
+                way.climb(first, point, scale)
             } else {
-                score(tree, point, scale, &mut scratch.spare)
+                score(way.tree, point, scale, &mut scratch.spare)
             });
         }
     }
@@ -99,8 +106,8 @@ fn descend(trees: &[Tree; TREES], point: &[Lanes], paths: &mut [[u16; TREES]]) -
     depths
 }
 
-/// The way of a point down a tree.
-struct Way<'a> {
+/// The way of a point down a tree with rows of `WIDTH`.
+struct Way<'a, const WIDTH: usize> {
     tree: &'a Tree,
     /// Up to its leaf.
     paths: &'a [[u16; TREES]],
@@ -108,33 +115,43 @@ struct Way<'a> {
     place: usize,
 }
 
-impl Way<'_> {
-    /// The node at a depth.
-    #[inline]
+impl<const WIDTH: usize> Way<'_, WIDTH> {
+    /// The leaf's.
+    fn depth(&self) -> usize {
+        self.paths.len() - 1
+    }
+
+    /// The node at a depth, at most the leaf's.
+    #[inline(always)]
     fn node(&self, depth: usize) -> u16 {
         self.paths[depth][self.place]
     }
 
-    /// How far the point lies outside the box at a depth.
-    #[inline]
-    fn outside<const WIDTH: usize>(&self, depth: usize, point: &[Lanes]) -> f32 {
+    /// How far the point lies outside the box at a depth, at most the leaf's.
+    #[inline(always)]
+    fn outside(&self, depth: usize, point: &[Lanes]) -> f32 {
         excess(self.tree.bounds.get::<WIDTH>(self.node(depth)), point)
     }
 
-    /// The probability that the point is separated by the cut at a depth.
-    #[inline]
-    fn separates<const WIDTH: usize>(&self, depth: usize, point: &[Lanes]) -> f32 {
-        let outside = self.outside::<WIDTH>(depth, point);
-        outside / (self.tree.ranges[usize::from(self.node(depth))] + outside)
+    /// The probabilities that the point is separated by each of the cuts next above a depth, from
+    /// below. There being fewer, they end with what means nothing.
+    #[inline(always)]
+    fn separates(&self, depth: usize, point: &[Lanes]) -> [f32; BOXES] {
+        std::array::from_fn(|up| {
+            let depth = depth.saturating_sub(1 + up);
+            let outside = self.outside(depth, point);
+            let cut = usize::from(self.node(depth)).min(self.tree.ranges.len() - 1);
+            outside / (self.tree.ranges[cut] + outside)
+        })
     }
 
-    /// The score of a point that lies outside the leaf at the end of its way.
-    fn climb<const WIDTH: usize>(&self, point: &[Lanes], scale: &Scale) -> f32 {
-        let mut depth = self.paths.len() - 1;
+    /// The score of a point that lies outside the leaf at the end of its way, and is separated by
+    /// the first cuts above with these probabilities.
+    #[inline(always)]
+    fn climb(&self, mut separates: [f32; BOXES], point: &[Lanes], scale: &Scale) -> f32 {
+        let mut depth = self.depth();
         let mut score = scale.separated(depth);
         while depth >= BOXES {
-            let separates: [f32; BOXES] =
-                std::array::from_fn(|up| self.separates::<WIDTH>(depth - 1 - up, point));
             for separates in separates {
                 depth -= 1;
                 score += separates * (scale.separated(depth) - score);
@@ -142,10 +159,11 @@ impl Way<'_> {
             if separates[BOXES - 1] == 0.0 {
                 return score;
             }
+            separates = self.separates(depth, point);
         }
-        while depth > 0 {
+        for separates in separates.into_iter().take(depth) {
             depth -= 1;
-            score += self.separates::<WIDTH>(depth, point) * (scale.separated(depth) - score);
+            score += separates * (scale.separated(depth) - score);
         }
         score
     }

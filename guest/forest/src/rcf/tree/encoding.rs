@@ -74,6 +74,13 @@ impl Tree {
             keys[*place] = key;
             *place += 1;
         }
+        // In one order, whatever that of the sample is.
+        let mut rest = &mut keys[..];
+        for &leaf in leaves {
+            if let Some(keys) = rest.split_off_mut(..usize::from(self.mass(leaf))) {
+                keys.sort_unstable_by(f32::total_cmp);
+            }
+        }
         keys
     }
 
