@@ -65,6 +65,20 @@ impl Rows {
         &self.lanes[usize::from(row) * width..][..width]
     }
 
+    /// Like [`get`](Self::get), without a check.
+    ///
+    /// # Safety
+    ///
+    /// The row is one of these, and `WIDTH` is 0 or their width.
+    #[inline(always)]
+    pub(crate) unsafe fn get_unchecked<const WIDTH: usize>(&self, row: u16) -> &[Lanes] {
+        let width = self.width::<WIDTH>();
+        let start = usize::from(row) * width;
+        debug_assert!(start + width <= self.lanes.len() && width == self.width);
+        // SAFETY: the caller's.
+        unsafe { self.lanes.get_unchecked(start..start + width) }
+    }
+
     /// Like [`get`](Self::get).
     #[inline(always)]
     pub(crate) fn get_mut<const WIDTH: usize>(&mut self, row: u16) -> &mut [Lanes] {

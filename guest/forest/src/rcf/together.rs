@@ -124,7 +124,9 @@ impl<const WIDTH: usize> Way<'_, WIDTH> {
     /// The node at a depth, at most the leaf's.
     #[inline(always)]
     fn node(&self, depth: usize) -> u16 {
-        self.paths[depth][self.place]
+        debug_assert!(depth < self.paths.len());
+        // SAFETY: it is at most the leaf's, which is that of the last.
+        unsafe { self.paths.get_unchecked(depth)[self.place] }
     }
 
     /// How far the point lies outside the box at a depth, at most the leaf's.
@@ -139,9 +141,13 @@ impl<const WIDTH: usize> Way<'_, WIDTH> {
     fn separates(&self, depth: usize, point: &[Lanes]) -> [f32; BOXES] {
         std::array::from_fn(|up| {
             let depth = depth.saturating_sub(1 + up);
-            let outside = self.outside(depth, point);
             let cut = usize::from(self.node(depth)).min(self.tree.ranges.len() - 1);
-            outside / (self.tree.ranges[cut] + outside)
+            // SAFETY: a number of a node, and one that is no greater than the last place.
+            let (bounds, range) = unsafe {
+                (self.tree.bounds.get_unchecked::<WIDTH>(cut as u16), *self.tree.ranges.get_unchecked(cut))
+            };
+            let outside = excess(bounds, point);
+            outside / (range + outside)
         })
     }
 
