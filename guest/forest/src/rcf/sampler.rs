@@ -23,6 +23,8 @@ pub(crate) struct Clock {
     /// Octaves of weight that the base has moved on.
     base: f64,
     time_decay: f64,
+    /// By how much of itself, and to what, the weight grows with a point.
+    growth: [f64; 2],
 }
 
 impl Clock {
@@ -33,7 +35,8 @@ impl Clock {
     /// The clock after so many points.
     pub(crate) fn at(time_decay: u32, seen: u64) -> Self {
         let time_decay = f64::from(time_decay);
-        let mut clock = Self { seen, weight: 1.0, base: 0.0, time_decay };
+        let growth = [libm::expm1, libm::exp].map(|grown| grown(1.0 / time_decay));
+        let mut clock = Self { seen, weight: 1.0, base: 0.0, time_decay, growth };
         clock.base = libm::floor(clock.octaves() / REBASE_OCTAVES) * REBASE_OCTAVES;
         clock.weight = libm::exp2(clock.octaves());
         clock
@@ -58,10 +61,10 @@ impl Clock {
 
     /// When the weights of the points from now on add up to `sum`.
     fn when(&self, sum: f64) -> u64 {
-        let rate = 1.0 / self.time_decay;
         // The sum of a geometric series, solved for its length.
-        let growth = sum * libm::expm1(rate) / (self.weight * libm::exp(rate));
-        let points = libm::ceil(libm::log1p(growth) / rate).max(1.0);
+        let [more, times] = self.growth;
+        let growth = sum * more / (self.weight * times);
+        let points = libm::ceil(libm::log1p(growth) * self.time_decay).max(1.0);
         self.seen.saturating_add(points as u64)
     }
 }

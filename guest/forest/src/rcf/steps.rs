@@ -62,18 +62,18 @@ impl Steps {
     /// # Safety
     ///
     /// The node is one of the tree's, and the point has the tree's dimensions.
-    #[inline]
-    pub(crate) unsafe fn follow(&self, node: u16, coordinates: &[f32]) -> u16 {
-        debug_assert!(usize::from(node) < self.steps.len());
+    #[inline(always)]
+    pub(crate) unsafe fn follow(&self, node: u32, coordinates: &[f32]) -> u32 {
+        debug_assert!((node as usize) < self.steps.len());
         debug_assert!(coordinates.len() >= self.dimensions);
         // SAFETY: the caller's.
-        let Step { value, packed } = unsafe { *self.steps.get_unchecked(usize::from(node)) };
+        let Step { value, packed } = unsafe { *self.steps.get_unchecked(node as usize) };
         let dimension = packed & ((1 << DIMENSION_BITS) - 1);
         // SAFETY: `set` takes no other dimension than those that points have.
         let coordinate = unsafe { *coordinates.get_unchecked(dimension as usize) };
         let left = packed >> DIMENSION_BITS;
         let right = packed >> (DIMENSION_BITS + NODE_BITS);
-        ((if coordinate > value { right } else { left }) & NODE_MASK) as u16
+        (if coordinate > value { right } else { left }) & NODE_MASK
     }
 
     /// The memory that so many nodes take.

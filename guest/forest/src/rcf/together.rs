@@ -23,7 +23,7 @@ pub(crate) struct Scratch {
     /// A row for a box that is drawn for a moment.
     pub(crate) spare: Vec<Lanes>,
     /// The nodes that the trees' ways lead through, level by level.
-    paths: Vec<[u16; TREES]>,
+    paths: Vec<[u32; TREES]>,
 }
 
 impl Scratch {
@@ -33,7 +33,7 @@ impl Scratch {
 
     /// The memory that it takes.
     pub(crate) fn memory_bytes(capacity: u64, row: u64) -> u64 {
-        row + capacity * size_of::<[u16; TREES]>() as u64
+        row + capacity * size_of::<[u32; TREES]>() as u64
     }
 }
 
@@ -62,7 +62,7 @@ fn sum_of<const WIDTH: usize>(
     for trees in together {
         let depths = descend(trees, point, &mut scratch.paths);
         let ways: [_; TREES] = std::array::from_fn(|place| {
-            let paths = &scratch.paths[..=depths[place]];
+            let paths = &scratch.paths[..=depths[place] as usize];
             Way::<WIDTH> { tree: &trees[place], paths, place }
         });
         // Whatever the ways are like: no decision stands between these, so all wait at once.
@@ -84,16 +84,17 @@ fn sum_of<const WIDTH: usize>(
 }
 
 /// Walks down to the leaves, writes the ways down, and returns the leaves' depths.
-fn descend(trees: &[Tree; TREES], point: &[Lanes], paths: &mut [[u16; TREES]]) -> [usize; TREES] {
+fn descend(trees: &[Tree; TREES], point: &[Lanes], paths: &mut [[u32; TREES]]) -> [u32; TREES] {
     let coordinates = point.as_flattened();
-    let mut nodes = trees.each_ref().map(|tree| tree.root);
+    let leaves = u32::from(trees[0].capacity());
+    let mut nodes = trees.each_ref().map(|tree| u32::from(tree.root));
     let mut depths = [0; TREES];
     for path in paths {
         *path = nodes;
         let mut descending = false;
         for place in 0..TREES {
-            let is_cut = !trees[place].is_leaf(nodes[place]);
-            depths[place] += usize::from(is_cut);
+            let is_cut = nodes[place] < leaves;
+            depths[place] += u32::from(is_cut);
             descending |= is_cut;
             // SAFETY: from the root, each node is one that another of the tree leads to. All points
             // of a forest have the dimensions of its trees.
@@ -110,7 +111,7 @@ fn descend(trees: &[Tree; TREES], point: &[Lanes], paths: &mut [[u16; TREES]]) -
 struct Way<'a, const WIDTH: usize> {
     tree: &'a Tree,
     /// Up to its leaf.
-    paths: &'a [[u16; TREES]],
+    paths: &'a [[u32; TREES]],
     /// Which of the trees it is.
     place: usize,
 }
@@ -123,7 +124,7 @@ impl<const WIDTH: usize> Way<'_, WIDTH> {
 
     /// The node at a depth, at most the leaf's.
     #[inline(always)]
-    fn node(&self, depth: usize) -> u16 {
+    fn node(&self, depth: usize) -> u32 {
         debug_assert!(depth < self.paths.len());
         // SAFETY: it is at most the leaf's, which is that of the last.
         unsafe { self.paths.get_unchecked(depth)[self.place] }
@@ -132,7 +133,7 @@ impl<const WIDTH: usize> Way<'_, WIDTH> {
     /// How far the point lies outside the box at a depth, at most the leaf's.
     #[inline(always)]
     fn outside(&self, depth: usize, point: &[Lanes]) -> f32 {
-        excess(self.tree.bounds.get::<WIDTH>(self.node(depth)), point)
+        excess(self.tree.bounds.get::<WIDTH>(self.node(depth) as u16), point)
     }
 
     /// The probabilities that the point is separated by each of the cuts next above a depth, from
@@ -141,10 +142,13 @@ impl<const WIDTH: usize> Way<'_, WIDTH> {
     fn separates(&self, depth: usize, point: &[Lanes]) -> [f32; BOXES] {
         std::array::from_fn(|up| {
             let depth = depth.saturating_sub(1 + up);
-            let cut = usize::from(self.node(depth)).min(self.tree.ranges.len() - 1);
+            let cut = (self.node(depth) as usize).min(self.tree.ranges.len() - 1);
             // SAFETY: a number of a node, and one that is no greater than the last place.
             let (bounds, range) = unsafe {
-                (self.tree.bounds.get_unchecked::<WIDTH>(cut as u16), *self.tree.ranges.get_unchecked(cut))
+                (
+                    self.tree.bounds.get_unchecked::<WIDTH>(cut as u16),
+                    *self.tree.ranges.get_unchecked(cut),
+                )
             };
             let outside = excess(bounds, point);
             outside / (range + outside)

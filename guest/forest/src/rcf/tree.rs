@@ -51,7 +51,11 @@ impl Tree {
         }
     }
 
-    #[inline]
+    /// The number of the first leaf.
+    pub(crate) fn capacity(&self) -> u16 {
+        self.capacity
+    }
+
     pub(crate) fn is_leaf(&self, node: u16) -> bool {
         node >= self.capacity
     }
