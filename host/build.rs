@@ -1,11 +1,11 @@
-//! Builds the default rule as a component and compiles it for the target, for the feature
-//! `default-rule` to embed both.
+//! Builds Weir's own rules as components and compiles them for the target, for the feature
+//! `default-rule` to embed all of it.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     #[cfg(feature = "default-rule")]
-    if let Err(error) = default_rule::build() {
-        println!("cargo::error=the default rule cannot be built: {error}");
+    if let Err(error) = rules::build() {
+        println!("cargo::error=the rules to embed cannot be built: {error}");
     }
 }
 
@@ -18,7 +18,7 @@ mod compile;
 mod codegen;
 
 #[cfg(feature = "default-rule")]
-mod default_rule {
+mod rules {
     use std::env;
     use std::fs;
     use std::path::PathBuf;
@@ -26,7 +26,10 @@ mod default_rule {
     use crate::codegen;
     use crate::compile::{self, CompileError};
 
-    /// Leaves `OUT_DIR/threshold.wasm`, and its native code as `OUT_DIR/threshold.cwasm`.
+    /// The rules by their names, and the packages that they are.
+    const RULES: [(&str, &str); 2] = [("threshold", "weir-threshold"), ("forest", "weir-forest")];
+
+    /// Leaves a `.wasm` in `OUT_DIR` for each rule, and its native code as `.cwasm`.
     pub(crate) fn build() -> Result<(), CompileError> {
         let folder = |name| PathBuf::from(env::var_os(name).expect("cargo sets it"));
         let (host, out) = (folder("CARGO_MANIFEST_DIR"), folder("OUT_DIR"));
@@ -36,6 +39,8 @@ mod default_rule {
             "json",
             "guest/sdk",
             "guest/threshold",
+            "guest/forest/Cargo.toml",
+            "guest/forest/src",
             "host/src/codegen.rs",
             "host/src/compile.rs",
             "Cargo.lock",
@@ -44,18 +49,23 @@ mod default_rule {
         }
 
         // With a target directory of its own: the inner cargo would wait forever for the outer one.
-        let rule = workspace.join("guest/threshold");
-        let component = compile::component(&rule, Some(&out.join("guest")))?;
+        let packages = RULES.map(|(_, package)| Some(package));
+        let components = compile::components(workspace, packages, Some(&out.join("guest")))?;
         let target = env::var("TARGET").expect("cargo sets it");
-        // Without, the rule is compiled whenever it is loaded.
-        let native = native_code(&component, &target).unwrap_or_else(|error| {
-            println!("cargo::warning=no native code of the default rule for {target}: {error:#}");
-            println!("cargo::warning=the feature `cross` builds it on x86-64 and arm64 alike");
-            Vec::new()
-        });
-        let write = |name, bytes| fs::write(out.join(name), bytes).expect("OUT_DIR can be written");
-        write("threshold.wasm", component);
-        write("threshold.cwasm", native);
+        for ((rule, _), component) in RULES.into_iter().zip(components) {
+            // Without, the rule is compiled whenever it is loaded.
+            let native = native_code(&component, &target).unwrap_or_else(|error| {
+                println!(
+                    "cargo::warning=no native code of the rule {rule} for {target}: {error:#}"
+                );
+                println!("cargo::warning=the feature `cross` builds it on x86-64 and arm64 alike");
+                Vec::new()
+            });
+            for (kind, bytes) in [("wasm", component), ("cwasm", native)] {
+                let file = out.join(rule).with_extension(kind);
+                fs::write(file, bytes).expect("OUT_DIR can be written");
+            }
+        }
         Ok(())
     }
 

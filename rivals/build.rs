@@ -33,7 +33,7 @@ fn main() {
 
 /// Leaves `{name}.wasm` in the folder `out`.
 fn build(guest: &Path, out: &Path, name: &str) -> Result<(), compile::CompileError> {
-    let module = compile::core_module(guest, Some(&out.join("guests")))?;
+    let [module] = compile::core_modules(guest, [None], Some(&out.join("guests")))?;
     fs::copy(module, out.join(name).with_extension("wasm")).expect("OUT_DIR can be written");
     Ok(())
 }

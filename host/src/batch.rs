@@ -37,7 +37,7 @@ impl Batch {
             Encoding::Base64 => rule::Encoding::Base64,
             Encoding::Plain => rule::Encoding::Plain,
         };
-        Self(rule::Batch { payloads, encoding })
+        Self(rule::Batch { payloads, encoding, replayed: 0 })
     }
 
     /// Adds a record's payload.
@@ -51,6 +51,13 @@ impl Batch {
         ends.push(u32::try_from(bytes.len()).expect("a batch holds at most 4 GiB"));
     }
 
+    /// Says of so many records at the front that they were classified with the same state before:
+    /// the rule answers for them and learns nothing. At most as many as there are records count.
+    pub fn replayed(mut self, records: usize) -> Self {
+        self.0.replayed = u32::try_from(records.min(self.len())).unwrap_or(u32::MAX);
+        self
+    }
+
     /// The payload of a record, encoded as the batch says. None if there is no such record.
     pub(crate) fn payload(&self, index: usize) -> Option<&[u8]> {
         payload(&self.0.payloads.bytes, &self.0.payloads.ends, index)
@@ -60,8 +67,11 @@ impl Batch {
     pub(crate) fn part(&self, range: Range<usize>) -> Self {
         let bytes = range.clone().filter_map(|index| self.payload(index)).map(<[u8]>::len).sum();
         let mut part = Self::with_capacity(self.encoding(), range.len(), bytes);
-        range.filter_map(|index| self.payload(index)).for_each(|payload| part.push(payload));
-        part
+        range
+            .clone()
+            .filter_map(|index| self.payload(index))
+            .for_each(|payload| part.push(payload));
+        part.replayed((self.0.replayed as usize).saturating_sub(range.start))
     }
 
     /// How its payloads are encoded.

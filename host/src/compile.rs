@@ -1,5 +1,5 @@
-//! Turns a rule's crate into a component. The command line does it for rule authors, the build
-//! script for the rule that it embeds.
+//! Turns rules' crates into components. The command line does it for rule authors, the build script
+//! for the rules that it embeds.
 
 use std::env;
 use std::ffi::OsString;
@@ -29,18 +29,27 @@ const PROFILE: [&str; 4] = [
     "profile.release.strip=true",
 ];
 
-/// Compiles the crate in `folder` and wraps it as a component. Cargo reports to standard error.
-/// Without a target directory of its own it is the crate's.
-pub(crate) fn component(folder: &Path, target_dir: Option<&Path>) -> Result<Vec<u8>, CompileError> {
+/// Compiles packages of the workspace that `folder` is in, by their names and all at once, and wraps
+/// each as a component. None is the package of `folder` itself. Cargo reports to standard error.
+/// Without a target directory of its own it is the workspace's.
+pub(crate) fn components<const N: usize>(
+    folder: &Path,
+    packages: [Option<&str>; N],
+    target_dir: Option<&Path>,
+) -> Result<[Vec<u8>; N], CompileError> {
     if !target_is_installed(folder)? {
         return Err(CompileError::TargetMissing);
     }
-    let module = core_module(folder, target_dir)?;
-    let module = fs::read(&module).map_err(|error| CompileError::Module(module, error))?;
-    ComponentEncoder::default()
-        .module(&module)
-        .and_then(|encoder| encoder.validate(true).encode())
-        .map_err(|error| CompileError::NotWrapped(format!("{error:#}")))
+    let mut components = [const { Vec::new() }; N];
+    let modules = core_modules(folder, packages, target_dir)?;
+    for (component, module) in components.iter_mut().zip(modules) {
+        let module = fs::read(&module).map_err(|error| CompileError::Module(module, error))?;
+        *component = ComponentEncoder::default()
+            .module(&module)
+            .and_then(|encoder| encoder.validate(true).encode())
+            .map_err(|error| CompileError::NotWrapped(format!("{error:#}")))?;
+    }
+    Ok(components)
 }
 
 fn target_is_installed(folder: &Path) -> Result<bool, CompileError> {
@@ -54,11 +63,12 @@ fn target_is_installed(folder: &Path) -> Result<bool, CompileError> {
     Ok(output.status.success() && Path::new(folder.trim()).exists())
 }
 
-/// Runs cargo. Answers with the file it made.
-pub(crate) fn core_module(
+/// Runs cargo. Answers with the file that it made of each package.
+pub(crate) fn core_modules<const N: usize>(
     folder: &Path,
+    packages: [Option<&str>; N],
     target_dir: Option<&Path>,
-) -> Result<PathBuf, CompileError> {
+) -> Result<[PathBuf; N], CompileError> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
     command
@@ -66,6 +76,7 @@ pub(crate) fn core_module(
         .args(["build", "--lib", "--release", "--target", TARGET])
         .arg("--message-format=json-render-diagnostics")
         .args(PROFILE.iter().flat_map(|setting| ["--config", setting]))
+        .args(packages.iter().flatten().flat_map(|package| ["--package", package]))
         .env("RUSTFLAGS", RUSTFLAGS)
         .stderr(Stdio::inherit());
     if let Some(target_dir) = target_dir {
@@ -84,15 +95,23 @@ pub(crate) fn core_module(
     if !output.status.success() {
         return Err(CompileError::Failed);
     }
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .filter_map(|message: Value| wasm_file(&message))
-        .next_back()
-        .ok_or(CompileError::NoModule)
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let files: Vec<_> = messages.filter_map(|message: Value| wasm_file(&message)).collect();
+    let mut modules = [const { PathBuf::new() }; N];
+    for (module, package) in modules.iter_mut().zip(packages) {
+        let library = package.map(|package| package.replace('-', "_"));
+        let is_its = |file: &&PathBuf| match &library {
+            Some(library) => file.file_stem().is_some_and(|stem| stem == library.as_str()),
+            // What it depends on comes before.
+            None => true,
+        };
+        *module = files.iter().rfind(is_its).ok_or(CompileError::NoModule)?.clone();
+    }
+    Ok(modules)
 }
 
-/// The wasm file that a message of cargo's names. The crate itself comes last.
+/// The wasm file that a message of cargo's names.
 fn wasm_file(message: &Value) -> Option<PathBuf> {
     let files = message.get("filenames")?.as_array()?;
     let file = files.iter().filter_map(Value::as_str).find(|file| file.ends_with(".wasm"))?;

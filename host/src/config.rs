@@ -32,7 +32,7 @@ pub use options::{Options, SettingsSource};
 pub struct Config {
     /// The contract of every event; told by its shape where there is none.
     pub contract: Option<Contract>,
-    /// The rule's component; the embedded default where there is none.
+    /// An embedded rule's name, or a component's file; the default where there is none.
     pub rule: Option<PathBuf>,
     /// Where its native code is looked for, and kept.
     pub code: CodeCache,

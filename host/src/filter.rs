@@ -80,6 +80,51 @@ impl Filter {
         self.run(batch, None).map(|(outcome, _)| outcome).map_err(|interrupted| interrupted.fault)
     }
 
+    /// The state of a rule that keeps one: what [`restore`](Self::restore) takes. Empty for a rule
+    /// that keeps none.
+    ///
+    /// # Errors
+    ///
+    /// If the rule is at fault. Its state is gone then, as after any fault.
+    pub fn snapshot(&self) -> Result<Vec<u8>, Fault> {
+        if !self.description().keeps_state {
+            return Ok(Vec::new());
+        }
+        self.in_order(|session| session.snapshot(&self.rule))
+    }
+
+    /// Takes over a state that was [taken](Self::snapshot) from the same rule, opened with the same
+    /// settings.
+    ///
+    /// # Errors
+    ///
+    /// If the rule refuses the snapshot or is at fault. Then it goes on as it was opened.
+    pub fn restore(&self, snapshot: &[u8]) -> Result<(), RestoreError> {
+        if !self.description().keeps_state {
+            return Err(RestoreError::Refused("the rule keeps no state".to_owned()));
+        }
+        // What it has learnt until now does not count, whatever comes of the snapshot.
+        self.idle().clear();
+        let restored = self.in_order(|session| session.restore(&self.rule, snapshot))?;
+        // What a rule says to have left alone may still be half done.
+        restored.map_err(|reason| {
+            self.idle().clear();
+            RestoreError::Refused(reason)
+        })
+    }
+
+    /// Has the one session of a rule that keeps state do something. A fault is the end of it.
+    fn in_order<T>(&self, work: impl FnOnce(&mut Session) -> Result<T, Fault>) -> Result<T, Fault> {
+        let mut idle = self.idle();
+        let mut session = match idle.pop() {
+            Some(session) => session,
+            None => self.session(None).map_err(|interrupted| interrupted.fault)?,
+        };
+        let done = work(&mut session)?;
+        idle.push(session);
+        Ok(done)
+    }
+
     /// The limits that the rule runs within.
     pub(crate) fn limits(&self) -> &Limits {
         self.rule.engine.limits()
@@ -228,6 +273,32 @@ impl Session {
         };
         Ok((outcome, used))
     }
+
+    fn snapshot(&mut self, rule: &Rule) -> Result<Vec<u8>, Fault> {
+        let limits = rule.engine.limits();
+        rule.engine.start_time(&mut self.store, limits.time);
+        let snapshot = self
+            .instance
+            .weir_filter_rule()
+            .classifier()
+            .call_snapshot(&mut self.store, self.classifier)
+            .map_err(|error| Fault::of(&error, limits))?;
+        let maximum = limits.output_bytes;
+        if snapshot.len() > maximum {
+            return Err(Fault::Limit(LimitExceeded::Output { maximum }));
+        }
+        Ok(snapshot)
+    }
+
+    fn restore(&mut self, rule: &Rule, snapshot: &[u8]) -> Result<Result<(), String>, Fault> {
+        let limits = rule.engine.limits();
+        rule.engine.start_time(&mut self.store, limits.time);
+        self.instance
+            .weir_filter_rule()
+            .classifier()
+            .call_restore(&mut self.store, self.classifier, snapshot)
+            .map_err(|error| Fault::of(&error, limits))
+    }
 }
 
 fn check_time_is_left(deadline: Option<Instant>) -> Result<(), Interrupted> {
@@ -295,6 +366,17 @@ pub enum OpenError {
     Settings(#[from] SettingsError),
     /// It failed.
     #[error("the rule cannot be opened: {0}")]
+    Fault(#[from] Fault),
+}
+
+/// Why a state could not be taken over. The rule goes on as it was opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// The rule says that it is none of its own, or damaged.
+    #[error("the rule refuses the snapshot: {0}")]
+    Refused(String),
+    /// The rule failed.
+    #[error("the snapshot cannot be restored: {0}")]
     Fault(#[from] Fault),
 }
 

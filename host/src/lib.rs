@@ -23,8 +23,8 @@
 //! ```
 //!
 //! The library alone needs neither the AWS SDK nor the wasm target. Its features: `sns` publishes to
-//! Amazon SNS; `sqs` sends dead letters to Amazon SQS; `default-rule` embeds the threshold rule;
-//! `cli` and `lambda` are the binary's.
+//! Amazon SNS; `sqs` sends dead letters to Amazon SQS; `default-rule` embeds the threshold rule
+//! and the forest rule; `cli` and `lambda` are the binary's.
 //!
 //! In the order of the flow:
 //!
@@ -53,9 +53,11 @@ mod engine;
 mod fault;
 
 #[cfg(feature = "default-rule")]
-mod default_rule;
+mod embedded;
 
 mod code;
+
+mod digest;
 
 mod rule;
 
@@ -106,15 +108,16 @@ pub mod config;
 pub mod cli;
 
 #[cfg(feature = "default-rule")]
-pub use crate::default_rule::DEFAULT_RULE;
+pub use crate::embedded::{DEFAULT_RULE, FOREST_RULE};
 
 pub use crate::alert::Alert;
 pub use crate::bad_record::OnBadRecord;
 pub use crate::batch::{Batch, Encoding, Payloads};
 pub use crate::code::{CodeCache, CodeOrigin};
+pub use crate::digest::{Digest, InvalidDigest};
 pub use crate::engine::{Engine, EngineError};
 pub use crate::fault::Fault;
-pub use crate::filter::{Filter, Instances, OpenError, SettingsError};
+pub use crate::filter::{Filter, Instances, OpenError, RestoreError, SettingsError};
 pub use crate::isolate::{Isolated, Stop};
 pub use crate::limits::{LimitExceeded, Limits};
 pub use crate::outcome::{Bound, Cause, Failure, Flag, Outcome, Verdict};

@@ -5,12 +5,13 @@ use wasmtime::component::{Component, Linker};
 
 use crate::bindings::{FilterPre, rule};
 use crate::code::{self, CodeCache, CodeOrigin};
+use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::fault::Fault;
 use crate::limits::Meter;
 
 /// The interface that a rule exports, with the version that this host speaks.
-pub const INTERFACE: &str = "weir:filter/rule@0.1.0";
+pub const INTERFACE: &str = "weir:filter/rule@0.2.0";
 
 /// A rule, compiled and checked: it imports nothing and exports [`INTERFACE`].
 ///
@@ -21,6 +22,7 @@ pub struct Rule {
     pub(crate) component: FilterPre<Meter>,
     description: Arc<Description>,
     code: CodeOrigin,
+    digest: Digest,
 }
 
 /// What a rule says of itself.
@@ -39,8 +41,8 @@ pub struct Description {
 }
 
 impl Rule {
-    /// Makes a rule of a component, in binary form: compiles it, and checks that it is one. The
-    /// default rule comes with its native code, and need not be compiled.
+    /// Makes a rule of a component, in binary form: compiles it, and checks that it is one. Weir's
+    /// own rules come with their native code, and need not be compiled.
     ///
     /// # Errors
     ///
@@ -62,8 +64,8 @@ impl Rule {
         if !component.starts_with(COMPONENT_MAGIC) {
             return Err(LoadError::NotAComponent(what_it_is(component).to_owned()));
         }
-        let (component, code) = cache.load(engine, component).map_err(not_a_component)?;
-        Self::from_code(engine, &component, code)
+        let (code, origin) = cache.load(engine, component).map_err(not_a_component)?;
+        Self::from_code(engine, &code, origin, Digest::of(component))
     }
 
     /// Compiles a rule ahead, after checking that it is one. Written to a file, it is what
@@ -83,6 +85,7 @@ impl Rule {
         engine: &Engine,
         component: &Component,
         code: CodeOrigin,
+        digest: Digest,
     ) -> Result<Self, LoadError> {
         let ty = component.component_type();
         let imports = names(ty.imports(&engine.wasmtime));
@@ -99,12 +102,17 @@ impl Rule {
             .and_then(FilterPre::new)
             .map_err(|error| LoadError::Interface(format!("{error:#}")))?;
         let description = Arc::new(describe(engine, &component)?);
-        Ok(Self { engine: engine.clone(), component, description, code })
+        Ok(Self { engine: engine.clone(), component, description, code, digest })
     }
 
     /// What the rule says of itself.
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// The digest of the component that it was loaded from.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// Where its native code came from.
@@ -127,7 +135,10 @@ impl Rule {
 
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rule").field("description", &self.description).finish_non_exhaustive()
+        f.debug_struct("Rule")
+            .field("description", &self.description)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
     }
 }
 

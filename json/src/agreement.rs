@@ -6,7 +6,8 @@
 //! the line do not come up by chance; they are tested where numbers are scanned.
 
 use super::{
-    Document, Kind, Layout, PADDING, Pointer, Reader, Str, SyntaxError, scan, scan_within,
+    Document, Kind, Layout, PADDING, Pointer, Reader, Str, SyntaxError, Value, scan, scan_fields,
+    scan_members, scan_within,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -16,15 +17,15 @@ use serde_json::Value as Json;
 /// Panics unless both parsers say the same of `document`.
 fn assert_agreement(document: &[u8], pointer: &str) {
     let shown = document.escape_ascii();
-    let field = Pointer::parse(pointer).expect("a pointer");
+    let field_pointer = Pointer::parse(pointer).expect("a pointer");
     // What stands behind the document is none of its.
     for padding in ["0", " ", "\"", ",", "}", "]", "\":1,\"a", "\"a\":1,", "1,2,"] {
         let mut buffer = document.to_vec();
         buffer.extend(padding.bytes().cycle().take(PADDING + 3));
-        let padded = scan_within(&buffer, document.len(), &field);
-        assert_eq!(padded, scan(document, &field), "{shown} before {padding:?}");
+        let padded = scan_within(&buffer, document.len(), &field_pointer);
+        assert_eq!(padded, scan(document, &field_pointer), "{shown} before {padding:?}");
     }
-    match (scan(document, &field), serde_json::from_slice::<Json>(document)) {
+    match (scan(document, &field_pointer), serde_json::from_slice::<Json>(document)) {
         (Ok(ours), Ok(theirs)) => {
             let text = ours.root.text();
             for layouts in [0, 2] {
@@ -36,9 +37,16 @@ fn assert_agreement(document: &[u8], pointer: &str) {
             assert_eq!(parsed(text), theirs, "the root of {shown}");
             assert_eq!(field.as_ref(), theirs.pointer(pointer), "{pointer} of {shown}");
             assert_places(document, &ours);
+            let other = Pointer::parse("/a").expect("a pointer");
+            let found = fields(document, &[field_pointer.clone(), other.clone()]);
+            let expected = [ours.field, scan(document, &other).expect(text).field];
+            assert_eq!(found, Ok((ours.root.kind, expected.to_vec())), "{pointer} of {shown}");
+            assert_members(document, &theirs);
         }
         (Err(ours), Err(_)) => {
             assert_place_of_error(document, ours);
+            assert_place_of_error(document, fields(document, &[field_pointer]).expect_err("both"));
+            assert_place_of_error(document, scan_members(document, |_, _| {}).expect_err("both"));
             if let Ok(text) = str::from_utf8(document) {
                 for layouts in [0, 2] {
                     assert_place_of_error(document, read(text, layouts).expect_err(text));
@@ -49,6 +57,26 @@ fn assert_agreement(document: &[u8], pointer: &str) {
         }
         (ours, theirs) => panic!("{shown}\nours: {ours:?}\ntheirs: {theirs:?}"),
     }
+}
+
+/// The document's kind and what is found in it, all in one pass.
+fn fields<'a>(
+    document: &'a [u8],
+    pointers: &[Pointer],
+) -> Result<(Kind, Vec<Option<Value<'a>>>), SyntaxError> {
+    let mut found = vec![None; pointers.len()];
+    let kind = scan_fields(document, pointers, |field, value| found[field] = value)?;
+    Ok((kind, found))
+}
+
+/// The members of a document, of which the last counts, are those of an object.
+fn assert_members(document: &[u8], object: &Json) {
+    let mut members = serde_json::Map::new();
+    let kind = scan_members(document, |key, value| {
+        members.insert(text(key), parsed(value.text()));
+    });
+    assert_eq!(kind == Ok(Kind::Object), object.is_object());
+    assert_eq!(object.as_object().cloned().unwrap_or_default(), members);
 }
 
 fn parsed(text: &str) -> Json {
@@ -115,6 +143,7 @@ fn skip_alike(document: &str) -> Result<(), SyntaxError> {
 fn text(string: Str<'_>) -> String {
     let text: String = serde_json::from_str(string.json()).expect("a string is JSON");
     assert!(string.is(&text) && !string.is("something else"));
+    assert_eq!(string.text(), text);
     assert_eq!(string.inner() != text, string.escaped());
     text
 }
@@ -140,6 +169,7 @@ fn assert_places(document: &[u8], scanned: &Document<'_>) {
             Json::Null => Kind::Null,
         };
         assert_eq!(value.kind, kind);
+        assert_eq!(value.as_str().as_deref(), parsed(value.text()).as_str());
         assert_eq!(
             value.as_f64().map(f64::to_bits),
             (kind == Kind::Number).then(|| value.text().parse().map_or(0, f64::to_bits)),

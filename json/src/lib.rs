@@ -6,8 +6,10 @@
 //! Nothing else is built, nothing is allocated, and nesting costs no stack.
 //!
 //! A [`Reader`] goes the same way value by value, for who wants more of a document than one field.
+//! [`scan_fields`] goes it for several fields, [`scan_members`] for all members of an object.
 
 mod error;
+mod fields;
 mod lanes;
 mod number;
 mod path;
@@ -21,10 +23,12 @@ mod string;
 mod agreement;
 
 pub use error::{Cause, SyntaxError};
+pub use fields::{MAX_FIELDS, scan_fields, scan_members};
 pub use pointer::{Pointer, PointerError};
 pub use reader::{Layout, Reader, Str};
 pub use scan::{MAX_DEPTH, PADDING, scan, scan_within};
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A document that [`scan`] found to be valid JSON.
@@ -59,6 +63,16 @@ impl<'a> Value<'a> {
             Kind::Number => Some(number::to_f64(self.bytes)),
             _ => None,
         }
+    }
+
+    /// The text that a string stands for, without its quotes and escapes; none if the value is not
+    /// a string.
+    pub fn as_str(&self) -> Option<Cow<'a, str>> {
+        if self.kind != Kind::String {
+            return None;
+        }
+        let text = self.text();
+        Some(string::plain(&text[1..text.len() - 1]))
     }
 }
 

@@ -35,6 +35,21 @@ impl Pointer {
         Ok(Self { text: text.to_owned(), tokens })
     }
 
+    /// The pointer to the member `key` of the root.
+    pub fn to_member(key: &str) -> Self {
+        let index = index(key);
+        let text = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
+        Self { text, tokens: vec![Token { key: key.to_owned(), index }] }
+    }
+
+    /// The key of the root's member that it leads to; none if it leads elsewhere.
+    pub fn as_member(&self) -> Option<&str> {
+        match &*self.tokens {
+            [token] => Some(&token.key),
+            _ => None,
+        }
+    }
+
     /// The pointer as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -112,6 +127,18 @@ mod tests {
         assert_eq!(keys("/"), [""]);
         assert_eq!(keys("/a//b"), ["a", "", "b"]);
         assert_eq!(keys("/a~1b/c~0d/~01"), ["a/b", "c~d", "~1"]);
+    }
+
+    #[test]
+    fn leads_to_a_member() {
+        for (key, text) in [("", "/"), ("pulse", "/pulse"), ("a/b~1", "/a~1b~01"), ("0", "/0")] {
+            let pointer = Pointer::to_member(key);
+            assert_eq!(Pointer::parse(text), Ok(pointer.clone()));
+            assert_eq!(pointer.as_member(), Some(key));
+        }
+        for text in ["", "/a/b"] {
+            assert_eq!(Pointer::parse(text).expect("a pointer").as_member(), None);
+        }
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use crate::lanes::{self, Lanes, WIDTH};
 use crate::string::{Scanned, Utf8};
 use crate::{Cause, Kind, MAX_DEPTH, SyntaxError, number, string};
@@ -53,6 +55,11 @@ impl<'a> Str<'a> {
     #[inline]
     pub fn inner(self) -> &'a str {
         &self.json[1..self.json.len() - 1]
+    }
+
+    /// Its text: without the quotes and the escapes.
+    pub fn text(self) -> Cow<'a, str> {
+        string::plain(self.inner())
     }
 
     /// Whether there are escapes in it. If not, its text is what stands between the quotes.

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use crate::lanes::{self, Lanes, WIDTH};
 use crate::{Cause, SyntaxError};
 
@@ -43,7 +45,7 @@ fn scan_rest(bytes: &[u8], mut at: usize, utf8: &mut Utf8) -> Result<Scanned, Sy
             }
             Some(0x80..) => {
                 if *utf8 == Utf8::Unchecked {
-                    simdutf8::basic::from_utf8(bytes).map_err(|_| invalid_utf8(bytes))?;
+                    text(bytes)?;
                     *utf8 = Utf8::Checked;
                 }
             }
@@ -57,6 +59,11 @@ fn scan_rest(bytes: &[u8], mut at: usize, utf8: &mut Utf8) -> Result<Scanned, Sy
             }
         };
     }
+}
+
+/// A document as text, if it is UTF-8.
+pub(crate) fn text(document: &[u8]) -> Result<&str, SyntaxError> {
+    simdutf8::basic::from_utf8(document).map_err(|_| invalid_utf8(document))
 }
 
 #[cold]
@@ -164,6 +171,25 @@ pub(crate) fn unescapes_to(written: &[u8], mut plain: &[u8]) -> bool {
         plain = rest;
     }
     plain.is_empty()
+}
+
+/// What the text between the quotes of a valid string stands for.
+pub(crate) fn plain(written: &str) -> Cow<'_, str> {
+    if written.contains('\\') { Cow::Owned(unescaped(written)) } else { Cow::Borrowed(written) }
+}
+
+#[cold]
+fn unescaped(written: &str) -> String {
+    let mut plain = String::with_capacity(written.len());
+    let mut rest = written;
+    while let Some(at) = rest.find('\\') {
+        plain.push_str(&rest[..at]);
+        let Ok((character, next)) = escape(rest.as_bytes(), at) else { break };
+        plain.push(character);
+        rest = &rest[next..];
+    }
+    plain.push_str(rest);
+    plain
 }
 
 /// Whether two byte strings are the same. Compares words, of which the last two may overlap: keys are

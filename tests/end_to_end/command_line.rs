@@ -164,8 +164,27 @@ fn inspect_shows_that_the_default_rule_imports_nothing() {
     assert_eq!(line("version "), env!("CARGO_PKG_VERSION"));
     assert_eq!(line("native code "), "embedded");
     assert_eq!(line("imports "), "none");
-    assert_eq!(line("exports "), "weir:filter/rule@0.1.0");
+    assert_eq!(line("exports "), "weir:filter/rule@0.2.0");
     assert_eq!(line("keeps state "), "no");
+}
+
+#[test]
+fn rules_that_are_embedded_go_by_their_names() {
+    let inspect = |rule: &str| weir::run(&mut weir(["inspect", rule])).success();
+    assert_eq!(inspect("threshold"), weir::run(&mut weir(["inspect"])).success());
+    let forest = inspect("forest");
+    for line in
+        ["name         forest", "native code  embedded", "imports      none", "keeps state  yes"]
+    {
+        assert!(forest.contains(line), "{line} in:\n{forest}");
+    }
+    let input = r#"{"pulse":80}"#;
+    let command = ["run", "--rule", "forest", "--upper", "1.5", "--annotate"];
+    let answer = weir::run_with_input(&mut weir(command), input).success();
+    let expected = r#""payload":{"pulse":80,"ANOMALY_SCORE":0,"anomaly":false}"#;
+    assert!(answer.contains(expected), "{answer}");
+    let missing = weir::run_with_input(&mut weir(["run", "--rule", "./forest"]), input).exit(2);
+    assert!(missing.stderr.contains("rule ./forest"), "{}", missing.stderr);
 }
 
 #[test]

@@ -8,11 +8,12 @@ use weir_tests::weir::{self, binary, weir, with_compiler};
 
 use crate::root;
 
-/// The lines of the first block of the README that is in this language.
+/// The lines of the first block in this language, of what the README says about writing a rule.
 fn block(language: &str) -> String {
     let readme = fs::read_to_string(root().join("README.md")).expect("the README");
     let opening = format!("```{language}\n");
-    let (_, rest) = readme.split_once(&opening).expect("such a block");
+    let (_, section) = readme.split_once("## Write a rule\n").expect("the section");
+    let (_, rest) = section.split_once(&opening).expect("such a block");
     let (block, _) = rest.split_once("```").expect("the end of the block");
     block.to_owned()
 }

@@ -23,4 +23,6 @@ pub struct Batch<'a> {
     pub payloads: Payloads<'a>,
     /// The encoding of every payload in the batch.
     pub encoding: Encoding,
+    /// How many records at the front were classified before, and come again.
+    pub replayed: u32,
 }

@@ -56,8 +56,19 @@ impl<R: Rule> rule::GuestClassifier for Classifier<R> {
         let batch_in = Batch {
             payloads: Payloads { bytes: &batch.payloads.bytes, ends: &batch.payloads.ends },
             encoding: batch.encoding.into(),
+            replayed: batch.replayed,
         };
         outcome::classify(&mut *self.0.borrow_mut(), batch_in).into()
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        let mut snapshot = Vec::new();
+        self.0.borrow().snapshot(&mut snapshot);
+        snapshot
+    }
+
+    fn restore(&self, snapshot: Vec<u8>) -> Result<(), String> {
+        self.0.borrow_mut().restore(&snapshot)
     }
 }
 

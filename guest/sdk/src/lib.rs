@@ -11,6 +11,7 @@
 //! - [`base64`]: out of their encoding
 //! - [`Record`]: one decoded payload, with [`json`] to look into it
 //! - [`Rule`]: what the author writes; it answers with a [`Verdict`]
+//! - [`Bounds`], [`annotate`]: what rules have in common that compare scores
 //! - [`Outcome`]: the verdicts of a batch, with details where there is something to say
 
 mod settings;
@@ -27,13 +28,19 @@ mod rule;
 
 mod verdict;
 
+mod bounds;
+
+mod annotate;
+
 mod outcome;
 
 #[doc(hidden)]
 #[cfg(target_family = "wasm")]
 pub mod component;
 
+pub use crate::annotate::annotate;
 pub use crate::batch::{Batch, Encoding, Payloads};
+pub use crate::bounds::Bounds;
 pub use crate::outcome::{Outcome, VerdictKind, classify};
 pub use crate::record::{FieldError, Record};
 pub use crate::rule::Rule;

@@ -41,6 +41,7 @@ pub fn classify<R: Rule>(rule: &mut R, batch: Batch<'_>) -> Outcome {
     };
     let mut decoded = Vec::new();
     let mut start = 0;
+    let replayed = batch.replayed as usize;
     for &end in batch.payloads.ends {
         let payload = &batch.payloads.bytes[start..end as usize];
         let record = match batch.encoding {
@@ -50,7 +51,11 @@ pub fn classify<R: Rule>(rule: &mut R, batch: Batch<'_>) -> Outcome {
         };
         start = end as usize;
         match record {
-            Ok(record) => outcome.add(rule, &record),
+            Ok(record) => {
+                // A rule without state does not care, and need not ask.
+                let comes_again = R::KEEPS_STATE && outcome.verdicts.len() < replayed;
+                outcome.add(rule, &record, comes_again);
+            }
             Err(error) => outcome.push(Verdict::Fail(format!("not base64: {error}"))),
         }
         if let Some((bytes, ends)) = &mut outcome.rewritten {
@@ -61,8 +66,9 @@ pub fn classify<R: Rule>(rule: &mut R, batch: Batch<'_>) -> Outcome {
 }
 
 impl Outcome {
-    fn add<R: Rule>(&mut self, rule: &mut R, record: &Record<'_>) {
-        let verdict = match rule.classify(record) {
+    fn add<R: Rule>(&mut self, rule: &mut R, record: &Record<'_>, comes_again: bool) {
+        let verdict = if comes_again { rule.replay(record) } else { rule.classify(record) };
+        let verdict = match verdict {
             // Most records pass: there is nothing to carry around for them.
             Verdict::Pass if self.rewritten.is_none() => {
                 self.verdicts.push(VerdictKind::Pass);

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::json::{self, Kind, Pointer, SyntaxError};
+use crate::json::{self, Kind, Pointer, Str, SyntaxError, Value};
 
 /// One record: its decoded payload.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +50,69 @@ impl<'a> Record<'a> {
             offset: value.offset,
         })
     }
+
+    /// Finds several fields of the payload, which must be a JSON object, in one pass. The document is
+    /// validated whole, as [`number`](Self::number) does it.
+    ///
+    /// `found` is called with a field's place in `fields` and the value there. Of what it is called
+    /// with for a field the last counts: where a key comes again, there is no value until another
+    /// one is found.
+    ///
+    /// # Errors
+    ///
+    /// If the payload is not JSON, or not an object. Nothing that was found counts then.
+    ///
+    /// # Panics
+    ///
+    /// If there are more fields than [`json::MAX_FIELDS`].
+    pub fn fields(
+        &self,
+        fields: &[Pointer],
+        found: impl FnMut(usize, Option<Value<'a>>),
+    ) -> Result<(), FieldError> {
+        object(json::scan_fields(self.payload(), fields, found))
+    }
+
+    /// Reads several numbers out of the payload, which must be a JSON object, in one pass: into
+    /// `numbers`, of which there is one for each field.
+    ///
+    /// # Errors
+    ///
+    /// As [`number`](Self::number): of fields that are missing or not a number, it names the first.
+    ///
+    /// # Panics
+    ///
+    /// If there are more fields than numbers, or than [`json::MAX_FIELDS`].
+    pub fn numbers(&self, fields: &[Pointer], numbers: &mut [f64]) -> Result<(), FieldError> {
+        // No number in JSON's grammar is this.
+        numbers.fill(f64::NAN);
+        self.fields(fields, |field, value| {
+            numbers[field] = value.and_then(|value| value.as_f64()).unwrap_or(f64::NAN);
+        })?;
+        // What is wrong with one is found in a pass of its own: that is rare.
+        let mut missing = fields.iter().zip(numbers).filter(|(_, number)| number.is_nan());
+        missing.try_for_each(|(field, number)| self.number(field).map(|found| *number = found))
+    }
+
+    /// Hands out the members of the payload, which must be a JSON object, in order. The document is
+    /// validated whole, as [`number`](Self::number) does it. Members with the same key are handed
+    /// out all; the last one counts.
+    ///
+    /// # Errors
+    ///
+    /// If the payload is not JSON, or not an object.
+    pub fn members(&self, member: impl FnMut(Str<'a>, Value<'a>)) -> Result<(), FieldError> {
+        object(json::scan_members(self.payload(), member))
+    }
+}
+
+/// Checks that a document is an object.
+fn object(scanned: Result<Kind, SyntaxError>) -> Result<(), FieldError> {
+    match scanned {
+        Ok(Kind::Object) => Ok(()),
+        Ok(kind) => Err(FieldError::NotAnObject(kind)),
+        Err(error) => Err(FieldError::NotJson(error)),
+    }
 }
 
 /// Why a payload does not hold the number that a rule asked for. Holds nothing of the payload.
@@ -86,3 +149,35 @@ impl fmt::Display for FieldError {
 }
 
 impl std::error::Error for FieldError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(payload: &str, fields: &[&str]) -> Result<Vec<f64>, String> {
+        let fields: Vec<_> = fields.iter().map(|text| Pointer::parse(text).expect("one")).collect();
+        let mut numbers = vec![7.0; fields.len()];
+        let read = Record::new(payload.as_bytes()).numbers(&fields, &mut numbers);
+        read.map(|()| numbers).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn several_numbers_are_read_at_once() {
+        let payload = r#"{"b":1,"a":{"c":[2,-3e2]},"b":0.5}"#;
+        assert_eq!(numbers(payload, &["/a/c/1", "/b"]), Ok(vec![-300.0, 0.5]));
+    }
+
+    #[test]
+    fn the_first_field_that_holds_no_number_is_named() {
+        for (payload, reason) in [
+            ("{", "not JSON: unexpected end of document at byte 1"),
+            ("[1]", "not a JSON object: found an array"),
+            (r#"{"b":1}"#, "field /a is missing"),
+            (r#"{"a":"1","c":1}"#, "field /a is not a number: found a string at byte 5"),
+            (r#"{"a":1,"b":"NaN"}"#, "field /b is not a number: found a string at byte 11"),
+            (r#"{"a":1,"b":2,"b":null}"#, "field /b is not a number: found null at byte 17"),
+        ] {
+            assert_eq!(numbers(payload, &["/a", "/b"]), Err(reason.to_owned()), "{payload}");
+        }
+    }
+}

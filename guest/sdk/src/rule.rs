@@ -63,6 +63,28 @@ pub trait Rule: Sized + 'static {
     /// Classifies one record. What is wrong with a record is a verdict, never a panic.
     fn classify(&mut self, record: &Record<'_>) -> Verdict;
 
+    /// Classifies a record that was classified with this state before, and comes again. A rule that
+    /// keeps state answers and learns nothing.
+    fn replay(&mut self, record: &Record<'_>) -> Verdict {
+        self.classify(record)
+    }
+
+    /// Appends the state to `out`: all that verdicts to come depend on beside the settings. The same
+    /// state gives the same bytes.
+    fn snapshot(&self, out: &mut Vec<u8>) {
+        let _ = out;
+    }
+
+    /// Takes over the state of a rule that was opened with the same settings.
+    ///
+    /// # Errors
+    ///
+    /// Says why the snapshot is not one of this rule, its version and its settings, or is damaged.
+    /// The rule then is as it was opened.
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), String> {
+        if snapshot.is_empty() { Ok(()) } else { Err("this rule keeps no state".to_owned()) }
+    }
+
     /// Whether this rule, opened as it is, rewrites payloads: if so, [`rewrite`](Self::rewrite) is
     /// called for each record that passed or is flagged.
     fn rewriting(&self) -> bool {

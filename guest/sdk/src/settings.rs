@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
@@ -42,6 +43,32 @@ impl Settings {
         self.take(key, "a number", |value| value.as_f64())
     }
 
+    /// Takes a whole number within a range.
+    ///
+    /// # Errors
+    ///
+    /// If the key holds something else.
+    pub fn integer(
+        &mut self,
+        key: &str,
+        range: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, SettingsError> {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        self.take(key, &expected, |value| value.as_u64().filter(|number| range.contains(number)))
+    }
+
+    /// Takes one of some texts: its place among them.
+    ///
+    /// # Errors
+    ///
+    /// If the key holds something else.
+    pub fn choice(&mut self, key: &str, of: &[&str]) -> Result<Option<usize>, SettingsError> {
+        let named: Vec<_> = of.iter().map(|text| format!("{text:?}")).collect();
+        self.take(key, &named.join(" or "), |value| {
+            value.as_str().and_then(|text| of.iter().position(|choice| *choice == text))
+        })
+    }
+
     /// Takes `true` or `false`.
     ///
     /// # Errors
@@ -68,6 +95,32 @@ impl Settings {
     pub fn pointer(&mut self, key: &str) -> Result<Option<Pointer>, SettingsError> {
         self.take(key, "a JSON Pointer to a field, such as \"/ANOMALY_SCORE\"", |value| {
             value.as_str().and_then(|text| Pointer::parse(text).ok())
+        })
+    }
+
+    /// Takes a list of JSON Pointers to fields of the payload: one at the least, `most` at the most,
+    /// each once.
+    ///
+    /// # Errors
+    ///
+    /// If the key holds something else.
+    pub fn pointers(
+        &mut self,
+        key: &str,
+        most: usize,
+    ) -> Result<Option<Vec<Pointer>>, SettingsError> {
+        let expected = format!("a list of 1 to {most} different JSON Pointers, such as \"/pulse\"");
+        self.take(key, &expected, |value| {
+            let texts = value.as_array().filter(|texts| (1..=most).contains(&texts.len()))?;
+            let mut pointers = Vec::with_capacity(texts.len());
+            for text in texts {
+                let pointer = Pointer::parse(text.as_str()?).ok()?;
+                if pointers.contains(&pointer) {
+                    return None;
+                }
+                pointers.push(pointer);
+            }
+            Some(pointers)
         })
     }
 
@@ -162,6 +215,36 @@ mod tests {
     fn a_pointer_must_be_one() {
         let error = settings(r#"{"field": "score"}"#).pointer("field").expect_err("no slash");
         assert_eq!((error.path.as_str(), error.value.as_str()), ("/field", "\"score\""));
+    }
+
+    #[test]
+    fn a_whole_number_is_within_its_range() {
+        for value in ["0", "1.5", "-1", "1001", "\"7\"", "1e2"] {
+            let error = settings(&format!(r#"{{"n": {value}}}"#)).integer("n", 1..=1000);
+            let error = error.expect_err(value);
+            assert_eq!(error.expected, "a whole number from 1 to 1000", "{value}");
+        }
+        let most = settings(&format!(r#"{{"n": {}}}"#, u64::MAX)).integer("n", 0..=u64::MAX);
+        assert_eq!(most, Ok(Some(u64::MAX)));
+    }
+
+    #[test]
+    fn a_choice_is_one_of_those_that_there_are() {
+        let of = ["forest", "zscore"];
+        assert_eq!(settings(r#"{"s": "zscore"}"#).choice("s", &of), Ok(Some(1)));
+        let error = settings(r#"{"s": "tree"}"#).choice("s", &of).expect_err("none of them");
+        assert_eq!(error.expected, r#""forest" or "zscore""#);
+    }
+
+    #[test]
+    fn a_list_of_pointers_has_each_once() {
+        let pointers = |text: &str| settings(&format!(r#"{{"c": {text}}}"#)).pointers("c", 2);
+        let found = pointers(r#"["/a", "/b/0"]"#).expect("pointers").expect("there are some");
+        assert_eq!(found.iter().map(Pointer::as_str).collect::<Vec<_>>(), ["/a", "/b/0"]);
+        for text in ["[]", "\"/a\"", r#"["/a", "/b", "/c"]"#, r#"["a"]"#, r#"["/a", "/a"]"#, "[1]"]
+        {
+            assert_eq!(pointers(text).expect_err(text).path, "/c", "{text}");
+        }
     }
 
     #[test]

@@ -5,8 +5,6 @@
 
 pub mod settings;
 
-mod annotate;
-
 mod threshold;
 
 pub use crate::threshold::Threshold;

@@ -1,7 +1,7 @@
 //! What the rule can be told: which field holds the score, and the bounds it must stay within.
 
 use weir_guest::json::Pointer;
-use weir_guest::{Settings, SettingsError};
+use weir_guest::{Bounds, Settings, SettingsError};
 
 /// The JSON Schema of the settings document.
 pub const SCHEMA: &str = include_str!("settings.schema.json");
@@ -14,12 +14,8 @@ pub const DEFAULT_FIELD: &str = "/ANOMALY_SCORE";
 pub struct ThresholdSettings {
     /// Where the score stands in the payload.
     pub field: Pointer,
-    /// A score at or above it is flagged.
-    pub upper: Option<f64>,
-    /// A score at or below it is flagged, unless it is 0.
-    pub lower: Option<f64>,
-    /// Whether a score that equals a bound passes.
-    pub exclusive: bool,
+    /// What the score must stay within.
+    pub bounds: Bounds,
     /// Whether the payload goes on with its verdict written into it.
     pub annotate: bool,
 }
@@ -33,32 +29,19 @@ impl ThresholdSettings {
     /// bounds leave nothing between them.
     pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
         let field = settings.pointer("field")?;
-        let upper = settings.number("upper")?;
-        let lower = settings.number("lower")?;
-        let exclusive = settings.boolean("exclusive")?.unwrap_or(false);
+        let bounds = Bounds::take(&mut settings)?;
         let annotate = settings.boolean("annotate")?.unwrap_or(false);
         settings.finish()?;
 
-        match (lower, upper) {
-            (None, None) => Err(SettingsError {
+        if bounds.is_unbounded() {
+            return Err(SettingsError {
                 path: "/upper".to_owned(),
                 value: String::new(),
                 expected: "a number here or at /lower: without a bound nothing is an anomaly"
                     .to_owned(),
-            }),
-            (Some(lower), Some(upper)) if lower >= upper => Err(SettingsError {
-                path: "/lower".to_owned(),
-                value: lower.to_string(),
-                expected: format!("a number below /upper, which is {upper}"),
-            }),
-            _ => Ok(Self {
-                field: field.unwrap_or_else(default_field),
-                upper,
-                lower,
-                exclusive,
-                annotate,
-            }),
+            });
         }
+        Ok(Self { field: field.unwrap_or_else(default_field), bounds, annotate })
     }
 }
 

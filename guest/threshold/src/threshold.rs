@@ -1,6 +1,5 @@
-use weir_guest::{Bound, Flag, Record, Rule, Settings, SettingsError, Verdict};
+use weir_guest::{Record, Rule, Settings, SettingsError, Verdict, annotate};
 
-use crate::annotate::annotate;
 use crate::settings::{SCHEMA, ThresholdSettings};
 
 /// The rule: decodes nothing itself, compares the score with the bounds.
@@ -21,15 +20,8 @@ impl Rule for Threshold {
 
     fn classify(&mut self, record: &Record<'_>) -> Verdict {
         match record.number(&self.settings.field) {
+            Ok(score) => self.settings.bounds.verdict(score),
             Err(error) => Verdict::Fail(error.to_string()),
-            Ok(score) => match self.crossed(score) {
-                None => Verdict::Pass,
-                Some(bound) => Verdict::Flag(Flag {
-                    score: Some(score),
-                    crossed: Some(bound),
-                    ..Flag::default()
-                }),
-            },
         }
     }
 
@@ -38,25 +30,16 @@ impl Rule for Threshold {
     }
 
     fn rewrite(&mut self, record: &Record<'_>, verdict: &Verdict, out: &mut Vec<u8>) {
-        annotate(record.payload(), matches!(verdict, Verdict::Flag(_)), out);
-    }
-}
-
-impl Threshold {
-    /// The bound that a score crosses. A score of 0 says that the scorer is still training, so it
-    /// is never too low.
-    fn crossed(&self, score: f64) -> Option<Bound> {
-        let ThresholdSettings { upper, lower, exclusive, .. } = self.settings;
-        if upper.is_some_and(|upper| score > upper || (score == upper && !exclusive)) {
-            return Some(Bound::Upper);
-        }
-        let too_low = lower.is_some_and(|lower| score < lower || (score == lower && !exclusive));
-        (too_low && score != 0.0).then_some(Bound::Lower)
+        let flagged = matches!(verdict, Verdict::Flag(_));
+        let member: &[u8] = if flagged { br#""anomaly":true"# } else { br#""anomaly":false"# };
+        annotate(record.payload(), member, out);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use weir_guest::Bound;
+
     use super::*;
 
     fn open(settings: &str) -> Threshold {
@@ -67,17 +50,6 @@ mod tests {
         open(settings).classify(&Record::new(payload.as_bytes()))
     }
 
-    fn crossed(settings: &str, score: &str) -> Option<Bound> {
-        match verdict(settings, &format!(r#"{{"ANOMALY_SCORE":{score}}}"#)) {
-            Verdict::Pass => None,
-            Verdict::Flag(flag) => {
-                assert_eq!(flag.score, score.parse().ok());
-                flag.crossed
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
     fn reason(payload: &str) -> String {
         match verdict(r#"{"upper":1.5}"#, payload) {
             Verdict::Fail(reason) => reason,
@@ -86,39 +58,16 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_inclusive() {
-        let settings = r#"{"upper":1.5,"lower":0.4}"#;
-        assert_eq!(crossed(settings, "1.5"), Some(Bound::Upper));
-        assert_eq!(crossed(settings, "1.4999999999999998"), None);
-        assert_eq!(crossed(settings, "0.4"), Some(Bound::Lower));
-        assert_eq!(crossed(settings, "0.40000000000000008"), None);
-    }
-
-    #[test]
-    fn exclusive_bounds_let_equal_scores_pass() {
+    fn a_score_that_crosses_a_bound_is_flagged() {
         let settings = r#"{"upper":1.5,"lower":0.4,"exclusive":true}"#;
-        assert_eq!(crossed(settings, "1.5"), None);
-        assert_eq!(crossed(settings, "1.5000000000000002"), Some(Bound::Upper));
-        assert_eq!(crossed(settings, "0.4"), None);
-        assert_eq!(crossed(settings, "0.39999999999999997"), Some(Bound::Lower));
-    }
-
-    #[test]
-    fn a_score_of_zero_is_training_not_low() {
-        for zero in ["0", "-0", "0.0", "0e9"] {
-            assert_eq!(crossed(r#"{"upper":1.5,"lower":0.4}"#, zero), None, "{zero}");
+        let verdict = |score| verdict(settings, &format!(r#"{{"ANOMALY_SCORE":{score}}}"#));
+        for passes in ["1.5", "0.4", "1", "0", "-0", "0.0", "0e9"] {
+            assert_eq!(verdict(passes), Verdict::Pass, "{passes}");
         }
-        assert_eq!(crossed(r#"{"lower":0.4}"#, "-1"), Some(Bound::Lower));
-    }
-
-    #[test]
-    fn a_score_of_zero_can_still_be_too_high() {
-        assert_eq!(crossed(r#"{"upper":0}"#, "0"), Some(Bound::Upper));
-    }
-
-    #[test]
-    fn without_a_lower_bound_nothing_is_too_low() {
-        assert_eq!(crossed(r#"{"upper":1.5}"#, "-1e300"), None);
+        for (score, bound) in [("1.5000000000000002", Bound::Upper), ("-1", Bound::Lower)] {
+            let Verdict::Flag(flag) = verdict(score) else { panic!("{score} passes") };
+            assert_eq!((flag.score, flag.crossed), (score.parse().ok(), Some(bound)));
+        }
     }
 
     #[test]

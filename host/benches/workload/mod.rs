@@ -56,7 +56,8 @@ pub(crate) fn native_rule(records: &[String]) -> impl FnMut() -> weir_guest::Out
     }
     move || {
         let payloads = Payloads { bytes: &bytes, ends: &ends };
-        let batch = weir_guest::Batch { payloads, encoding: weir_guest::Encoding::Base64 };
+        let batch =
+            weir_guest::Batch { payloads, encoding: weir_guest::Encoding::Base64, replayed: 0 };
         weir_guest::classify(&mut rule, batch)
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct BuildArgs {
 
 /// What is written is a rule: it is loaded before.
 pub(super) fn main(args: BuildArgs) -> Result<ExitCode, Failure> {
-    let component = compile::component(&args.folder, None)
+    let [component] = compile::components(&args.folder, [None], None)
         .with_context(|| args.folder.display().to_string())
         .map_err(Failure::Runtime)?;
     let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;

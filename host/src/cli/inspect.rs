@@ -21,10 +21,11 @@ Exit codes:
   2  called wrongly, or no file to read
 
 Examples:
-  weir inspect")]
+  weir inspect
+  weir inspect forest")]
 pub(super) struct InspectArgs {
-    /// Rule to look at, a WebAssembly component [default: the embedded threshold rule]
-    #[arg(value_name = "RULE.wasm")]
+    /// Rule to look at: threshold or forest, or the file of a component [default: threshold]
+    #[arg(value_name = "RULE")]
     rule: Option<PathBuf>,
 }
 

@@ -91,26 +91,22 @@ async fn on_bad_record(policy: &BadRecords) -> Result<OnBadRecord, Failure> {
     })
 }
 
-/// A rule's component and what to call it: the file's, or the embedded default.
-pub(super) fn read_rule(path: Option<&Path>) -> anyhow::Result<(String, Vec<u8>)> {
-    match path {
-        Some(path) => {
-            let name = path.display().to_string();
-            let component = fs::read(path).with_context(|| format!("rule {name}"))?;
-            Ok((name, component))
+/// A rule's component and what to call it: an embedded one, by its name, or a file's. Without a name
+/// it is the default.
+pub(super) fn read_rule(rule: Option<&Path>) -> anyhow::Result<(String, Vec<u8>)> {
+    #[cfg(feature = "default-rule")]
+    {
+        let mut rules = crate::embedded::RULES.into_iter();
+        if let Some(embedded) =
+            rules.find(|embedded| rule.is_none_or(|rule| rule == Path::new(embedded.name)))
+        {
+            return Ok((format!("{} (embedded)", embedded.name), embedded.component.to_vec()));
         }
-        None => default_rule(),
     }
-}
-
-#[cfg(feature = "default-rule")]
-fn default_rule() -> anyhow::Result<(String, Vec<u8>)> {
-    Ok(("threshold (embedded)".to_owned(), crate::DEFAULT_RULE.to_vec()))
-}
-
-#[cfg(not(feature = "default-rule"))]
-fn default_rule() -> anyhow::Result<(String, Vec<u8>)> {
-    Err(anyhow!("this build has no rule embedded: name one with --rule FILE.wasm"))
+    let path = rule.context("this build has no rule embedded: name one with --rule FILE.wasm")?;
+    let name = path.display().to_string();
+    let component = fs::read(path).with_context(|| format!("rule {name}"))?;
+    Ok((name, component))
 }
 
 /// A runtime for the network, and for the threads that classify.

@@ -19,7 +19,7 @@ pub use cache::CodeCache;
 /// Where a rule's native code came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeOrigin {
-    /// It is part of this binary, as is the default rule.
+    /// It is part of this binary, as are Weir's own rules.
     Embedded,
     /// A file made ahead, by [`Rule::precompile`](crate::Rule::precompile).
     Packaged,
@@ -49,20 +49,18 @@ pub(crate) fn package(
     Ok(Artifact::new(&Key::new(&engine.wasmtime, component), &compiled.serialize()?).into_bytes())
 }
 
-/// Takes the embedded code, if the component is the embedded one.
+/// Takes the embedded code, if the component is an embedded one.
 #[cfg(feature = "default-rule")]
 fn embedded(engine: &Engine, component: &[u8]) -> Option<Component> {
-    if component != crate::DEFAULT_RULE {
-        return None;
-    }
-    let code = include_bytes!(concat!(env!("OUT_DIR"), "/threshold.cwasm"));
+    let rule = crate::embedded::RULES.into_iter().find(|rule| rule.component == component)?;
     // SAFETY: the build script had wasmtime make these bytes, and they are part of this binary: who
     // can change them can change the code around them as well. Wasmtime checks that the processor
     // has what they need.
-    let component = unsafe { Component::deserialize(&engine.wasmtime, code) };
-    component
-        .inspect_err(|error| tracing::info!("the embedded native code does not fit: {error:#}"))
-        .ok()
+    let component = unsafe { Component::deserialize(&engine.wasmtime, rule.native_code) };
+    let why = |error: &wasmtime::Error| {
+        tracing::info!(rule = rule.name, "the embedded native code does not fit: {error:#}");
+    };
+    component.inspect_err(why).ok()
 }
 
 /// Takes the code of an artifact.

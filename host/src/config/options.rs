@@ -45,8 +45,8 @@ pub struct Options {
     #[arg(default_missing_value = "true")]
     pub annotate: Option<bool>,
 
-    /// Rule to run, a WebAssembly component [default: the threshold rule]
-    #[arg(long, value_name = "FILE.wasm")]
+    /// Rule to run: threshold or forest, or the file of a WebAssembly component [default: threshold]
+    #[arg(long, value_name = "RULE")]
     pub rule: Option<PathBuf>,
 
     /// Directory that keeps the native code of rules, or `off` to compile them at every start

@@ -4,9 +4,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use weir::{Batch, DEFAULT_RULE, Encoding, Engine, Limits, Rule, Verdict};
-use weir_guest::{Rule as _, Settings, VerdictKind};
+use weir::{DEFAULT_RULE, Encoding, Engine, Limits, Rule};
+use weir_guest::{Rule as _, Settings};
 use weir_threshold::Threshold;
+
+use crate::native::assert_agreement;
 
 const SETTINGS: &str = r#"{"upper":1.5,"lower":0.4,"annotate":true}"#;
 
@@ -80,51 +82,15 @@ fn the_sandboxed_rule_agrees_with_its_source() {
     let filter = rule.open(SETTINGS).expect("an opened rule");
     let config = ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() };
     proptest!(config, |(mut payloads in vec(payload(), 0..60), plain in any::<bool>())| {
-        let (encoding, encoding_in) = match plain {
-            false => (Encoding::Base64, weir_guest::Encoding::Base64),
-            true => (Encoding::Plain, weir_guest::Encoding::Plain),
-        };
+        let encoding = if plain { Encoding::Plain } else { Encoding::Base64 };
         if plain {
             let decoded = |payload: &Vec<u8>| base64_simd::STANDARD.decode_to_vec(payload);
             payloads.iter_mut().for_each(|payload| {
                 *payload = decoded(payload).unwrap_or_else(|_| payload.clone());
             });
         }
-        let mut batch = Batch::with_capacity(encoding, payloads.len(), 0);
-        payloads.iter().for_each(|payload| batch.push(payload));
-        let sandboxed = filter.classify(&batch).expect("an outcome");
-
-        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-        for payload in &payloads {
-            bytes.extend_from_slice(payload);
-            ends.push(bytes.len() as u32);
-        }
-        let payloads = weir_guest::Payloads { bytes: &bytes, ends: &ends };
-        let batch = weir_guest::Batch { payloads, encoding: encoding_in };
         let settings = Settings::parse(SETTINGS).expect("settings");
         let mut source = Threshold::open(settings).expect("an opened rule");
-        let native = weir_guest::classify(&mut source, batch);
-
-        let verdict = |kind| match kind {
-            VerdictKind::Pass => Verdict::Pass,
-            VerdictKind::Flag => Verdict::Flag,
-            VerdictKind::Drop => Verdict::Drop,
-            VerdictKind::Fail => Verdict::Fail,
-        };
-        let verdicts: Vec<_> = native.verdicts.iter().map(|kind| verdict(*kind)).collect();
-        prop_assert_eq!(&sandboxed.verdicts, &verdicts);
-        let reasons = native.failed.iter().map(|(_, reason)| reason);
-        prop_assert!(sandboxed.failed.iter().map(|failure| &failure.reason).eq(reasons));
-        let flags = native.flagged.iter().map(|(_, flag)| (flag.score, flag.message.as_deref()));
-        let sandboxed_flags = sandboxed.flagged.iter();
-        prop_assert!(sandboxed_flags.map(|flag| (flag.score, Some(&*flag.message))).eq(flags));
-        let rewritten = sandboxed.rewritten.expect("rewritten payloads");
-        let (bytes, ends) = native.rewritten.expect("rewritten payloads");
-        let mut start = 0;
-        for (index, end) in ends.iter().enumerate() {
-            let payload = &bytes[start..*end as usize];
-            prop_assert_eq!(rewritten.get(index), Some(payload));
-            start = *end as usize;
-        }
+        assert_agreement(&filter, &mut source, encoding, &payloads, 0);
     });
 }

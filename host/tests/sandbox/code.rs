@@ -89,14 +89,14 @@ fn limits_do_not_make_code_stale() {
 
 #[cfg(feature = "default-rule")]
 #[test]
-fn the_default_rule_is_not_compiled() {
-    let engine = Engine::new(Limits::default()).expect("an engine");
-    let rule = Rule::load(&engine, weir::DEFAULT_RULE).expect("the default rule");
-    assert_eq!(rule.code(), CodeOrigin::Embedded);
-    for limits in other_limits() {
+fn embedded_rules_are_not_compiled() {
+    for limits in [Limits::default()].into_iter().chain(other_limits()) {
         let engine = Engine::new(limits).expect("an engine");
-        let rule = Rule::load(&engine, weir::DEFAULT_RULE).expect("the default rule");
-        assert_eq!(rule.code(), CodeOrigin::Embedded, "{limits:?}");
+        for component in [weir::DEFAULT_RULE, weir::FOREST_RULE] {
+            let rule = Rule::load(&engine, component).expect("an embedded rule");
+            let name = &rule.description().name;
+            assert_eq!(rule.code(), CodeOrigin::Embedded, "{name} within {limits:?}");
+        }
     }
 }
 
@@ -105,7 +105,7 @@ fn other_limits() -> [Limits; 3] {
     [
         Limits { memory_bytes: 4096 << 20, ..default },
         Limits { memory_bytes: 8 << 20, output_bytes: 1 << 20, ..default },
-        Limits { stack_bytes: 1 << 20, table_entries: 100, ..default },
+        Limits { stack_bytes: 1 << 20, table_entries: 1000, ..default },
     ]
 }
 

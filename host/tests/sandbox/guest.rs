@@ -16,6 +16,12 @@ pub(crate) struct Guest {
     pub(crate) classify: String,
     /// What `classify` answers with.
     pub(crate) answer: Answer,
+    /// Of `snapshot`, before it answers: with what address and length stand at [`SNAPSHOT`], which
+    /// is nothing by default.
+    pub(crate) snapshot: String,
+    /// Of `restore`, before it answers: yes, unless the byte at [`RESTORED`] is 1; then address and
+    /// length of the reason follow, each of four bytes.
+    pub(crate) restore: String,
     pub(crate) keeps_state: bool,
     pub(crate) rewrites: bool,
     pub(crate) name: &'static str,
@@ -28,6 +34,8 @@ impl Default for Guest {
             open: String::new(),
             classify: String::new(),
             answer: Answer { verdicts: vec![PASS], ..Answer::default() },
+            snapshot: String::new(),
+            restore: String::new(),
             keeps_state: false,
             rewrites: false,
             name: "guest",
@@ -57,6 +65,8 @@ pub(crate) struct Answer {
 const DESCRIPTION: u32 = 1024;
 const TEXTS: u32 = 1100;
 const OPENED: u32 = 1200;
+pub(crate) const SNAPSHOT: u32 = 1240;
+pub(crate) const RESTORED: u32 = 1260;
 pub(crate) const OUTCOME: u32 = 2048;
 pub(crate) const LISTS: u32 = 4096;
 /// The heap, and the one text that all messages and reasons point to.
@@ -91,13 +101,13 @@ impl Guest {
     }
 
     fn module(&self) -> String {
-        let Self { fields, open, classify, .. } = self;
+        let Self { fields, open, classify, snapshot, restore, .. } = self;
         let pages = 2 + self.answer.text_bytes.div_ceil(65536);
         let heap = HEAP + self.answer.text_bytes;
         let data = self.data();
         format!(
             r#"(module
-            (import "[export]weir:filter/rule@0.1.0" "[resource-new]classifier"
+            (import "[export]weir:filter/rule@0.2.0" "[resource-new]classifier"
                 (func $new (param i32) (result i32)))
             (memory (export "memory") {pages})
             (global $heap (mut i32) (i32.const {heap}))
@@ -107,18 +117,26 @@ impl Guest {
                                            (i32.const -8)))
                 (global.get $heap)
                 (global.set $heap (i32.add (global.get $heap) (local.get 3))))
-            (func (export "weir:filter/rule@0.1.0#describe") (result i32)
+            (func (export "weir:filter/rule@0.2.0#describe") (result i32)
                 (i32.const {DESCRIPTION}))
-            (func (export "weir:filter/rule@0.1.0#[static]classifier.open")
+            (func (export "weir:filter/rule@0.2.0#[static]classifier.open")
                 (param i32 i32) (result i32)
                 {open}
                 (i32.store8 (i32.const {OPENED}) (i32.const 0))
                 (i32.store (i32.const {opened_handle}) (call $new (i32.const 7)))
                 (i32.const {OPENED}))
-            (func (export "weir:filter/rule@0.1.0#[method]classifier.classify")
-                (param i32 i32 i32 i32 i32 i32) (result i32)
+            (func (export "weir:filter/rule@0.2.0#[method]classifier.classify")
+                (param i32 i32 i32 i32 i32 i32 i32) (result i32)
                 {classify}
                 (i32.const {OUTCOME}))
+            (func (export "weir:filter/rule@0.2.0#[method]classifier.snapshot")
+                (param i32) (result i32)
+                {snapshot}
+                (i32.const {SNAPSHOT}))
+            (func (export "weir:filter/rule@0.2.0#[method]classifier.restore")
+                (param i32 i32 i32) (result i32)
+                {restore}
+                (i32.const {RESTORED}))
             {data})"#,
             opened_handle = OPENED + 4,
         )

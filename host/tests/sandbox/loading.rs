@@ -33,7 +33,7 @@ fn what_is_not_wasm_is_told_from_a_core_module() {
 #[test]
 fn a_truncated_component_is_refused() {
     let component = Guest::default().component();
-    for length in [9, component.len() / 2, component.len() - 1] {
+    for length in [9, component.len() / 2 + 1, component.len() - 1] {
         let error = refused(&component[..length]);
         assert!(matches!(error, LoadError::NotAComponent(_)), "{length} bytes: {error}");
     }
@@ -56,7 +56,7 @@ fn a_component_that_exports_something_else_is_refused_by_what_it_exports() {
 
 #[test]
 fn an_interface_of_the_same_name_with_other_functions_is_refused() {
-    let empty = wat(r#"(component (instance $i) (export "weir:filter/rule@0.1.0" (instance $i)))"#);
+    let empty = wat(r#"(component (instance $i) (export "weir:filter/rule@0.2.0" (instance $i)))"#);
     assert!(matches!(refused(&empty), LoadError::Interface(_)));
 }
 

@@ -1,4 +1,4 @@
-//! What a rule can do to its host: nothing. Rules of a few lines of WAT, and the default rule.
+//! What a rule can do to its host: nothing. Rules of a few lines of WAT, and Weir's own rules.
 
 mod guest;
 
@@ -18,6 +18,12 @@ mod state;
 
 #[cfg(feature = "default-rule")]
 mod threshold;
+
+#[cfg(feature = "default-rule")]
+mod forest;
+
+#[cfg(feature = "default-rule")]
+mod native;
 
 #[cfg(feature = "default-rule")]
 mod agreement;

@@ -1,8 +1,8 @@
 //! Which instance a batch meets.
 
-use weir::{Instances, Limits, Verdict};
+use weir::{Fault, Instances, LimitExceeded, Limits, RestoreError, Verdict};
 
-use crate::guest::{Guest, LISTS, batch};
+use crate::guest::{Guest, LISTS, RESTORED, SNAPSHOT, batch};
 
 /// A rule that lets the first batch of an instance pass and traps at the second.
 fn once(keeps_state: bool) -> Guest {
@@ -70,4 +70,90 @@ fn a_kept_instance_is_given_up_when_it_has_half_of_its_memory() {
     // It begins with 2 pages: after the third batch it has 11, and half would be 8.
     let limits = Limits { memory_bytes: 16 << 16, ..Limits::default() };
     assert_eq!(one_by_one(&growing(3), limits), [Pass, Drop, Drop, Pass, Drop, Drop]);
+}
+
+/// A rule whose state is one byte: how many batches it has seen. It drops the records of all but the
+/// first two, and refuses a snapshot of any other length than 1.
+fn counting() -> Guest {
+    let reason = RESTORED + 12;
+    Guest {
+        fields: format!(
+            r#"(global $seen (mut i32) (i32.const 0))
+               (data (i32.const {reason}) "not mine")"#
+        ),
+        classify: format!(
+            "(if (i32.ge_u (global.get $seen) (i32.const 2))
+                 (then (i32.store8 (i32.const {LISTS}) (i32.const 2))))
+             (global.set $seen (i32.add (global.get $seen) (i32.const 1)))"
+        ),
+        snapshot: format!(
+            "(i32.store8 (i32.const {state}) (global.get $seen))
+             (i32.store (i32.const {SNAPSHOT}) (i32.const {state}))
+             (i32.store (i32.const {length}) (i32.const 1))",
+            state = SNAPSHOT + 8,
+            length = SNAPSHOT + 4,
+        ),
+        restore: format!(
+            "(i32.store8 (i32.const {RESTORED}) (i32.ne (local.get 2) (i32.const 1)))
+             (i32.store (i32.const {at}) (i32.const {reason}))
+             (i32.store (i32.const {length}) (i32.const 8))
+             (global.set $seen (i32.load8_u (local.get 1)))",
+            at = RESTORED + 4,
+            length = RESTORED + 8,
+        ),
+        keeps_state: true,
+        ..Guest::default()
+    }
+}
+
+#[test]
+fn a_state_goes_on_in_another_instance() {
+    use Verdict::{Drop, Pass};
+    let first = counting().open(Limits::default());
+    assert_eq!(first.classify(&batch(1)).expect("an outcome").verdicts, [Pass]);
+    let snapshot = first.snapshot().expect("a snapshot");
+    assert_eq!(snapshot, [1]);
+
+    let second = counting().open(Limits::default());
+    second.restore(&snapshot).expect("its own snapshot");
+    assert_eq!(second.classify(&batch(1)).expect("an outcome").verdicts, [Pass]);
+    assert_eq!(second.classify(&batch(1)).expect("an outcome").verdicts, [Drop]);
+}
+
+#[test]
+fn a_snapshot_that_is_refused_leaves_the_rule_as_it_was_opened() {
+    let filter = counting().open(Limits::default());
+    assert!(filter.classify(&batch(1)).is_ok());
+    let refused = filter.restore(&[7, 7]).expect_err("two bytes");
+    assert_eq!(refused, RestoreError::Refused("not mine".to_owned()));
+    assert_eq!(filter.snapshot(), Ok(vec![0]));
+}
+
+#[test]
+fn a_rule_without_state_has_no_snapshot_and_takes_none() {
+    let filter = Guest::default().open(Limits::default());
+    assert_eq!(filter.snapshot(), Ok(Vec::new()));
+    assert!(matches!(filter.restore(&[]), Err(RestoreError::Refused(_))));
+}
+
+#[test]
+fn a_snapshot_is_within_the_limit_of_output() {
+    let limits = |output_bytes| Limits { output_bytes, ..Limits::default() };
+    let guest = Guest {
+        snapshot: format!("(i32.store (i32.const {}) (i32.const 100))", SNAPSHOT + 4),
+        keeps_state: true,
+        ..Guest::default()
+    };
+    assert_eq!(guest.open(limits(100)).snapshot().map(|bytes| bytes.len()), Ok(100));
+    let too_much = Fault::Limit(LimitExceeded::Output { maximum: 99 });
+    assert_eq!(guest.open(limits(99)).snapshot(), Err(too_much));
+}
+
+#[test]
+fn a_trap_in_a_snapshot_costs_the_state_and_no_more() {
+    let guest = Guest { snapshot: "(unreachable)".to_owned(), ..counting() };
+    let filter = guest.open(Limits::default());
+    assert!(filter.classify(&batch(1)).is_ok());
+    assert!(filter.snapshot().is_err());
+    assert!(filter.classify(&batch(1)).is_ok());
 }

@@ -27,7 +27,7 @@ fn it_imports_nothing() {
 
 #[test]
 fn it_exports_the_contract_and_nothing_else() {
-    assert_eq!(rule().exports(), ["weir:filter/rule@0.1.0"]);
+    assert_eq!(rule().exports(), ["weir:filter/rule@0.2.0"]);
 }
 
 #[test]

@@ -60,7 +60,8 @@ impl Tree {
         write_numbers(out, &self.keys_by_leaf(sampler, &leaves));
     }
 
-    /// The keys of a sample, those of the first leaf first.
+    /// The keys of a sample, those of the first leaf first, and those of a leaf ascending: in which
+    /// order a sample holds them depends on what it was before.
     fn keys_by_leaf(&self, sampler: &Sampler, leaves: &[u16]) -> Vec<f32> {
         let mut places = vec![0; self.masses.len()];
         let mut place = 0;
@@ -74,12 +75,11 @@ impl Tree {
             keys[*place] = key;
             *place += 1;
         }
-        // In one order, whatever that of the sample is.
-        let mut rest = &mut keys[..];
+        let mut rest = &mut *keys;
         for &leaf in leaves {
-            if let Some(keys) = rest.split_off_mut(..usize::from(self.mass(leaf))) {
-                keys.sort_unstable_by(f32::total_cmp);
-            }
+            let (of_leaf, others) = rest.split_at_mut(self.mass(leaf).into());
+            of_leaf.sort_unstable_by(f32::total_cmp);
+            rest = others;
         }
         keys
     }

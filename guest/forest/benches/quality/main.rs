@@ -1,0 +1,99 @@
+//! How well Weir's scorers agree with Amazon's service and find anomalies, beside others.
+//!
+//! `cargo bench --package weir-forest --bench quality` prints the tables; `-- --help` tells what
+//! else it does. A mark that is not reached is no error: it is printed.
+
+mod options;
+
+mod nab;
+
+mod generated;
+
+mod scorers;
+
+mod runs;
+
+mod metrics;
+
+mod agreement;
+
+mod table;
+
+mod agreement_report;
+
+mod detection_report;
+
+#[path = "../../../../host/benches/performance/page.rs"]
+mod page;
+
+use std::path::Path;
+
+use clap::Parser;
+
+use agreement_report::AgreementReport;
+use generated::DataSet;
+use nab::Series;
+use options::Options;
+use runs::Stream;
+use scorers::{CONTESTANTS, Contestant, Scorer};
+
+/// A part of the report, under the name that the documentation has for it.
+struct Section {
+    name: &'static str,
+    table: String,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let contestants: Vec<&Contestant> =
+        CONTESTANTS.iter().filter(|contestant| contestant.own || !options.own).collect();
+    let mut sections = Vec::new();
+    if !options.generated {
+        let series = nab::read(&options.nab())?;
+        sections.extend(agreement(&series, &contestants, options.seeds.get()));
+    }
+    let data = generated::all();
+    let runs = runs::run(&contestants, &data, options.seeds.get());
+    let table = detection_report::table(&data, &contestants, &runs);
+    sections.push(Section { name: "detection", table });
+    for section in &sections {
+        println!("{}", section.table);
+    }
+    if options.docs {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        for Section { name, table } in &sections {
+            page::replace(&docs.join("forest.md"), name, table)?;
+        }
+    }
+    Ok(())
+}
+
+fn agreement(series: &[Series], contestants: &[&Contestant], seeds: u64) -> [Section; 3] {
+    let runs = runs::run(contestants, series, seeds);
+    let report = AgreementReport::new(series, contestants, &runs);
+    [
+        Section { name: "marks", table: report.marks() },
+        Section { name: "agreement", table: report.over_all() },
+        Section { name: "series", table: report.over_each() },
+    ]
+}
+
+impl Stream for Series {
+    fn columns(&self) -> u32 {
+        1
+    }
+
+    fn run(&self, scorer: &mut dyn Scorer) -> Vec<f64> {
+        self.values.iter().map(|&value| scorer.next(&[value])).collect()
+    }
+}
+
+impl Stream for DataSet {
+    fn columns(&self) -> u32 {
+        self.columns
+    }
+
+    fn run(&self, scorer: &mut dyn Scorer) -> Vec<f64> {
+        self.points.iter().map(|point| scorer.next(point)).collect()
+    }
+}

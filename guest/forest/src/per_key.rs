@@ -1,0 +1,222 @@
+//! A scorer for each key, within a memory budget.
+//!
+//! The scorers of the keys that were used last are *awake*. When one more is to wake up than may be,
+//! the one that was used the longest time ago falls asleep: all that is kept of it is its snapshot,
+//! from which it wakes up as it was when a record of its key comes. When the snapshots take more than
+//! they may, those of the keys that were used the longest time ago are forgotten: such a key begins
+//! anew.
+
+use hashlink::LinkedHashMap;
+
+use crate::columns::MAX_KEY_BYTES;
+use crate::scorer::{Scored, Scorer, ScorerSettings, Work};
+
+/// What an entry takes beside the key and the snapshot, in bytes: about what the map needs.
+const ENTRY_BYTES: usize = 96;
+
+/// The scorers of all keys, those that were used last at the end.
+#[derive(Debug)]
+pub(crate) struct PerKey {
+    settings: ScorerSettings,
+    awake: LinkedHashMap<Box<str>, Scorer>,
+    most_awake: usize,
+    asleep: LinkedHashMap<Box<str>, Box<[u8]>>,
+    asleep_bytes: usize,
+    most_asleep_bytes: usize,
+}
+
+impl PerKey {
+    /// No key is known yet. Half of the memory is for those that are awake, of which there is one at
+    /// least, and half for those that sleep.
+    pub(crate) fn new(settings: ScorerSettings, memory_bytes: usize) -> Self {
+        let half = memory_bytes / 2;
+        let awake = ENTRY_BYTES + MAX_KEY_BYTES + settings.memory_bytes();
+        Self {
+            settings,
+            awake: LinkedHashMap::new(),
+            most_awake: (half / awake).max(1),
+            asleep: LinkedHashMap::new(),
+            asleep_bytes: 0,
+            most_asleep_bytes: half,
+        }
+    }
+
+    /// Scores a record of a key. If nothing is to be learnt, nothing changes: neither what is known
+    /// of the key, nor when it was used last.
+    pub(crate) fn score(&mut self, key: &str, point: &[f64], work: Work) -> Scored {
+        if !work.learn {
+            return match self.awake.get_mut(key) {
+                Some(scorer) => scorer.score(point, work),
+                None => self.woken(self.asleep.get(key)).score(point, work),
+            };
+        }
+        if let Some(scorer) = self.awake.to_back(key) {
+            return scorer.score(point, work);
+        }
+        let snapshot = self.asleep.remove(key);
+        if let Some(snapshot) = &snapshot {
+            self.asleep_bytes -= entry_bytes(key, snapshot);
+        }
+        let mut scorer = self.woken(snapshot.as_ref());
+        let scored = scorer.score(point, work);
+        if self.awake.len() >= self.most_awake {
+            self.send_to_sleep();
+        }
+        self.awake.insert(key.into(), scorer);
+        scored
+    }
+
+    /// The scorer of a snapshot, or a new one.
+    fn woken(&self, snapshot: Option<&Box<[u8]>>) -> Scorer {
+        // A snapshot that was made here is good. One of a state that was taken over may be none, for
+        // all that its checksum can tell; then the key begins anew.
+        let restored = snapshot.and_then(|bytes| Scorer::restore(self.settings, bytes).ok());
+        restored.unwrap_or_else(|| Scorer::new(self.settings))
+    }
+
+    fn send_to_sleep(&mut self) {
+        let Some((key, scorer)) = self.awake.pop_front() else { return };
+        let mut snapshot = Vec::new();
+        scorer.snapshot(&mut snapshot);
+        let snapshot = snapshot.into_boxed_slice();
+        self.asleep_bytes += entry_bytes(&key, &snapshot);
+        self.asleep.insert(key, snapshot);
+        while self.asleep_bytes > self.most_asleep_bytes {
+            let Some((key, snapshot)) = self.asleep.pop_front() else { return };
+            self.asleep_bytes -= entry_bytes(&key, &snapshot);
+        }
+    }
+
+    /// Those that are awake, in order.
+    pub(crate) fn awake(&self) -> impl ExactSizeIterator<Item = (&str, &Scorer)> {
+        self.awake.iter().map(|(key, scorer)| (&**key, scorer))
+    }
+
+    /// The snapshots of those that sleep, in order.
+    pub(crate) fn asleep(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
+        self.asleep.iter().map(|(key, snapshot)| (&**key, &**snapshot))
+    }
+
+    /// Takes over a key that is awake, as the one that was used last. False if there can be none
+    /// like it.
+    pub(crate) fn add_awake(&mut self, key: &str, snapshot: &[u8]) -> Result<bool, String> {
+        let scorer = Scorer::restore(self.settings, snapshot)?;
+        let is_new = self.awake.insert(key.into(), scorer).is_none();
+        Ok(is_new && self.awake.len() <= self.most_awake)
+    }
+
+    /// Takes over a key that sleeps, as the one of them that was used last. False if there can be
+    /// none like it.
+    pub(crate) fn add_asleep(&mut self, key: &str, snapshot: &[u8]) -> bool {
+        self.asleep_bytes += entry_bytes(key, snapshot);
+        let is_new = self.asleep.insert(key.into(), snapshot.into()).is_none();
+        is_new && !self.awake.contains_key(key) && self.asleep_bytes <= self.most_asleep_bytes
+    }
+}
+
+fn entry_bytes(key: &str, snapshot: &[u8]) -> usize {
+    ENTRY_BYTES + key.len() + snapshot.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rcf::ForestSettings;
+
+    const LEARN: Work = Work { explain: false, learn: true };
+    const LOOK: Work = Work { explain: false, learn: false };
+
+    fn settings() -> ScorerSettings {
+        let forest = ForestSettings { trees: 5, sample_size: 10, ..ForestSettings::new(1) };
+        ScorerSettings::Forest(forest)
+    }
+
+    /// Room for so many that are awake, and for so many bytes of those that sleep.
+    fn per_key(most_awake: usize, most_asleep_bytes: usize) -> PerKey {
+        PerKey { most_awake, most_asleep_bytes, ..PerKey::new(settings(), 0) }
+    }
+
+    fn value(record: u64) -> [f64; 1] {
+        [(record * 7919 % 101) as f64]
+    }
+
+    fn names<'a, T>(keys: impl Iterator<Item = (&'a str, T)>) -> String {
+        keys.map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn each_key_is_scored_as_if_it_were_alone() {
+        let mut together = per_key(2, 1 << 20);
+        let mut alone: Vec<_> = (0..5).map(|_| Scorer::new(settings())).collect();
+        for record in 0..500 {
+            let key = (record * record % 5) as usize;
+            let point = value(record);
+            let expected = alone[key].score(&point, LEARN);
+            let looked = together.score(&key.to_string(), &point, LOOK);
+            assert_eq!(
+                (&looked, together.score(&key.to_string(), &point, LEARN)),
+                (&expected, expected.clone())
+            );
+        }
+        assert_eq!((together.awake().len(), together.asleep().len()), (2, 1));
+    }
+
+    #[test]
+    fn those_that_were_used_last_are_awake() {
+        let mut keys = per_key(2, 1 << 20);
+        for key in ["a", "b", "a", "c", "d", "b"] {
+            keys.score(key, &[1.0], LEARN);
+        }
+        assert_eq!((names(keys.awake()), names(keys.asleep())), ("db".into(), "ac".into()));
+        keys.score("a", &[1.0], LOOK);
+        keys.score("new", &[1.0], LOOK);
+        assert_eq!((names(keys.awake()), names(keys.asleep())), ("db".into(), "ac".into()));
+    }
+
+    #[test]
+    fn those_that_were_not_used_for_the_longest_time_are_forgotten() {
+        let mut snapshot = Vec::new();
+        Scorer::new(settings()).snapshot(&mut snapshot);
+        let mut keys = per_key(1, 3 * entry_bytes("a", &snapshot) + 100);
+        for key in "abcdefgh".chars() {
+            keys.score(&key.to_string(), &[1.0], LEARN);
+        }
+        assert_eq!(names(keys.awake()), "h");
+        let asleep = names(keys.asleep());
+        assert!("abcdefg".ends_with(&asleep) && asleep.len() < 4, "{asleep}");
+        let bytes: usize = keys.asleep().map(|(key, bytes)| entry_bytes(key, bytes)).sum();
+        assert_eq!(keys.asleep_bytes, bytes);
+        assert!(bytes <= keys.most_asleep_bytes);
+        for key in "abcdefgh".chars() {
+            keys.score(&key.to_string(), &[1.0], LEARN);
+        }
+        let bytes: usize = keys.asleep().map(|(key, bytes)| entry_bytes(key, bytes)).sum();
+        assert_eq!(keys.asleep_bytes, bytes);
+    }
+
+    #[test]
+    fn there_is_room_for_one_whatever_the_budget() {
+        let mut keys = PerKey::new(settings(), 1);
+        for record in 0..20 {
+            keys.score("a", &value(record), LEARN);
+        }
+        assert!(keys.score("a", &[1e9], LOOK).score > 1.0);
+        keys.score("b", &[1.0], LEARN);
+        assert_eq!((names(keys.awake()), names(keys.asleep())), ("b".into(), String::new()));
+    }
+
+    #[test]
+    fn what_there_cannot_be_is_not_taken_over() {
+        let mut snapshot = Vec::new();
+        Scorer::new(settings()).snapshot(&mut snapshot);
+        let mut keys = per_key(2, 10_000);
+        assert_eq!(keys.add_awake("a", &snapshot), Ok(true));
+        assert_eq!(keys.add_awake("a", &snapshot), Ok(false), "twice");
+        assert!(keys.add_awake("b", b"none").is_err());
+        assert!(keys.add_asleep("b", &snapshot));
+        assert!(!keys.add_asleep("a", &snapshot), "awake as well");
+        assert!(!keys.add_asleep("c", &[0; 10_000]), "too much");
+        assert_eq!(keys.add_awake("d", &snapshot), Ok(true));
+        assert_eq!(keys.add_awake("e", &snapshot), Ok(false), "too many");
+    }
+}
