@@ -5,6 +5,8 @@
 //! row of the box around it alone. So the box around two others is the lesser of each number, and
 //! what is positive of `box - point` is how far the point lies outside.
 
+use wide::f32x4;
+
 /// So many numbers are computed with at once.
 pub(crate) const LANES: usize = 4;
 
@@ -17,34 +19,31 @@ pub(crate) fn width(dimensions: usize) -> usize {
 }
 
 /// How far a point lies outside a box: the sum over the coordinates. 0 if it lies within.
-#[inline]
+#[inline(always)]
 pub(crate) fn excess(bounds: &[Lanes], point: &[Lanes]) -> f32 {
-    let mut sums = [0.0; LANES];
-    for (bounds, point) in bounds.iter().zip(point) {
-        for lane in 0..LANES {
-            let outside = bounds[lane] - point[lane];
-            sums[lane] += if outside > 0.0 { outside } else { 0.0 };
-        }
+    let mut sums = f32x4::ZERO;
+    for (&bounds, &point) in bounds.iter().zip(point) {
+        let outside = f32x4::new(bounds) - f32x4::new(point);
+        sums += outside.fast_max(f32x4::ZERO);
     }
-    (sums[0] + sums[1]) + (sums[2] + sums[3])
+    // In one order on every target, which the library's own sum is not in.
+    let [a, b, c, d] = sums.to_array();
+    (a + b) + (c + d)
 }
 
 /// The sum of a box's sides.
+#[inline(always)]
 pub(crate) fn range(bounds: &[Lanes], dimensions: usize) -> f32 {
     let (least, negated) = bounds.as_flattened().split_at(dimensions);
     least.iter().zip(negated).map(|(least, negated)| -negated - least).sum()
 }
 
 /// Makes the box one around the point too.
+#[inline(always)]
 pub(crate) fn extend(bounds: &mut [Lanes], point: &[Lanes]) {
-    for (bounds, point) in bounds.iter_mut().zip(point) {
-        *bounds = lesser(bounds, point);
+    for (bounds, &point) in bounds.iter_mut().zip(point) {
+        *bounds = f32x4::new(*bounds).fast_min(f32x4::new(point)).to_array();
     }
-}
-
-#[inline]
-fn lesser(a: &Lanes, b: &Lanes) -> Lanes {
-    std::array::from_fn(|lane| if a[lane] < b[lane] { a[lane] } else { b[lane] })
 }
 
 /// The boxes of a tree, a row for each node.
@@ -59,24 +58,51 @@ impl Rows {
         Self { lanes: vec![[0.0; LANES]; rows * width], width }
     }
 
-    #[inline]
-    pub(crate) fn get(&self, row: u16) -> &[Lanes] {
-        &self.lanes[usize::from(row) * self.width..][..self.width]
+    /// A row, whose length is `WIDTH` if that is known, and not 0.
+    #[inline(always)]
+    pub(crate) fn get<const WIDTH: usize>(&self, row: u16) -> &[Lanes] {
+        let width = self.width::<WIDTH>();
+        &self.lanes[usize::from(row) * width..][..width]
     }
 
-    pub(crate) fn get_mut(&mut self, row: u16) -> &mut [Lanes] {
-        &mut self.lanes[usize::from(row) * self.width..][..self.width]
+    /// Like [`get`](Self::get), without a check.
+    ///
+    /// # Safety
+    ///
+    /// The row is one of these, and `WIDTH` is 0 or their width.
+    #[inline(always)]
+    pub(crate) unsafe fn get_unchecked<const WIDTH: usize>(&self, row: u16) -> &[Lanes] {
+        let width = self.width::<WIDTH>();
+        let start = usize::from(row) * width;
+        debug_assert!(start + width <= self.lanes.len() && width == self.width);
+        // SAFETY: the caller's.
+        unsafe { self.lanes.get_unchecked(start..start + width) }
+    }
+
+    /// Like [`get`](Self::get).
+    #[inline(always)]
+    pub(crate) fn get_mut<const WIDTH: usize>(&mut self, row: u16) -> &mut [Lanes] {
+        let width = self.width::<WIDTH>();
+        &mut self.lanes[usize::from(row) * width..][..width]
     }
 
     /// Makes a row the box around two others. Tells whether it was not.
-    pub(crate) fn unite(&mut self, row: u16, [a, b]: [u16; 2]) -> bool {
-        let [row, a, b] = [row, a, b].map(|row| usize::from(row) * self.width);
+    #[inline(always)]
+    pub(crate) fn unite<const WIDTH: usize>(&mut self, row: u16, [a, b]: [u16; 2]) -> bool {
+        let width = self.width::<WIDTH>();
+        let [row, a, b] = [row, a, b].map(|row| usize::from(row) * width);
         let mut changed = false;
-        for lanes in 0..self.width {
-            let united = lesser(&self.lanes[a + lanes], &self.lanes[b + lanes]);
+        for lanes in 0..width {
+            let [a, b] = [a, b].map(|row| f32x4::new(self.lanes[row + lanes]));
+            let united = a.fast_min(b).to_array();
             changed |= self.lanes[row + lanes] != united;
             self.lanes[row + lanes] = united;
         }
         changed
+    }
+
+    #[inline(always)]
+    fn width<const WIDTH: usize>(&self) -> usize {
+        if WIDTH == 0 { self.width } else { WIDTH }
     }
 }

@@ -1,11 +1,12 @@
 use crate::rcf::attribution::{Attribution, attribute};
-use crate::rcf::bounds::{LANES, Lanes, width};
+use crate::rcf::bounds::{Lanes, width};
 use crate::rcf::random::Random;
 use crate::rcf::sampler::{Clock, Sampler};
-use crate::rcf::score::{Scale, score};
+use crate::rcf::score::Scale;
 use crate::rcf::settings::{ForestSettings, SettingOutOfRange};
 use crate::rcf::shingle::Shingle;
 use crate::rcf::snapshot::{self, SnapshotError};
+use crate::rcf::together::{self, Scratch};
 use crate::rcf::tree::Tree;
 
 /// More records than any stream brings: a snapshot that tells of more is wrong.
@@ -37,8 +38,7 @@ pub struct Forest {
     trees: Vec<Tree>,
     samplers: Vec<Sampler>,
     scale: Scale,
-    /// A row for boxes that are drawn for a moment.
-    spare: Vec<Lanes>,
+    scratch: Scratch,
 }
 
 impl Forest {
@@ -62,7 +62,7 @@ impl Forest {
             trees: vec![tree; trees],
             samplers: (0..trees).map(|_| Sampler::new(capacity.into())).collect(),
             scale: Scale::new(trees, capacity.into()),
-            spare: vec![[0.0; LANES]; width(dimensions)],
+            scratch: Scratch::new(capacity.into(), width(dimensions)),
         })
     }
 
@@ -88,9 +88,7 @@ impl Forest {
         if !warm {
             return 0.0;
         }
-        let (scale, spare) = (&self.scale, &mut self.spare[..]);
-        let scores = self.trees.iter().map(|tree| f64::from(score(tree, point, scale, spare)));
-        scores.sum::<f64>() * scale.factor
+        together::sum(&self.trees, point, &self.scale, &mut self.scratch) * self.scale.factor
     }
 
     /// Learns a record.
@@ -107,10 +105,12 @@ impl Forest {
             }
             for (tree, sampler) in self.trees.iter_mut().zip(&mut self.samplers) {
                 if sampler.takes(&self.clock) {
-                    if let Some(leaf) = sampler.leaving() {
-                        tree.remove(leaf);
-                    }
-                    let leaf = tree.insert(point, &mut self.random);
+                    let leaf = match point.len() {
+                        1 => replace::<1>(tree, sampler.leaving(), point, &mut self.random),
+                        2 => replace::<2>(tree, sampler.leaving(), point, &mut self.random),
+                        4 => replace::<4>(tree, sampler.leaving(), point, &mut self.random),
+                        _ => replace::<0>(tree, sampler.leaving(), point, &mut self.random),
+                    };
                     sampler.take(leaf, &self.clock, &mut self.random, |a, b| {
                         tree.compare(a, b).is_lt()
                     });
@@ -148,7 +148,7 @@ impl Forest {
         let mut sides = vec![0.0; 2 * dimensions];
         let factor = self.scale.factor;
         for tree in &self.trees {
-            attribute(tree, point, &self.scale, &mut self.spare, &mut sides);
+            attribute(tree, point, &self.scale, &mut self.scratch.spare, &mut sides);
             let (low, high) = sides.split_at(dimensions);
             for (dimension, (low, high)) in low.iter().zip(high).enumerate() {
                 let attribution = &mut attributions[dimension % columns];
@@ -204,4 +204,19 @@ impl Forest {
     fn is_warm(&self) -> bool {
         self.learnt >= u64::from(self.settings.sample_size.max(self.settings.shingle))
     }
+}
+
+/// Takes a point from a tree, if one leaves, and adds another, whose leaf is returned. With rows of
+/// `WIDTH`; 0 stands for any.
+fn replace<const WIDTH: usize>(
+    tree: &mut Tree,
+    leaving: Option<u16>,
+    point: &[Lanes],
+    random: &mut Random,
+) -> u16 {
+    if let Some(leaf) = leaving {
+        tree.remove::<WIDTH>(leaf);
+    }
+    let point = if WIDTH == 0 { point } else { &point[..WIDTH] };
+    tree.insert::<WIDTH>(point, random)
 }

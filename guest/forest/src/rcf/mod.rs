@@ -30,9 +30,13 @@ mod random;
 
 mod sampler;
 
+mod steps;
+
 mod tree;
 
 mod score;
+
+mod together;
 
 mod attribution;
 

@@ -18,20 +18,27 @@ const REBASE_OCTAVES: f64 = 32.0;
 pub(crate) struct Clock {
     /// Points seen.
     pub(crate) seen: u64,
+    /// The weight of the one that was seen last.
+    weight: f64,
     /// Octaves of weight that the base has moved on.
     base: f64,
     time_decay: f64,
+    /// By how much of itself, and to what, the weight grows with a point.
+    growth: [f64; 2],
 }
 
 impl Clock {
     pub(crate) fn new(time_decay: u32) -> Self {
-        Self { seen: 0, base: 0.0, time_decay: f64::from(time_decay) }
+        Self::at(time_decay, 0)
     }
 
     /// The clock after so many points.
     pub(crate) fn at(time_decay: u32, seen: u64) -> Self {
-        let mut clock = Self { seen, ..Self::new(time_decay) };
-        clock.base = libm::floor(clock.octaves(seen) / REBASE_OCTAVES) * REBASE_OCTAVES;
+        let time_decay = f64::from(time_decay);
+        let growth = [libm::expm1, libm::exp].map(|grown| grown(1.0 / time_decay));
+        let mut clock = Self { seen, weight: 1.0, base: 0.0, time_decay, growth };
+        clock.base = libm::floor(clock.octaves() / REBASE_OCTAVES) * REBASE_OCTAVES;
+        clock.weight = libm::exp2(clock.octaves());
         clock
     }
 
@@ -39,57 +46,50 @@ impl Clock {
     /// by, if any.
     pub(crate) fn tick(&mut self) -> Option<f32> {
         self.seen += 1;
-        (self.octaves(self.seen) >= REBASE_OCTAVES).then(|| {
+        let moves = self.octaves() >= REBASE_OCTAVES;
+        if moves {
             self.base += REBASE_OCTAVES;
-            libm::exp2(REBASE_OCTAVES) as f32
-        })
+        }
+        self.weight = libm::exp2(self.octaves());
+        moves.then(|| libm::exp2(REBASE_OCTAVES) as f32)
     }
 
-    fn octaves(&self, time: u64) -> f64 {
-        time as f64 / self.time_decay * std::f64::consts::LOG2_E - self.base
+    /// How much the weight has grown since the base.
+    fn octaves(&self) -> f64 {
+        self.seen as f64 / self.time_decay * std::f64::consts::LOG2_E - self.base
     }
 
-    /// The weight of a point that is seen at a time.
-    fn weight(&self, time: u64) -> f64 {
-        libm::exp2(self.octaves(time))
-    }
-
-    /// When the sum of `weight` over the points from now on reaches `sum`.
+    /// When the weights of the points from now on add up to `sum`.
     fn when(&self, sum: f64) -> u64 {
-        let rate = 1.0 / self.time_decay;
         // The sum of a geometric series, solved for its length.
-        let growth = sum * libm::expm1(rate) / self.weight(self.seen + 1);
-        let points = libm::ceil(libm::log1p(growth) / rate).max(1.0);
+        let [more, times] = self.growth;
+        let growth = sum * more / (self.weight * times);
+        let points = libm::ceil(libm::log1p(growth) * self.time_decay).max(1.0);
         self.seen.saturating_add(points as u64)
     }
 }
 
-/// The sample of one tree.
+/// The sample of one tree. When it is full it is a heap: the greatest key is the first, and its point
+/// leaves next.
 #[derive(Clone, Debug)]
 pub(crate) struct Sampler {
-    pub(crate) entries: Vec<Entry>,
+    /// The key of each point.
+    pub(crate) keys: Vec<f32>,
+    /// The leaf that holds it.
+    pub(crate) leaves: Vec<u16>,
     capacity: usize,
-    /// The entry with the greatest key, which leaves next.
-    greatest: usize,
     /// The time of the point that enters next, once the sample is full.
     pub(crate) next: u64,
 }
 
-/// A point in a sample.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Entry {
-    pub(crate) key: f32,
-    /// The leaf that holds the point.
-    pub(crate) leaf: u16,
-}
-
 impl Sampler {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { entries: Vec::with_capacity(capacity), capacity, greatest: 0, next: 0 }
+        let (keys, leaves) = (Vec::with_capacity(capacity), Vec::with_capacity(capacity));
+        Self { keys, leaves, capacity, next: 0 }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.entries.len() == self.capacity
+        self.keys.len() == self.capacity
     }
 
     /// Whether the point seen just now enters.
@@ -100,7 +100,7 @@ impl Sampler {
 
     /// The leaf of the point that leaves when another enters.
     pub(crate) fn leaving(&self) -> Option<u16> {
-        self.is_full().then(|| self.entries[self.greatest].leaf)
+        self.is_full().then(|| self.leaves[0])
     }
 
     /// Takes the point seen just now, in place of the one that leaves. `before` orders leaves,
@@ -112,46 +112,64 @@ impl Sampler {
         random: &mut Random,
         before: impl Fn(u16, u16) -> bool,
     ) {
-        let weight = clock.weight(clock.seen);
         if self.is_full() {
             // Below the greatest key, or the point had not entered: the distribution is cut off.
-            let bound = f64::from(self.entries[self.greatest].key) * weight;
+            let bound = f64::from(self.keys[0]) * clock.weight;
             let drawn = -libm::log1p(random.uniform() * libm::expm1(-bound));
-            self.entries[self.greatest] = Entry { key: (drawn / weight) as f32, leaf };
+            (self.keys[0], self.leaves[0]) = ((drawn / clock.weight) as f32, leaf);
+            self.sift_down(0, before);
         } else {
-            let key = (random.exponential() / weight) as f32;
-            self.entries.push(Entry { key, leaf });
+            self.keys.push((random.exponential() / clock.weight) as f32);
+            self.leaves.push(leaf);
+            if self.is_full() {
+                self.heapify(before);
+            }
         }
         if self.is_full() {
-            self.find_greatest(before);
-            let greatest = f64::from(self.entries[self.greatest].key);
-            self.next = clock.when(random.exponential() / greatest);
+            self.next = clock.when(random.exponential() / f64::from(self.keys[0]));
         }
     }
 
-    /// Finds the entry that leaves next. Among equal keys it is that of the last leaf, so that a
-    /// sample restored in another order goes on alike.
-    pub(crate) fn find_greatest(&mut self, before: impl Fn(u16, u16) -> bool) {
-        self.greatest = 0;
-        for (candidate, entry) in self.entries.iter().enumerate() {
-            let greatest = &self.entries[self.greatest];
-            if entry.key > greatest.key
-                || (entry.key == greatest.key && before(greatest.leaf, entry.leaf))
-            {
-                self.greatest = candidate;
+    /// Makes a heap of what is in no order.
+    pub(crate) fn heapify(&mut self, before: impl Fn(u16, u16) -> bool) {
+        for place in (0..self.keys.len() / 2).rev() {
+            self.sift_down(place, &before);
+        }
+    }
+
+    /// Puts a point below those of greater keys. Among equal ones it is the leaf that decides, so
+    /// that a sample that is restored in another order goes on alike.
+    fn sift_down(&mut self, mut place: usize, before: impl Fn(u16, u16) -> bool) {
+        let less = |sampler: &Self, a: usize, b: usize| {
+            let (key_a, key_b) = (sampler.keys[a], sampler.keys[b]);
+            key_a < key_b || (key_a == key_b && before(sampler.leaves[a], sampler.leaves[b]))
+        };
+        loop {
+            let mut below = 2 * place + 1;
+            if below >= self.keys.len() {
+                return;
             }
+            if below + 1 < self.keys.len() && less(self, below, below + 1) {
+                below += 1;
+            }
+            if !less(self, place, below) {
+                return;
+            }
+            self.keys.swap(place, below);
+            self.leaves.swap(place, below);
+            place = below;
         }
     }
 
     pub(crate) fn scale(&mut self, factor: f32) {
-        for entry in &mut self.entries {
-            entry.key = (entry.key * factor).min(f32::MAX);
+        for key in &mut self.keys {
+            *key = (*key * factor).min(f32::MAX);
         }
     }
 
     /// The memory that a sampler of this capacity takes.
     pub(crate) fn memory_bytes(capacity: u64) -> u64 {
-        size_of::<Self>() as u64 + capacity * size_of::<Entry>() as u64
+        size_of::<Self>() as u64 + capacity * (size_of::<f32>() + size_of::<u16>()) as u64
     }
 }
 
@@ -173,7 +191,7 @@ mod tests {
                 sampler.take(point, &clock, random, |a, b| a < b);
             }
         }
-        sampler.entries.iter().map(|entry| entry.leaf).collect()
+        sampler.leaves
     }
 
     /// Counts, over many samples of one, which point is held: each with the probability of its
@@ -228,8 +246,9 @@ mod tests {
     fn equal_keys_leave_in_the_order_of_their_leaves() {
         let order = |leaves: [u16; 3]| {
             let mut sampler = Sampler::new(3);
-            sampler.entries.extend(leaves.map(|leaf| Entry { key: 1.0, leaf }));
-            sampler.find_greatest(|a, b| a < b);
+            sampler.keys = vec![1.0; 3];
+            sampler.leaves = leaves.to_vec();
+            sampler.heapify(|a, b| a < b);
             sampler.leaving()
         };
         assert_eq!(order([0, 1, 2]), Some(2));

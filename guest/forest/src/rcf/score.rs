@@ -43,6 +43,16 @@ impl Scale {
     }
 }
 
+/// The score of a point in a tree that is not empty: the expectation, over the cuts that the boxes
+/// on its way would have had with the point in them, of how early it is separated.
+pub(crate) fn score(tree: &Tree, point: &[Lanes], scale: &Scale, spare: &mut [Lanes]) -> f32 {
+    let mut score = 0.0;
+    let equal = climb(tree, point, scale, spare, |step| {
+        score += step.separates() * (scale.separated(step.depth) - score);
+    });
+    equal.unwrap_or(score)
+}
+
 /// A box that a point lies outside of, on its way through a tree.
 pub(crate) struct Step<'a> {
     pub(crate) depth: usize,
@@ -61,17 +71,6 @@ impl Step<'_> {
     }
 }
 
-/// The score of a point in a tree that is not empty: the expectation, over the cuts that the boxes
-/// on its way would have had with the point in them, of how early it is separated.
-#[inline]
-pub(crate) fn score(tree: &Tree, point: &[Lanes], scale: &Scale, spare: &mut [Lanes]) -> f32 {
-    let mut score = 0.0;
-    let equal = climb(tree, point, scale, spare, |step| {
-        score += step.separates() * (scale.separated(step.depth) - score);
-    });
-    equal.unwrap_or(score)
-}
-
 /// Visits the boxes that a point lies outside of, from the leaf upwards. They end with the first
 /// that the point lies within: so does it within all above.
 ///
@@ -87,12 +86,11 @@ pub(crate) fn climb(
     mut visit: impl FnMut(Step<'_>),
 ) -> Option<f32> {
     let (leaf, depth) = tree.find(tree.root, point);
-    let outside = excess(tree.bounds(leaf), point);
-    if outside > 0.0 {
+    if excess(tree.bounds(leaf), point) > 0.0 {
         climb_from(tree, leaf, NONE, depth, point, &mut visit);
         return None;
     }
-    let mass = tree.leaf(leaf).mass;
+    let mass = tree.mass(leaf);
     if mass > 1 || depth == 0 {
         return Some(scale.equal(depth, mass));
     }
@@ -116,8 +114,7 @@ fn climb_from(
         if outside <= 0.0 {
             return;
         }
-        let range = if tree.is_leaf(node) { 0.0 } else { tree.cut(node).range };
-        visit(Step { depth, bounds, range, outside });
+        visit(Step { depth, bounds, range: tree.range(node), outside });
         node = tree.parent(node);
         if node == end {
             return;
@@ -136,15 +133,15 @@ fn climb_without(
     spare: &mut [Lanes],
     mut visit: impl FnMut(Step<'_>),
 ) {
-    let parent = tree.leaf(leaf).parent;
+    let parent = tree.parent(leaf);
     let sibling = tree.sibling(parent, leaf);
     let (found, below) = tree.find(sibling, point);
     let mut depth = depth - 1;
     climb_from(tree, found, parent, depth + below, point, &mut visit);
     spare.copy_from_slice(tree.bounds(sibling));
     let mut node = parent;
-    while tree.cut(node).parent != NONE {
-        let above = tree.cut(node).parent;
+    while tree.parent(node) != NONE {
+        let above = tree.parent(node);
         depth -= 1;
         extend(spare, tree.bounds(tree.sibling(above, node)));
         let outside = excess(spare, point);
@@ -169,7 +166,7 @@ mod tests {
         let mut tree = Tree::new(16, 1, width(1));
         let mut random = Random::new(1);
         for &point in points {
-            tree.insert(&row(&[point]), &mut random);
+            tree.insert::<0>(&row(&[point]), &mut random);
         }
         tree
     }
@@ -216,7 +213,7 @@ mod tests {
             let mut tree = tree(&points);
             let with = score_in(&tree, 7.0);
             let (leaf, _) = tree.find(tree.root, &row(&[7.0]));
-            tree.remove(leaf);
+            tree.remove::<0>(leaf);
             assert_eq!(with, score_in(&tree, 7.0));
         }
     }

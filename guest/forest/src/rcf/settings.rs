@@ -5,6 +5,7 @@ use crate::rcf::bounds::{Lanes, width};
 use crate::rcf::forest::Forest;
 use crate::rcf::sampler::Sampler;
 use crate::rcf::score::Scale;
+use crate::rcf::together::Scratch;
 use crate::rcf::tree::Tree;
 
 /// What a forest is made with. The ranges are those of `RANDOM_CUT_FOREST` in Kinesis Data
@@ -63,8 +64,12 @@ impl ForestSettings {
         let dimensions = columns * u64::from(self.shingle);
         let row = width(dimensions as usize) as u64 * size_of::<Lanes>() as u64;
         let tree = Tree::memory_bytes(sample, row) + Sampler::memory_bytes(sample);
-        let rows = 2 * row + (dimensions - columns) * size_of::<f32>() as u64;
-        size_of::<Forest>() as u64 + trees * tree + rows + Scale::memory_bytes(sample)
+        let rows = row + (dimensions - columns) * size_of::<f32>() as u64;
+        size_of::<Forest>() as u64
+            + trees * tree
+            + rows
+            + Scale::memory_bytes(sample)
+            + Scratch::memory_bytes(sample, row)
     }
 
     /// Numbers in a point: the columns of all its records.

@@ -7,107 +7,94 @@ use std::cmp::Ordering;
 
 use crate::rcf::bounds::{Lanes, Rows, excess, extend, range};
 use crate::rcf::random::Random;
+use crate::rcf::steps::{Cut, Steps};
 
 /// Stands for no node.
 pub(crate) const NONE: u16 = u16::MAX;
 
 /// A random cut tree: cuts at the inner nodes, points at the leaves.
 ///
-/// A node is known by its number, which is also that of its row among the boxes: those below the
-/// tree's capacity are leaves, the others inner nodes.
+/// A node is known by its number: those below the tree's capacity are inner nodes, the others
+/// leaves.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     pub(crate) root: u16,
     capacity: u16,
     dimensions: usize,
-    leaves: Vec<Leaf>,
-    cuts: Vec<Cut>,
-    bounds: Rows,
+    pub(crate) steps: Steps,
+    /// The box of each node.
+    pub(crate) bounds: Rows,
+    /// The sum of the sides of each inner node's box.
+    pub(crate) ranges: Vec<f32>,
+    parents: Vec<u16>,
+    /// How often the tree holds each leaf's point.
+    masses: Vec<u16>,
     free_leaves: Vec<u16>,
     free_cuts: Vec<u16>,
-}
-
-/// An inner node.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(16))]
-pub(crate) struct Cut {
-    /// Points up to here, on the dimension, are on the left.
-    pub(crate) value: f32,
-    /// The sum of the sides of its box.
-    pub(crate) range: f32,
-    pub(crate) dimension: u16,
-    pub(crate) parent: u16,
-    /// The left and the right.
-    pub(crate) children: [u16; 2],
-}
-
-/// A point, and how often the tree holds it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Leaf {
-    pub(crate) parent: u16,
-    pub(crate) mass: u16,
 }
 
 impl Tree {
     /// A tree for so many points, with none.
     pub(crate) fn new(capacity: u16, dimensions: usize, width: usize) -> Self {
-        let inner = capacity - 1;
+        let nodes = 2 * capacity;
         Self {
             root: NONE,
             capacity,
             dimensions,
-            leaves: vec![Leaf { parent: NONE, mass: 0 }; capacity.into()],
-            cuts: vec![
-                Cut {
-                    value: 0.0,
-                    range: 0.0,
-                    dimension: 0,
-                    parent: NONE,
-                    children: [NONE; 2]
-                };
-                inner.into()
-            ],
-            bounds: Rows::new((capacity + inner).into(), width),
-            free_leaves: (0..capacity).rev().collect(),
-            free_cuts: (capacity..capacity + inner).rev().collect(),
+            steps: Steps::new(nodes, dimensions),
+            bounds: Rows::new(nodes.into(), width),
+            ranges: vec![0.0; capacity.into()],
+            parents: vec![NONE; nodes.into()],
+            masses: vec![0; capacity.into()],
+            free_leaves: (capacity..nodes).rev().collect(),
+            free_cuts: (0..capacity - 1).rev().collect(),
         }
     }
 
-    #[inline]
+    /// The number of the first leaf.
+    pub(crate) fn capacity(&self) -> u16 {
+        self.capacity
+    }
+
     pub(crate) fn is_leaf(&self, node: u16) -> bool {
-        node < self.capacity
+        node >= self.capacity
     }
 
-    #[inline]
-    pub(crate) fn leaf(&self, node: u16) -> &Leaf {
-        &self.leaves[usize::from(node)]
+    pub(crate) fn mass(&self, leaf: u16) -> u16 {
+        self.masses[usize::from(leaf - self.capacity)]
     }
 
-    #[inline]
-    pub(crate) fn cut(&self, node: u16) -> &Cut {
-        &self.cuts[usize::from(node - self.capacity)]
+    fn mass_mut(&mut self, leaf: u16) -> &mut u16 {
+        &mut self.masses[usize::from(leaf - self.capacity)]
     }
 
-    fn cut_mut(&mut self, node: u16) -> &mut Cut {
-        &mut self.cuts[usize::from(node - self.capacity)]
+    pub(crate) fn cut(&self, node: u16) -> Cut {
+        self.steps.get(node)
     }
 
-    #[inline]
+    /// The sum of the sides of a node's box.
+    pub(crate) fn range(&self, node: u16) -> f32 {
+        if self.is_leaf(node) { 0.0 } else { self.ranges[usize::from(node)] }
+    }
+
     pub(crate) fn bounds(&self, node: u16) -> &[Lanes] {
-        self.bounds.get(node)
+        self.bounds.get::<0>(node)
     }
 
     /// The leaf at the end of a point's way down from a node, and the number of cuts on it.
-    #[inline]
     pub(crate) fn find(&self, mut node: u16, point: &[Lanes]) -> (u16, usize) {
-        let coordinates = point.as_flattened();
         let mut depth = 0;
         while !self.is_leaf(node) {
-            let cut = self.cut(node);
-            node = cut.children[usize::from(coordinates[usize::from(cut.dimension)] > cut.value)];
+            node = self.below(node, point);
             depth += 1;
         }
         (node, depth)
+    }
+
+    /// The child of an inner node that a point is in.
+    fn below(&self, node: u16, point: &[Lanes]) -> u16 {
+        let Cut { dimension, value, children } = self.cut(node);
+        children[usize::from(point.as_flattened()[usize::from(dimension)] > value)]
     }
 
     /// Adds a point, and returns its leaf.
@@ -115,93 +102,95 @@ impl Tree {
     /// On its way down, each box is cut as if it had been drawn around the point too: if that cut
     /// separates the point from the box, it stays, with the point on its one side and all of the
     /// old box on the other; otherwise the node's own cut is as good as drawn (the paper's theorem 3).
-    pub(crate) fn insert(&mut self, point: &[Lanes], random: &mut Random) -> u16 {
+    pub(crate) fn insert<const WIDTH: usize>(
+        &mut self,
+        point: &[Lanes],
+        random: &mut Random,
+    ) -> u16 {
         if self.root == NONE {
             self.root = self.new_leaf(NONE, point);
             return self.root;
         }
         let mut node = self.root;
         loop {
-            let outside = excess(self.bounds.get(node), point);
+            let outside = excess(self.bounds.get::<WIDTH>(node), point);
             let leaf = self.is_leaf(node);
             if outside > 0.0 {
-                let range = if leaf { 0.0 } else { self.cut(node).range };
-                let at = random.uniform() * f64::from(range + outside);
+                let at = random.uniform() * f64::from(self.range(node) + outside);
                 if leaf || at < f64::from(outside) {
                     return self.split(node, point, at);
                 }
-                extend(self.bounds.get_mut(node), point);
-                self.measure(node);
+                extend(self.bounds.get_mut::<WIDTH>(node), point);
+                self.measure::<WIDTH>(node);
             } else if leaf {
-                self.leaves[usize::from(node)].mass += 1;
+                *self.mass_mut(node) += 1;
                 return node;
             }
-            let cut = self.cut(node);
-            let coordinate = point.as_flattened()[usize::from(cut.dimension)];
-            node = cut.children[usize::from(coordinate > cut.value)];
+            node = self.below(node, point);
         }
     }
 
     /// Puts a cut above a node, `at` so far along the sides by which a point lies outside its box,
     /// and returns the point's new leaf.
     fn split(&mut self, node: u16, point: &[Lanes], at: f64) -> u16 {
-        let (dimension, value, right) = separate(self.bounds.get(node), point, self.dimensions, at);
+        let (dimension, value, right) = separate(self.bounds(node), point, self.dimensions, at);
         let parent = self.parent(node);
         let inner = self.free_cuts.pop().expect("one inner node fewer than leaves");
         let leaf = self.new_leaf(inner, point);
         let children = if right { [node, leaf] } else { [leaf, node] };
-        *self.cut_mut(inner) = Cut { value, range: 0.0, dimension, parent, children };
+        self.steps.set(inner, Cut { dimension, value, children });
         self.replace(parent, node, inner);
-        self.set_parent(node, inner);
-        self.bounds.unite(inner, children);
-        self.measure(inner);
+        self.parents[usize::from(node)] = inner;
+        self.bounds.unite::<0>(inner, children);
+        self.measure::<0>(inner);
         leaf
     }
 
     /// Takes one point of a leaf away.
-    pub(crate) fn remove(&mut self, leaf: u16) {
-        let Leaf { parent, mass } = &mut self.leaves[usize::from(leaf)];
+    pub(crate) fn remove<const WIDTH: usize>(&mut self, leaf: u16) {
+        let mass = self.mass_mut(leaf);
         *mass -= 1;
         if *mass > 0 {
             return;
         }
-        let parent = *parent;
         self.free_leaves.push(leaf);
+        let parent = self.parent(leaf);
         if parent == NONE {
             self.root = NONE;
             return;
         }
         let sibling = self.sibling(parent, leaf);
-        let mut above = self.cut(parent).parent;
+        let mut above = self.parent(parent);
         self.free_cuts.push(parent);
         self.replace(above, parent, sibling);
-        self.set_parent(sibling, above);
         // A box that was not drawn by the point ends the way up: none above it was.
-        while above != NONE && self.bounds.unite(above, self.cut(above).children) {
-            self.measure(above);
-            above = self.cut(above).parent;
+        while above != NONE && self.bounds.unite::<WIDTH>(above, self.cut(above).children) {
+            self.measure::<WIDTH>(above);
+            above = self.parent(above);
         }
     }
 
     /// The order of leaves by their points.
     pub(crate) fn compare(&self, a: u16, b: u16) -> Ordering {
-        let coordinates = |leaf| self.bounds.get(leaf).as_flattened().iter();
+        let coordinates = |leaf| self.bounds(leaf).as_flattened().iter();
         let mut pairs = coordinates(a).zip(coordinates(b)).map(|(a, b)| a.total_cmp(b));
         pairs.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 
     /// The memory that a tree of this capacity takes, with rows of so many bytes.
     pub(crate) fn memory_bytes(capacity: u64, row: u64) -> u64 {
-        let free = size_of::<u16>() as u64;
-        let leaves = capacity * (size_of::<Leaf>() as u64 + row + free);
-        let cuts = (capacity - 1) * (size_of::<Cut>() as u64 + row + free);
-        size_of::<Self>() as u64 + leaves + cuts
+        let [small, range] = [size_of::<u16>(), size_of::<f32>()].map(|size| size as u64);
+        // Parents and free nodes; masses.
+        let nodes = 2 * capacity * (row + 2 * small) - small;
+        let arrays = Steps::memory_bytes(2 * capacity) + nodes + capacity * (small + range);
+        size_of::<Self>() as u64 + arrays
     }
 
     fn new_leaf(&mut self, parent: u16, point: &[Lanes]) -> u16 {
         let leaf = self.free_leaves.pop().expect("no more points than the tree's capacity");
-        self.leaves[usize::from(leaf)] = Leaf { parent, mass: 1 };
-        self.bounds.get_mut(leaf).copy_from_slice(point);
+        *self.mass_mut(leaf) = 1;
+        self.parents[usize::from(leaf)] = parent;
+        self.bounds.get_mut::<0>(leaf).copy_from_slice(point);
         leaf
     }
 
@@ -216,32 +205,25 @@ impl Tree {
         if left == node { right } else { left }
     }
 
-    #[inline]
     pub(crate) fn parent(&self, node: u16) -> u16 {
-        if self.is_leaf(node) { self.leaf(node).parent } else { self.cut(node).parent }
-    }
-
-    fn set_parent(&mut self, node: u16, parent: u16) {
-        if self.is_leaf(node) {
-            self.leaves[usize::from(node)].parent = parent;
-        } else {
-            self.cut_mut(node).parent = parent;
-        }
+        self.parents[usize::from(node)]
     }
 
     /// Puts a node in another's place below a parent, or at the root.
     fn replace(&mut self, parent: u16, old: u16, new: u16) {
+        self.parents[usize::from(new)] = parent;
         if parent == NONE {
             self.root = new;
         } else {
-            let children = &mut self.cut_mut(parent).children;
-            children[usize::from(children[1] == old)] = new;
+            let mut cut = self.cut(parent);
+            cut.children[usize::from(cut.children[1] == old)] = new;
+            self.steps.set(parent, cut);
         }
     }
 
     /// Adds up the sides of an inner node's box.
-    fn measure(&mut self, node: u16) {
-        self.cut_mut(node).range = range(self.bounds.get(node), self.dimensions);
+    fn measure<const WIDTH: usize>(&mut self, node: u16) {
+        self.ranges[usize::from(node)] = range(self.bounds.get::<WIDTH>(node), self.dimensions);
     }
 }
 

@@ -12,11 +12,14 @@
 //!
 //! Boxes are drawn anew.
 
+use std::iter;
+
 use crate::rcf::bits::{BitReader, BitWriter};
-use crate::rcf::sampler::{Entry, Sampler};
+use crate::rcf::sampler::Sampler;
 use crate::rcf::shingle::LIMIT;
 use crate::rcf::snapshot::{Reader, SnapshotError};
-use crate::rcf::tree::{Cut, Leaf, NONE, Tree};
+use crate::rcf::steps::Cut;
+use crate::rcf::tree::{NONE, Tree};
 
 const INCONSISTENT: SnapshotError = SnapshotError::Inconsistent;
 
@@ -24,8 +27,8 @@ impl Tree {
     /// Appends the tree and its sample.
     pub(crate) fn write(&self, sampler: &Sampler, out: &mut Vec<u8>) {
         let (mut leaves, mut cuts) = (Vec::new(), Vec::new());
-        leaves.reserve_exact(self.leaves.len());
-        cuts.reserve_exact(self.cuts.len());
+        leaves.reserve_exact(self.masses.len());
+        cuts.reserve_exact(self.masses.len());
         let mut shape = BitWriter::default();
         let dimension_bits = dimension_bits(self.dimensions);
         let mut open = vec![self.root];
@@ -49,10 +52,10 @@ impl Tree {
         out.extend(shape.finish());
         write_numbers(out, &cuts);
         for &leaf in &leaves {
-            write_numbers(out, &self.bounds.get(leaf).as_flattened()[..self.dimensions]);
+            write_numbers(out, &self.bounds(leaf).as_flattened()[..self.dimensions]);
         }
-        if leaves.len() < sampler.entries.len() {
-            out.extend(leaves.iter().flat_map(|&leaf| self.leaf(leaf).mass.to_le_bytes()));
+        if leaves.len() < sampler.keys.len() {
+            out.extend(leaves.iter().flat_map(|&leaf| self.mass(leaf).to_le_bytes()));
         }
         write_numbers(out, &self.keys_by_leaf(sampler, &leaves));
     }
@@ -60,21 +63,21 @@ impl Tree {
     /// The keys of a sample, those of the first leaf first, and those of a leaf ascending: in which
     /// order a sample holds them depends on what it was before.
     fn keys_by_leaf(&self, sampler: &Sampler, leaves: &[u16]) -> Vec<f32> {
-        let mut places = vec![0; self.leaves.len()];
+        let mut places = vec![0; self.masses.len()];
         let mut place = 0;
         for &leaf in leaves {
-            places[usize::from(leaf)] = place;
-            place += usize::from(self.leaf(leaf).mass);
+            places[usize::from(leaf - self.capacity)] = place;
+            place += usize::from(self.mass(leaf));
         }
-        let mut keys = vec![0.0; sampler.entries.len()];
-        for entry in &sampler.entries {
-            let place = &mut places[usize::from(entry.leaf)];
-            keys[*place] = entry.key;
+        let mut keys = vec![0.0; sampler.keys.len()];
+        for (&key, leaf) in sampler.keys.iter().zip(&sampler.leaves) {
+            let place = &mut places[usize::from(leaf - self.capacity)];
+            keys[*place] = key;
             *place += 1;
         }
         let mut rest = &mut *keys;
         for &leaf in leaves {
-            let (of_leaf, others) = rest.split_at_mut(self.leaf(leaf).mass.into());
+            let (of_leaf, others) = rest.split_at_mut(self.mass(leaf).into());
             of_leaf.sort_unstable_by(f32::total_cmp);
             rest = others;
         }
@@ -89,10 +92,14 @@ impl Tree {
         seen: u64,
         from: &mut Reader<'_>,
     ) -> Result<(), SnapshotError> {
-        let points = seen.min(self.leaves.len() as u64) as usize;
+        let points = seen.min(self.capacity.into()) as usize;
         let leaves = usize::from(u16::from_le_bytes(from.array()?));
         sampler.next = u64::from_le_bytes(from.array()?);
-        let due = if points == self.leaves.len() { sampler.next > seen } else { sampler.next == 0 };
+        let due = if points == usize::from(self.capacity) {
+            sampler.next > seen
+        } else {
+            sampler.next == 0
+        };
         if leaves > points || (leaves == 0) != (points == 0) || !due {
             return Err(INCONSISTENT);
         }
@@ -101,14 +108,13 @@ impl Tree {
         }
 
         self.read_shape(leaves, from)?;
-        let cuts = from.numbers(leaves - 1)?;
-        for (cut, value) in self.cuts.iter_mut().zip(cuts) {
-            cut.value = value;
+        for (node, value) in (0..).zip(from.numbers(leaves - 1)?) {
+            self.steps.set(node, Cut { value, ..self.cut(node) });
         }
         let mut coordinates = from.numbers(leaves * self.dimensions)?;
         let mut within = true;
-        for leaf in 0..leaves {
-            let row = self.bounds.get_mut(leaf as u16).as_flattened_mut();
+        for leaf in 0..leaves as u16 {
+            let row = self.bounds.get_mut::<0>(self.capacity + leaf).as_flattened_mut();
             let (least, negated) = row.split_at_mut(self.dimensions);
             for ((least, negated), number) in least.iter_mut().zip(negated).zip(&mut coordinates) {
                 within &= number.abs() <= LIMIT;
@@ -128,7 +134,7 @@ impl Tree {
         let inner = leaves - 1;
         let bits = leaves + inner * (1 + dimension_bits as usize);
         let mut shape = BitReader::new(from.take(bits.div_ceil(8))?);
-        let (mut next_leaf, mut next_cut) = (0, self.capacity);
+        let (mut next_leaf, mut next_cut) = (self.capacity, 0);
         // Inner nodes that lack children.
         let mut open = Vec::with_capacity(inner);
         for node in 0..leaves + inner {
@@ -143,30 +149,29 @@ impl Tree {
                 }
                 self.root = this;
             } else {
-                let [left, right] = &mut self.cut_mut(parent).children;
-                if *left == NONE {
-                    *left = this;
-                } else {
-                    *right = this;
+                // A cut without children leads to itself.
+                let mut cut = self.cut(parent);
+                let lacks_left = cut.children[0] == parent;
+                cut.children[usize::from(!lacks_left)] = this;
+                self.steps.set(parent, cut);
+                if !lacks_left {
                     open.pop();
                 }
             }
             if is_cut {
                 let dimension = shape.read(dimension_bits) as u16;
-                if usize::from(this - self.capacity) == inner
-                    || usize::from(dimension) >= self.dimensions
-                {
+                if usize::from(this) == inner || usize::from(dimension) >= self.dimensions {
                     return Err(INCONSISTENT);
                 }
-                let children = [NONE; 2];
-                *self.cut_mut(this) = Cut { value: 0.0, range: 0.0, dimension, parent, children };
+                self.steps.set(this, Cut { dimension, ..self.cut(this) });
                 open.push(this);
             } else {
-                if usize::from(this) == leaves {
+                if usize::from(this - self.capacity) == leaves {
                     return Err(INCONSISTENT);
                 }
-                self.leaves[usize::from(this)] = Leaf { parent, mass: 1 };
+                *self.mass_mut(this) = 1;
             }
+            self.parents[usize::from(this)] = parent;
         }
         self.free_leaves.retain(|&leaf| leaf >= next_leaf);
         self.free_cuts.retain(|&cut| cut >= next_cut);
@@ -176,12 +181,11 @@ impl Tree {
     /// Draws the boxes of inner nodes, of which there are so many, the children's first, and checks
     /// that their cuts separate them.
     fn draw_boxes(&mut self, inner: usize) -> Result<(), SnapshotError> {
-        for cut in (0..inner).rev() {
-            let node = self.capacity + cut as u16;
-            let Cut { value, dimension, children, .. } = self.cuts[cut];
-            self.bounds.unite(node, children);
-            self.measure(node);
-            let [left, right] = children.map(|child| self.bounds.get(child).as_flattened());
+        for node in (0..inner as u16).rev() {
+            let Cut { dimension, value, children } = self.cut(node);
+            self.bounds.unite::<0>(node, children);
+            self.measure::<0>(node);
+            let [left, right] = children.map(|child| self.bounds(child).as_flattened());
             let greatest_left = -left[self.dimensions + usize::from(dimension)];
             if !(greatest_left <= value && value < right[usize::from(dimension)]) {
                 return Err(INCONSISTENT);
@@ -200,10 +204,10 @@ impl Tree {
         if leaves < points {
             let masses = from.take(2 * leaves)?.as_chunks().0;
             let mut sum = 0;
-            for (leaf, &mass) in self.leaves.iter_mut().zip(masses) {
-                leaf.mass = u16::from_le_bytes(mass);
-                sum += usize::from(leaf.mass);
-                if leaf.mass == 0 {
+            for (to, &mass) in self.masses.iter_mut().zip(masses) {
+                *to = u16::from_le_bytes(mass);
+                sum += usize::from(*to);
+                if *to == 0 {
                     return Err(INCONSISTENT);
                 }
             }
@@ -211,15 +215,17 @@ impl Tree {
                 return Err(INCONSISTENT);
             }
         }
-        let mut keys = from.numbers(points)?;
-        for leaf in 0..leaves as u16 {
-            let mass = self.leaf(leaf).mass.into();
-            sampler.entries.extend(keys.by_ref().take(mass).map(|key| Entry { key, leaf }));
+        sampler.keys.extend(from.numbers(points)?);
+        for leaf in self.capacity..self.capacity + leaves as u16 {
+            let mass = self.mass(leaf).into();
+            sampler.leaves.extend(iter::repeat_n(leaf, mass));
         }
-        if sampler.entries.iter().any(|entry| !(0.0..=f32::MAX).contains(&entry.key)) {
+        if sampler.keys.iter().any(|key| !(0.0..=f32::MAX).contains(key)) {
             return Err(INCONSISTENT);
         }
-        sampler.find_greatest(|a, b| self.compare(a, b).is_lt());
+        if sampler.is_full() {
+            sampler.heapify(|a, b| self.compare(a, b).is_lt());
+        }
         Ok(())
     }
 }

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use crate::rcf::bounds::{LANES, Lanes, excess, range, width};
 use crate::rcf::random::Random;
-use crate::rcf::tree::{Cut, NONE, Tree};
+use crate::rcf::steps::Cut;
+use crate::rcf::tree::{NONE, Tree};
 
 /// The row of a point.
 pub(crate) fn row(point: &[f32]) -> Vec<Lanes> {
@@ -28,9 +29,9 @@ impl Shape {
     fn of(tree: &Tree, node: u16) -> Self {
         let bounds = tree.bounds(node).to_vec();
         if tree.is_leaf(node) {
-            return Self::Leaf { point: bounds, mass: tree.leaf(node).mass };
+            return Self::Leaf { point: bounds, mass: tree.mass(node) };
         }
-        let &Cut { dimension, value, children, .. } = tree.cut(node);
+        let Cut { dimension, value, children } = tree.cut(node);
         let children = Box::new(children.map(|child| Self::of(tree, child)));
         Self::Cut { dimension, value, bounds, children }
     }
@@ -45,7 +46,7 @@ fn check(tree: &Tree, node: u16, parent: u16) -> Vec<Vec<f32>> {
     assert_eq!(tree.parent(node), parent);
     let bounds = tree.bounds(node);
     if tree.is_leaf(node) {
-        let mass = tree.leaf(node).mass;
+        let mass = tree.mass(node);
         assert!(mass > 0);
         let point = bounds.as_flattened()[..tree.dimensions].to_vec();
         assert_eq!(bounds, row(&point));
@@ -63,7 +64,7 @@ fn check(tree: &Tree, node: u16, parent: u16) -> Vec<Vec<f32>> {
         assert_eq!(bounds.as_flattened()[side], least);
     }
     assert!(points.iter().all(|point| excess(bounds, &row(point)) == 0.0));
-    assert_eq!(cut.range, range(bounds, tree.dimensions));
+    assert_eq!(tree.range(node), range(bounds, tree.dimensions));
     points
 }
 
@@ -77,8 +78,8 @@ fn check_tree(tree: &Tree, points: &[Vec<f32>]) {
     let mut distinct = sorted(points.to_vec());
     assert_eq!(sorted(found), distinct);
     distinct.dedup();
-    assert_eq!(tree.free_leaves.len(), tree.leaves.len() - distinct.len());
-    assert_eq!(tree.free_cuts.len(), tree.cuts.len() - distinct.len().saturating_sub(1));
+    assert_eq!(tree.free_leaves.len(), tree.masses.len() - distinct.len());
+    assert_eq!(tree.free_cuts.len(), tree.masses.len() - distinct.len().max(1));
 }
 
 /// Few different coordinates, so that many points are equal, or lie on each other's sides.
@@ -112,15 +113,15 @@ proptest! {
             if held.len() == usize::from(CAPACITY) {
                 let gone = (random.uniform() * held.len() as f64) as usize;
                 held.swap_remove(gone);
-                tree.remove(leaves.swap_remove(gone));
+                tree.remove::<0>(leaves.swap_remove(gone));
                 check_tree(&tree, &held);
             }
-            leaves.push(tree.insert(&row(&point), &mut random));
+            leaves.push(tree.insert::<0>(&row(&point), &mut random));
             held.push(point);
             check_tree(&tree, &held);
         }
         while let Some(leaf) = leaves.pop() {
-            tree.remove(leaf);
+            tree.remove::<0>(leaf);
             held.pop();
             check_tree(&tree, &held);
         }
@@ -132,10 +133,10 @@ proptest! {
         let (mut tree, mut random) = (tree(points[0].len()), Random::new(seed));
         for point in points {
             let before = Shape::of_root(&tree);
-            let leaf = tree.insert(&row(&point), &mut random);
-            tree.remove(leaf);
+            let leaf = tree.insert::<0>(&row(&point), &mut random);
+            tree.remove::<0>(leaf);
             prop_assert_eq!(Shape::of_root(&tree), before);
-            tree.insert(&row(&point), &mut random);
+            tree.insert::<0>(&row(&point), &mut random);
         }
     }
 
@@ -144,7 +145,7 @@ proptest! {
         points.truncate(CAPACITY.into());
         let (mut tree, mut random) = (tree(points[0].len()), Random::new(seed));
         for point in points {
-            let leaf = tree.insert(&row(&point), &mut random);
+            let leaf = tree.insert::<0>(&row(&point), &mut random);
             prop_assert_eq!(tree.find(tree.root, &row(&point)).0, leaf);
         }
     }
@@ -199,7 +200,7 @@ fn trees_grown_point_by_point_are_distributed_as_defined() {
     root_cuts_are_distributed_as_defined(|random| {
         let mut tree = tree(2);
         for point in POINTS {
-            tree.insert(&row(&point), random);
+            tree.insert::<0>(&row(&point), random);
         }
         tree
     });
@@ -210,11 +211,11 @@ fn trees_that_points_were_removed_from_are_distributed_as_defined() {
     root_cuts_are_distributed_as_defined(|random| {
         let mut tree = tree(2);
         let strays = [[-7.0, 1.0], [3.0, 12.0], [5.0, 2.0]].map(|stray| row(&stray));
-        let leaves = strays.map(|stray| tree.insert(&stray, random));
+        let leaves = strays.map(|stray| tree.insert::<0>(&stray, random));
         for point in POINTS {
-            tree.insert(&row(&point), random);
+            tree.insert::<0>(&row(&point), random);
         }
-        leaves.into_iter().for_each(|leaf| tree.remove(leaf));
+        leaves.into_iter().for_each(|leaf| tree.remove::<0>(leaf));
         tree
     });
 }
@@ -226,8 +227,8 @@ fn a_point_is_separated_with_the_probability_of_the_paper() {
     let trees = 20_000;
     let separated = (0..trees).filter(|_| {
         let mut tree = tree(1);
-        let leaves = [0.0, 4.0, 10.0, 40.0].map(|x| tree.insert(&row(&[x]), &mut random));
-        tree.leaf(leaves[3]).parent == tree.root
+        let leaves = [0.0, 4.0, 10.0, 40.0].map(|x| tree.insert::<0>(&row(&[x]), &mut random));
+        tree.parent(leaves[3]) == tree.root
     });
     let separated = separated.count() as u32;
     let statistic = chi_square(&[separated, trees - separated], &[0.75, 0.25]);
