@@ -47,7 +47,7 @@ impl PerKey {
         if !work.learn {
             return match self.awake.get_mut(key) {
                 Some(scorer) => scorer.score(point, work),
-                None => self.woken(self.asleep.get(key)).score(point, work),
+                None => self.woken(self.asleep.get(key).map(|bytes| &**bytes)).score(point, work),
             };
         }
         if let Some(scorer) = self.awake.to_back(key) {
@@ -57,7 +57,7 @@ impl PerKey {
         if let Some(snapshot) = &snapshot {
             self.asleep_bytes -= entry_bytes(key, snapshot);
         }
-        let mut scorer = self.woken(snapshot.as_ref());
+        let mut scorer = self.woken(snapshot.as_deref());
         let scored = scorer.score(point, work);
         if self.awake.len() >= self.most_awake {
             self.send_to_sleep();
@@ -67,7 +67,7 @@ impl PerKey {
     }
 
     /// The scorer of a snapshot, or a new one.
-    fn woken(&self, snapshot: Option<&Box<[u8]>>) -> Scorer {
+    fn woken(&self, snapshot: Option<&[u8]>) -> Scorer {
         // A snapshot that was made here is good. One of a state that was taken over may be none, for
         // all that its checksum can tell; then the key begins anew.
         let restored = snapshot.and_then(|bytes| Scorer::restore(self.settings, bytes).ok());

@@ -15,6 +15,8 @@
 //!
 //! A text or a blob is the number of its bytes, in 4 bytes, and those.
 
+use std::slice::from_ref;
+
 use twox_hash::XxHash64;
 use weir_guest::json::Pointer;
 
@@ -156,7 +158,7 @@ fn identity(settings: &RuleSettings) -> [(&'static str, String); 9] {
         serde_json::Value::from(texts).to_string()
     };
     let columns = settings.columns.as_deref().map_or("those of the first record".into(), pointers);
-    let key = settings.key.as_ref().map_or("none".to_owned(), |key| pointers(&[key.clone()]));
+    let key = settings.key.as_ref().map_or("none".to_owned(), |key| pointers(from_ref(key)));
     let memory = settings.key.as_ref().map_or(0, |_| settings.memory_bytes >> 20);
     [
         ("scorer", scorer.name().to_owned()),
