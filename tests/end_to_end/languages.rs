@@ -26,16 +26,20 @@ fn build(folder: &TempDir) {
     let (_, command) = source.split_once("    componentize-py ").expect("the command");
     let (command, _) = command.split_once("\n    weir").expect("the next command");
     let command = command.replace("\\\n", " ");
+    // The interpreter leaves what it compiles beside the source.
+    let copy = folder.path().join("source");
+    fs::create_dir(&copy).expect("a folder");
+    fs::write(copy.join("rule.py"), &source).expect("a copy");
     let mut build = Command::new(python::programs("componentize").join("componentize-py"));
     for argument in command.split_whitespace() {
-        // Its paths are those of the repository; what it writes is not for there.
+        // Its paths are those of the repository.
         match argument {
-            "wit" | "examples/fever-python" => build.arg(root().join(argument)),
+            "wit" => build.arg(root().join(argument)),
+            "examples/fever-python" => build.arg(&copy),
             other => build.arg(other),
         };
     }
-    // A module that is imported leaves its bytecode beside it.
-    build.current_dir(folder.path()).env("PYTHONDONTWRITEBYTECODE", "1");
+    build.current_dir(folder.path());
     let output = build.output().expect("componentize-py starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -65,6 +69,9 @@ fn a_rule_in_python_runs_where_inert_wasi_is_granted() {
     let outputs: Vec<Output> = (0..2).map(|_| run(&arguments, RECORDS).exit(1)).collect();
     assert_eq!(outputs[0].stdout, outputs[1].stdout);
     let said: Vec<&str> = outputs[0].stdout.lines().collect();
+    // As the documentation has it.
+    let documentation = fs::read_to_string(root().join("docs/sources.md")).expect("docs/sources.md");
+    assert!(documentation.contains(said[0]), "{}", said[0]);
     let verdicts: Vec<&str> = said
         .iter()
         .map(|line| line.split("\"verdict\":\"").nth(1).and_then(|rest| rest.split('"').next()))

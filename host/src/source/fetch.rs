@@ -201,7 +201,7 @@ impl Client {
     ) -> Result<Option<Read>, FetchProblem> {
         let maximum = limits.component_bytes;
         match self {
-            Self::Embedded(name) => Ok(embedded(name, known)),
+            Self::Embedded(name) => Ok(read_embedded(name, known)),
             Self::Local(local) => local.read(known, maximum).await,
             #[cfg(feature = "https")]
             Self::Https(server) => store::read(server, known, maximum).await,
@@ -214,7 +214,7 @@ impl Client {
 }
 
 /// What is embedded does not change.
-fn embedded(name: &str, known: Option<&Revision>) -> Option<Read> {
+fn read_embedded(name: &str, known: Option<&Revision>) -> Option<Read> {
     let component = embedded::component(name).filter(|_| known.is_none())?;
     Some(Read {
         name: format!("{name} (embedded)"),
@@ -222,4 +222,27 @@ fn embedded(name: &str, known: Option<&Revision>) -> Option<Read> {
         signature: None,
         revision: Revision::default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fetch_can_be_a_task_of_any_runtime() {
+        fn is_send(_: impl Send) {}
+        is_send(Fetcher::new(RuleSource::local("rule.wasm"), FetchLimits::default()).fetch());
+    }
+
+    #[cfg(feature = "default-rule")]
+    #[test]
+    fn what_is_embedded_is_brought_once() {
+        let source = RuleSource::embedded_default().expect("a rule");
+        let mut fetcher = Fetcher::new(source, FetchLimits::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.expect("a runtime");
+        let fetched = runtime.block_on(fetcher.fetch()).expect("the rule").expect("new");
+        assert_eq!(fetched.digest, Digest::of(crate::DEFAULT_RULE));
+        assert_eq!(runtime.block_on(fetcher.fetch()), Ok(None));
+    }
 }

@@ -29,7 +29,7 @@ pub(super) struct RuleUrl(Url);
 impl RuleUrl {
     /// The last segment of its path.
     pub(super) fn file_name(&self) -> &str {
-        self.0.path_segments().and_then(Iterator::last).unwrap_or_default()
+        self.0.path_segments().and_then(|mut all| all.next_back()).unwrap_or_default()
     }
 }
 

@@ -152,7 +152,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::source::{FetchLimits, Fetcher, RuleSource};
+    use crate::source::{FetchError, FetchLimits, Fetched, Fetcher, RuleSource};
 
     /// A folder of its own, deleted when dropped.
     struct Folder(PathBuf);
@@ -189,95 +189,101 @@ mod tests {
         Fetcher::new(RuleSource::local(path), FetchLimits::default())
     }
 
-    #[tokio::test]
-    async fn what_was_brought_is_not_brought_again() {
+    /// Fetches, on a runtime of its own.
+    fn fetch(fetcher: &mut Fetcher) -> Result<Option<Fetched>, FetchError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.expect("a runtime").block_on(fetcher.fetch())
+    }
+
+    #[test]
+    fn what_was_brought_is_not_brought_again() {
         let folder = Folder::new("again");
         for path in [folder.write("new.wasm", b"1"), folder.write_settled("old.wasm", b"1")] {
             let mut fetcher = fetcher(&path);
-            assert_eq!(fetcher.fetch().await.expect("a file").expect("new").component, b"1");
-            assert_eq!(fetcher.fetch().await, Ok(None));
+            assert_eq!(fetch(&mut fetcher).expect("a file").expect("new").component, b"1");
+            assert_eq!(fetch(&mut fetcher), Ok(None));
             // Of the same size, and at once.
             fs::write(&path, b"2").expect("a file");
-            assert_eq!(fetcher.fetch().await.expect("a file").expect("new").component, b"2");
+            assert_eq!(fetch(&mut fetcher).expect("a file").expect("new").component, b"2");
             fs::remove_file(&path).expect("a file");
-            let gone = fetcher.fetch().await.expect_err("nothing is there").problem;
+            let gone = fetch(&mut fetcher).expect_err("nothing is there").problem;
             assert!(matches!(gone, FetchProblem::NotFound(_)), "{gone}");
             fs::write(&path, b"2").expect("a file");
-            assert_eq!(fetcher.fetch().await, Ok(None));
+            assert_eq!(fetch(&mut fetcher), Ok(None));
         }
     }
 
-    #[tokio::test]
-    async fn a_signature_that_comes_later_is_brought_with_what_it_signs() {
+    #[test]
+    fn a_signature_that_comes_later_is_brought_with_what_it_signs() {
         let folder = Folder::new("signature");
         let path = folder.write_settled("fever.wasm", b"rule");
         let mut fetcher = fetcher(path);
-        let unsigned = fetcher.fetch().await.expect("a file").expect("new");
+        let unsigned = fetch(&mut fetcher).expect("a file").expect("new");
         assert_eq!(unsigned.signature, None);
         folder.write_settled("fever.wasm.sig", b"first");
-        let signed = fetcher.fetch().await.expect("a file").expect("new");
+        let signed = fetch(&mut fetcher).expect("a file").expect("new");
         assert_eq!(
             (&*signed.component, signed.signature.as_deref()),
             (&b"rule"[..], Some(&b"first"[..]))
         );
-        assert_eq!(fetcher.fetch().await, Ok(None));
+        assert_eq!(fetch(&mut fetcher), Ok(None));
         folder.write("fever.wasm.sig", b"other");
-        let signed = fetcher.fetch().await.expect("a file").expect("new");
+        let signed = fetch(&mut fetcher).expect("a file").expect("new");
         assert_eq!(signed.signature.as_deref(), Some(&b"other"[..]));
         fs::remove_file(folder.0.join("fever.wasm.sig")).expect("a file");
-        assert_eq!(fetcher.fetch().await.expect("a file").expect("new").signature, None);
+        assert_eq!(fetch(&mut fetcher).expect("a file").expect("new").signature, None);
     }
 
-    #[tokio::test]
-    async fn the_highest_version_is_brought_and_the_one_below_when_it_goes() {
+    #[test]
+    fn the_highest_version_is_brought_and_the_one_below_when_it_goes() {
         let folder = Folder::new("versions");
         folder.write("fever-1.9.0.wasm", b"1.9");
         let mut fetcher = fetcher(&folder.0);
-        let mut brought = async || {
-            let fetched = fetcher.fetch().await.expect("versions").expect("another");
+        let mut brought = || {
+            let fetched = fetch(&mut fetcher).expect("versions").expect("another");
             String::from_utf8(fetched.component).expect("text")
         };
-        assert_eq!(brought().await, "1.9");
+        assert_eq!(brought(), "1.9");
         let newer = folder.write("fever-1.10.0.wasm", b"1.10");
-        assert_eq!(brought().await, "1.10");
+        assert_eq!(brought(), "1.10");
         fs::remove_file(newer).expect("a file");
-        assert_eq!(brought().await, "1.9");
+        assert_eq!(brought(), "1.9");
     }
 
-    #[tokio::test]
-    async fn what_is_pinned_must_be_it() {
+    #[test]
+    fn what_is_pinned_must_be_it() {
         let folder = Folder::new("pinned");
         let path = folder.write("fever.wasm", b"1");
         let source = RuleSource::local(&path).pinned(crate::Digest::of(b"2"));
         let mut fetcher = Fetcher::new(source, FetchLimits::default());
-        let problem = fetcher.fetch().await.expect_err("another component").problem;
+        let problem = fetch(&mut fetcher).expect_err("another component").problem;
         assert!(matches!(problem, FetchProblem::WrongComponent { .. }), "{problem}");
         fs::write(&path, b"2").expect("a file");
-        assert!(fetcher.fetch().await.expect("the component").is_some());
+        assert!(fetch(&mut fetcher).expect("the component").is_some());
     }
 
-    #[tokio::test]
-    async fn a_file_is_read_up_to_its_limit() {
+    #[test]
+    fn a_file_is_read_up_to_its_limit() {
         let folder = Folder::new("limit");
         let path = folder.write("fever.wasm", b"123");
         let limited = |component_bytes| {
             let limits = FetchLimits { component_bytes, ..FetchLimits::default() };
             Fetcher::new(RuleSource::local(&path), limits)
         };
-        assert!(limited(3).fetch().await.is_ok());
-        let problem = limited(2).fetch().await.expect_err("too large").problem;
+        assert!(fetch(&mut limited(3)).is_ok());
+        let problem = fetch(&mut limited(2)).expect_err("too large").problem;
         let part = "the component";
         assert_eq!(problem, FetchProblem::TooLarge { part, maximum: 2 });
     }
 
     #[cfg(unix)]
-    #[tokio::test]
-    async fn a_pipe_is_not_waited_for() {
+    #[test]
+    fn a_pipe_is_not_waited_for() {
         let folder = Folder::new("pipe");
         let path = folder.0.join("fever.wasm");
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.expect("mkfifo").success());
-        let problem = fetcher(path).fetch().await.expect_err("not a file").problem;
+        let problem = fetch(&mut fetcher(path)).expect_err("not a file").problem;
         assert!(matches!(problem, FetchProblem::Invalid(_)), "{problem}");
     }
 

@@ -72,24 +72,18 @@ pub(super) async fn read<S: Store>(
     maximum: usize,
 ) -> Result<Option<Read>, FetchProblem> {
     let known = known.cloned().unwrap_or_default();
-    let get = async |part, tag: Option<&str>| {
-        let maximum = match part {
-            Part::Component => maximum,
-            Part::Signature => MAX_SIGNATURE_BYTES,
-        };
-        store.get(part, tag, maximum).await
-    };
-    let mut component = get(Part::Component, known.component.as_deref()).await?;
-    let mut signature = get(Part::Signature, known.signature.as_deref()).await?;
+    let (component_tag, signature_tag) = (known.component.as_deref(), known.signature.as_deref());
+    let mut component = store.get(Part::Component, component_tag, maximum).await?;
+    let mut signature = store.get(Part::Signature, signature_tag, MAX_SIGNATURE_BYTES).await?;
     if component == Object::Unchanged {
-        let still_none = signature == Object::Missing && known.signature.is_none();
+        let still_none = signature == Object::Missing && signature_tag.is_none();
         if still_none || signature == Object::Unchanged {
             return Ok(None);
         }
-        component = get(Part::Component, None).await?;
+        component = store.get(Part::Component, None, maximum).await?;
     }
     if signature == Object::Unchanged {
-        signature = get(Part::Signature, None).await?;
+        signature = store.get(Part::Signature, None, MAX_SIGNATURE_BYTES).await?;
     }
     let (component, tag) = match component {
         Object::Found { bytes, tag } => (bytes, tag),
