@@ -19,11 +19,6 @@ impl Serving {
         Self { filter, feed }
     }
 
-    /// The opened rule.
-    pub(crate) fn filter(&self) -> &Filter {
-        &self.filter
-    }
-
     /// The rule.
     pub(crate) fn rule(&self) -> &Rule {
         self.filter.rule()

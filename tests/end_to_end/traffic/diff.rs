@@ -113,7 +113,8 @@ fn the_exit_code_tells_a_difference_from_trouble() {
 #[test]
 fn the_text_is_for_a_person_and_colours_are_for_a_terminal() {
     let folder = TempDir::new().expect("a folder");
-    let arguments = [&["diff", "threshold", "threshold"], &BOUNDS[..], &["examples/vital-signs.json"]];
+    let arguments =
+        [&["diff", "threshold", "threshold"], &BOUNDS[..], &["examples/vital-signs.json"]];
     let text = run(&folder, &arguments.concat()).exit(1).stdout;
     for part in ["500 records, ", "flag → pass", "old upper 1.5", "new upper 2", "ns a record"] {
         assert!(text.contains(part), "{part} in:\n{text}");

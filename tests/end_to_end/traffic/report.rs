@@ -10,7 +10,8 @@ use super::run;
 /// The body of the report on the sample, for these settings.
 fn body(old: &str, new: &str) -> String {
     let folder = TempDir::new().expect("a folder");
-    let arguments = ["diff", "threshold", "threshold", "--old-settings", old, "--new-settings", new];
+    let arguments =
+        ["diff", "threshold", "threshold", "--old-settings", old, "--new-settings", new];
     let more = ["--report", "diff.html", "examples/vital-signs.json"];
     run(&folder, &[&arguments[..], &more].concat()).exit(1);
     let page = fs::read_to_string(folder.path().join("diff.html")).expect("a page");

@@ -134,8 +134,9 @@ fn add(
     screen: &Screen,
 ) -> anyhow::Result<()> {
     let InputEvent { body, contract, name, line, is_file } = event;
-    let (read, batch) = Event::read(*contract, body, &Origin { name, line: *line, is_file: *is_file })
-        .with_context(|| format!("{name}:{line}"))?;
+    let (read, batch) =
+        Event::read(*contract, body, &Origin { name, line: *line, is_file: *is_file })
+            .with_context(|| format!("{name}:{line}"))?;
     let outcome = filter.classify_isolating(&batch, None).outcome;
     let unreadable = read.unreadable().len() as u64;
     scored.counts.records += unreadable;
