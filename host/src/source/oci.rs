@@ -150,7 +150,7 @@ impl Registry {
             name: artifact.to_string(),
             component: body.into_bytes(),
             signature,
-            revision: Revision { component: Some(digest), signature: None },
+            revision: Revision { component: Some(digest), ..Revision::default() },
         }))
     }
 }

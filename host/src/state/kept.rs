@@ -374,7 +374,9 @@ impl Kept {
             max_bytes: max_bytes(&session.filter),
         };
         let (started, bytes) = (Instant::now(), draft.envelope.len());
-        let task = Handle::current().spawn(save(Arc::clone(&keeper.store), draft));
+        let (runtime, store) = (Handle::current(), Arc::clone(&keeper.store));
+        // On a thread of its own: a runtime of one thread runs tasks only while it is waited in.
+        let task = runtime.clone().spawn_blocking(move || runtime.block_on(save(store, draft)));
         self.saving = Some(Saving { task, started, bytes });
     }
 
