@@ -155,8 +155,9 @@ impl Keeper {
         for Place { share, kept, turn } in places.0 {
             let _turn = turn.wait();
             let mut kept = lock(&kept);
-            let session = kept.begin(self, filter, share.beginning.as_deref());
             for run in &share.runs {
+                // A fault in the run before has ended the session.
+                let session = kept.begin(self, filter, share.beginning.as_deref());
                 let isolated = kept.classify(&session, run, batch, deadline);
                 parts.push((run.entries.start, isolated));
             }

@@ -191,7 +191,15 @@ impl Kept {
             }
             return;
         };
-        match before.hand_over(filter) {
+        let snapshot = match before.filter.snapshot() {
+            Ok(snapshot) => snapshot,
+            Err(fault) => {
+                self.lose(&format!("no snapshot: {fault}"));
+                self.key = key;
+                return;
+            }
+        };
+        match before.hand_over(&snapshot, filter) {
             Ok(session) => {
                 tracing::info!(partition = %self.partition, "the state is handed over");
                 self.session = Some(session);
@@ -223,12 +231,7 @@ impl Kept {
         let Known::Holds(seen) = &self.stored else { return };
         match Handle::current().block_on(keeper.store.version(&self.key)) {
             Ok(version) if version == *seen => {}
-            Ok(Some(_)) => {
-                if self.unsaved.since.is_some() {
-                    self.tell_superseded();
-                }
-                self.stored = Known::Unread { look_at: None };
-            }
+            Ok(Some(_)) => self.stored = Known::Unread { look_at: None },
             Ok(None) => {
                 tracing::warn!(partition = %self.partition, "the stored state was taken away");
                 self.stored = Known::Holds(None);
@@ -259,6 +262,9 @@ impl Kept {
                         %partition, rule_version, generation, position, records, "state restored"
                     );
                     telemetry::state_restored("restored");
+                    if self.unsaved.since.is_some() {
+                        self.tell_superseded();
+                    }
                     self.session = Some(session);
                     self.learnt = learnt;
                     self.generation = generation;
@@ -269,7 +275,7 @@ impl Kept {
                     tracing::error!(
                         %partition,
                         reason,
-                        "the stored state is refused: the rule begins anew"
+                        "the stored state is refused: the rule goes on without it"
                     );
                     telemetry::state_restored("refused");
                     self.set_aside(keeper, stored);
@@ -431,12 +437,11 @@ impl Session {
     }
 
     /// A session of another filter that goes on from this one's state.
-    fn hand_over(&self, to: &Arc<Filter>) -> Result<Self, String> {
-        let snapshot = self.filter.snapshot().map_err(|fault| format!("no snapshot: {fault}"))?;
+    fn hand_over(&self, snapshot: &[u8], to: &Arc<Filter>) -> Result<Self, String> {
         let header = Header::new(&self.of, "", &Learnt::default(), 0, "");
         header.check(to, "")?;
         let session = Self::anew(to);
-        session.filter.restore(&snapshot).map_err(|error| error.to_string())?;
+        session.filter.restore(snapshot).map_err(|error| error.to_string())?;
         Ok(session)
     }
 }

@@ -142,9 +142,15 @@ impl Process {
 
     /// Processes an event of Kinesis with one record for each shard and sequence number.
     fn kinesis(&self, records: &[(&str, u64)]) -> Vec<f64> {
-        let record = |(shard, number): &(&str, u64)| {
+        let records: Vec<_> = records.iter().map(|(shard, n)| (*shard, *n, "e30=")).collect();
+        self.kinesis_with(&records)
+    }
+
+    /// The same, with the data of each record.
+    fn kinesis_with(&self, records: &[(&str, u64, &str)]) -> Vec<f64> {
+        let record = |(shard, number, data): &(&str, u64, &str)| {
             format!(
-                r#"{{"eventID":"{shard}:{number}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{number}","data":"e30="}}}}"#
+                r#"{{"eventID":"{shard}:{number}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{number}","data":"{data}"}}}}"#
             )
         };
         let records: Vec<_> = records.iter().map(record).collect();
@@ -237,6 +243,16 @@ fn a_fault_costs_what_was_learnt_since_it_was_saved() {
     // The second was learnt by the state that is gone: it is learnt again, if it comes again.
     assert_eq!(process.line(2, "{}"), [2.0]);
     assert_eq!(process.line(4, "{}"), [3.0]);
+}
+
+#[test]
+fn a_fault_costs_the_partition_that_it_is_in() {
+    let process = Process::new(&learning(), Keeper::default());
+    assert_eq!(process.kinesis(&[("a", 1), ("b", 2)]), [1.0, 1.0]);
+    // In base64 it begins with an x as well.
+    let event = [("a", 3, "xxxx"), ("b", 4, "e30="), ("a", 5, "e30=")];
+    assert_eq!(process.kinesis_with(&event), [2.0, 1.0], "b goes on, and a begins anew");
+    assert_eq!(process.kinesis(&[("a", 6), ("b", 7)]), [2.0, 3.0]);
 }
 
 #[test]
