@@ -7,9 +7,9 @@
 //!
 //! The scores are, bit for bit, those of [`score`].
 
-use crate::rcf::bounds::{Lanes, excess};
+use crate::rcf::bounds::{LANES, Lanes, excess};
 use crate::rcf::score::{Scale, score};
-use crate::rcf::tree::Tree;
+use crate::rcf::tree::{NONE, Tree};
 
 /// So many trees are walked in step.
 const TREES: usize = 4;
@@ -28,7 +28,7 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new(capacity: usize, width: usize) -> Self {
-        Self { spare: vec![[0.0; 4]; width], paths: vec![[0; TREES]; capacity] }
+        Self { spare: vec![[0.0; LANES]; width], paths: vec![[0; TREES]; capacity] }
     }
 
     /// The memory that it takes.
@@ -87,6 +87,7 @@ fn sum_of<const WIDTH: usize>(
 fn descend(trees: &[Tree; TREES], point: &[Lanes], paths: &mut [[u32; TREES]]) -> [u32; TREES] {
     let coordinates = point.as_flattened();
     let leaves = u32::from(trees[0].capacity());
+    assert!(trees.iter().all(|tree| tree.root != NONE), "trees that are not empty");
     let mut nodes = trees.each_ref().map(|tree| u32::from(tree.root));
     let mut depths = [0; TREES];
     for path in paths {
@@ -96,8 +97,8 @@ fn descend(trees: &[Tree; TREES], point: &[Lanes], paths: &mut [[u32; TREES]]) -
             let is_cut = nodes[place] < leaves;
             depths[place] += u32::from(is_cut);
             descending |= is_cut;
-            // SAFETY: from the root, each node is one that another of the tree leads to. All points
-            // of a forest have the dimensions of its trees.
+            // SAFETY: each node is one of the tree's, as its root is: `Steps` lead to no other. A row
+            // is longer than the dimensions are many.
             nodes[place] = unsafe { trees[place].steps.follow(nodes[place], coordinates) };
         }
         if !descending {
@@ -176,5 +177,53 @@ impl<const WIDTH: usize> Way<'_, WIDTH> {
             score += separates * (scale.separated(depth) - score);
         }
         score
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rcf::bounds::width;
+    use crate::rcf::random::Random;
+    use crate::rcf::tree::properties::row;
+
+    const CAPACITY: u16 = 32;
+
+    proptest! {
+        #[test]
+        fn scores_are_those_of_each_tree_alone(
+            dimensions in 1..12_usize,
+            trees in 1..11_usize,
+            points in 1..=CAPACITY,
+            seed: u64,
+        ) {
+            let mut random = Random::new(seed);
+            // Few different ones, so that some are equal.
+            let mut point = |random: &mut Random| {
+                row(&(0..dimensions).map(|_| (random.uniform() * 4.0) as u8 as f32).collect::<Vec<_>>())
+            };
+            let width = width(dimensions);
+            let trees: Vec<_> = (0..trees)
+                .map(|_| {
+                    let mut tree = Tree::new(CAPACITY, dimensions, width);
+                    for _ in 0..points {
+                        let point = point(&mut random);
+                        tree.insert::<0>(&point, &mut random);
+                    }
+                    tree
+                })
+                .collect();
+            let scale = Scale::new(trees.len(), CAPACITY.into());
+            let mut scratch = Scratch::new(CAPACITY.into(), width);
+            for _ in 0..20 {
+                let point = point(&mut random);
+                let spare = &mut scratch.spare;
+                let alone = trees.iter().map(|tree| f64::from(score(tree, &point, &scale, spare)));
+                let alone: f64 = alone.sum();
+                prop_assert_eq!(sum(&trees, &point, &scale, &mut scratch), alone);
+            }
+        }
     }
 }
