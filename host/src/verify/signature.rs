@@ -228,9 +228,9 @@ mod tests {
 
     #[test]
     fn a_damaged_signature_is_refused_wherever_it_is_cut() {
-        let whole = signature(1, NAMESPACE);
+        let (whole, signers) = (signature(1, NAMESPACE), signers(""));
         for length in 0..whole.trim_end().len() {
-            let error = verify_rule(RULE, Some(&whole[..length]), &signers(""));
+            let error = verify_rule(RULE, Some(&whole[..length]), &signers);
             assert!(matches!(error, Err(SignatureError::Damaged(_))), "{length}: {error:?}");
         }
         let long = whole + &"x".repeat(MAX_SIGNATURE_BYTES);
