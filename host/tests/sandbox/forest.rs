@@ -62,10 +62,9 @@ const EXPLAINED: &str =
 fn kinds() -> [String; 4] {
     [
         format!(r#"{{{EXPLAINED},"seed":7}}"#),
-        format!(
-            r#"{{"upper":1.5,"annotate":true,"columns":["/pulse","/diastolic"],"shingleSize":4,
-                "numberOfTrees":30,"subSampleSize":100,"timeDecay":900}}"#
-        ),
+        r#"{"upper":1.5,"annotate":true,"columns":["/pulse","/diastolic"],"shingleSize":4,
+            "numberOfTrees":30,"subSampleSize":100,"timeDecay":900}"#
+            .to_owned(),
         format!(
             r#"{{{EXPLAINED},"key":"/device_id","numberOfTrees":10,"subSampleSize":32,"memoryMiB":1}}"#
         ),
