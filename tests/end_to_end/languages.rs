@@ -70,7 +70,8 @@ fn a_rule_in_python_runs_where_inert_wasi_is_granted() {
     assert_eq!(outputs[0].stdout, outputs[1].stdout);
     let said: Vec<&str> = outputs[0].stdout.lines().collect();
     // As the documentation has it.
-    let documentation = fs::read_to_string(root().join("docs/sources.md")).expect("docs/sources.md");
+    let documentation =
+        fs::read_to_string(root().join("docs/sources.md")).expect("docs/sources.md");
     assert!(documentation.contains(said[0]), "{}", said[0]);
     let verdicts: Vec<&str> = said
         .iter()
