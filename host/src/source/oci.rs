@@ -154,7 +154,8 @@ impl Registry {
             name: artifact.to_string(),
             component: body.into_bytes(),
             signature,
-            revision: Revision { component: Some(digest), signature: None },
+            // The digest is the manifest's, and covers both.
+            revision: Revision { component: Some(digest), ..Revision::default() },
         }))
     }
 }
