@@ -17,8 +17,8 @@ use crate::source::{FetchLimits, Fetched, RuleSource, SIGNATURE_SUFFIX};
 The signature, if there is one, becomes FILE.wasm.sig. Nothing of the rule runs,
 and its signature is not verified: weir inspect shows what it is.
 
-Credentials for a registry are those that docker login, podman login or oras
-login left in Docker's config.json; for S3 they are found as every AWS SDK does.
+Credentials for a registry are those that docker login, oras login or podman
+login left; for S3 they are found as every AWS SDK does.
 
 Exit codes:
   0  the file is written

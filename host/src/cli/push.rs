@@ -17,8 +17,8 @@ What is pushed is a rule: it is loaded before. Its signature is RULE.wasm.sig, i
 there is one. The same rule with the same signature has the same digest in every
 registry; nothing changes if it is pushed again.
 
-Credentials are those that docker login, podman login or oras login left in
-Docker's config.json. A registry on this machine is spoken to without TLS.
+Credentials are those that docker login, oras login or podman login left. A
+registry on this machine is spoken to without TLS.
 
 Exit codes:
   0  the rule is in the registry: its address by digest is printed

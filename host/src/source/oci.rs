@@ -8,15 +8,19 @@
 //! [Wasm OCI Artifact layout]: https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/
 
 use std::collections::BTreeMap;
+use std::env;
 use std::error::Error;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 use futures_util::TryStreamExt;
 use oci_client::client::{ClientConfig, ClientProtocol, Config, ImageLayer};
 use oci_client::errors::{DigestError, OciDistributionError, OciErrorCode};
-use oci_client::manifest::{OciDescriptor, OciImageManifest, OciManifest};
+use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest, OciManifest};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
 use serde::Serialize;
@@ -94,7 +98,7 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    /// With credentials as Docker keeps them. A registry on this machine is spoken to without TLS.
+    /// With credentials as Docker or Podman keeps them. A registry on this machine is spoken to without TLS.
     pub(super) async fn connect(artifact: Artifact) -> Result<Self, FetchProblem> {
         let registry = artifact.0.resolve_registry().to_owned();
         let host = registry.split(':').next().unwrap_or_default();
@@ -150,6 +154,7 @@ impl Registry {
             name: artifact.to_string(),
             component: body.into_bytes(),
             signature,
+            // The digest is the manifest's, and covers both.
             revision: Revision { component: Some(digest), ..Revision::default() },
         }))
     }
@@ -190,15 +195,27 @@ fn signature(layer: &OciDescriptor) -> Result<Option<Vec<u8>>, FetchProblem> {
     Ok(Some(signature.into_bytes()))
 }
 
-/// What Docker's configuration holds for a registry, or the credential helper that it names; nothing
-/// if there is nothing.
+/// What Docker's configuration holds for a registry, or the credential helper that it names, or else
+/// Podman's; nothing if there is nothing.
 fn credentials(registry: &str) -> Result<RegistryAuth, FetchProblem> {
+    use CredentialRetrievalError as E;
+
     let server = match registry {
         // Where Docker keeps those of its own registry.
         "index.docker.io" => "https://index.docker.io/v1/",
         other => other,
     };
-    match docker_credential::get_credential(server) {
+    let found = match docker_configuration()? {
+        Some(file) => docker_credential::get_credential_from_reader(file, server),
+        None => Err(E::NoCredentialConfigured),
+    };
+    let found = match found {
+        // Whether there is none, or none that can be read, is not told.
+        Err(E::NoCredentialConfigured) => docker_credential::get_podman_credential(registry)
+            .map_err(|_| E::NoCredentialConfigured),
+        found => found,
+    };
+    match found {
         Ok(DockerCredential::UsernamePassword(user, password)) => {
             Ok(RegistryAuth::Basic(user, password))
         }
@@ -206,23 +223,32 @@ fn credentials(registry: &str) -> Result<RegistryAuth, FetchProblem> {
             "Docker's configuration has an identity token for {registry}, which is not supported: log \
              in with a user name and a password or an access token"
         ))),
-        Err(
-            CredentialRetrievalError::ConfigNotFound
-            | CredentialRetrievalError::NoCredentialConfigured,
-        ) => Ok(RegistryAuth::Anonymous),
+        Err(E::NoCredentialConfigured) => Ok(RegistryAuth::Anonymous),
         // What helpers print that know nothing of a registry.
-        Err(CredentialRetrievalError::HelperFailure { stdout, .. })
+        Err(E::HelperFailure { stdout, .. })
             if stdout.trim() == "credentials not found in native keychain" =>
         {
             Ok(RegistryAuth::Anonymous)
         }
         // What else a helper prints may be a secret.
-        Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {
+        Err(E::HelperFailure { helper, .. }) => {
             Err(FetchProblem::Denied(format!("the credential helper {helper} failed")))
         }
         Err(error) => {
             Err(FetchProblem::Denied(format!("Docker's configuration for {registry}: {error}")))
         }
+    }
+}
+
+/// Docker's `config.json`, if there is one: in `$DOCKER_CONFIG` or `~/.docker`.
+fn docker_configuration() -> Result<Option<BufReader<File>>, FetchProblem> {
+    let folder = env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| Some(env::home_dir()?.join(".docker")));
+    let Some(path) = folder.map(|folder| folder.join("config.json")) else { return Ok(None) };
+    match File::open(&path) {
+        Ok(file) => Ok(Some(BufReader::new(file))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FetchProblem::Denied(format!("{}: {error}", path.display()))),
     }
 }
 
@@ -266,7 +292,7 @@ fn denied(registry: &str) -> FetchProblem {
 }
 
 /// Why a blob's bytes stopped coming.
-fn interrupted(error: &std::io::Error) -> FetchProblem {
+fn interrupted(error: &io::Error) -> FetchProblem {
     let inner = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
     if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<reqwest::Error>()) {
         return https::problem(error);
@@ -356,7 +382,8 @@ fn package(
         (TITLE_ANNOTATION.to_owned(), about.name.clone()),
         (VERSION_ANNOTATION.to_owned(), about.version.clone()),
     ]);
-    let manifest = OciImageManifest::build(&layers, &config, Some(annotations));
+    let mut manifest = OciImageManifest::build(&layers, &config, Some(annotations));
+    manifest.media_type = Some(OCI_IMAGE_MEDIA_TYPE.to_owned());
     (layers, config, manifest)
 }
 

@@ -27,8 +27,8 @@ impl Part {
 pub(super) struct Revision {
     pub(super) component: Option<String>,
     pub(super) signature: Option<String>,
-    /// Whether there was a signature, whatever is known of it.
-    pub(super) is_signed: bool,
+    /// Whether there was a signature: one may be there without a tag.
+    pub(super) signed: bool,
 }
 
 /// What was read from a source.
@@ -78,7 +78,7 @@ pub(super) async fn read<S: Store>(
     let mut component = store.get(Part::Component, component_tag, maximum).await?;
     let mut signature = store.get(Part::Signature, signature_tag, MAX_SIGNATURE_BYTES).await?;
     if component == Object::Unchanged {
-        let still_none = signature == Object::Missing && !known.is_signed;
+        let still_none = signature == Object::Missing && !known.signed;
         if still_none || signature == Object::Unchanged {
             return Ok(None);
         }
@@ -97,8 +97,8 @@ pub(super) async fn read<S: Store>(
         Object::Missing => (None, None),
         Object::Unchanged => return Err(unasked()),
     };
-    let revision =
-        Revision { component: tag, signature: signature_tag, is_signed: signature.is_some() };
+    let signed = signature.is_some();
+    let revision = Revision { component: tag, signature: signature_tag, signed };
     Ok(Some(Read { name: store.name(), component, signature, revision }))
 }
 
