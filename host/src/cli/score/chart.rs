@@ -140,7 +140,7 @@ impl Panel<'_> {
             chart.draw_series(LineSeries::new(ends, colour.stroke_width(1)))?;
             let style = ("sans-serif", 13).into_font().color(colour);
             let style = style.pos(Pos::new(HPos::Right, VPos::Bottom));
-            chart.draw_series([Text::new(label.as_str(), (records.end, *at), style)])?;
+            chart.draw_series([Text::new(label.clone(), (records.end, *at), style)])?;
         }
         let flagged = thin::marks(flagged, self.values, PARTS);
         chart.draw_series(

@@ -18,9 +18,11 @@ pub(super) fn line(values: &[f64], parts: usize) -> Vec<(usize, f64)> {
         let lowest = numbers.iter().min_by(by_value).copied();
         let highest = numbers.iter().max_by(by_value).copied();
         if let (Some(lowest), Some(highest)) = (lowest, highest) {
-            points.push(lowest.min(highest));
-            if lowest.0 != highest.0 {
-                points.push(lowest.max(highest));
+            let (first, second) =
+                if lowest.0 < highest.0 { (lowest, highest) } else { (highest, lowest) };
+            points.push(first);
+            if first.0 != second.0 {
+                points.push(second);
             }
         }
     }
