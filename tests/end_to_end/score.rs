@@ -48,7 +48,9 @@ fn the_picture_needs_nothing_beside_itself() {
     assert!(report.starts_with("500 records: 494 scored, 6 in training, 0 failed, 28 flagged\n"));
 
     let svg = fs::read_to_string(picture).expect("a picture");
-    for text in ["/pulse", "/systolic", "/diastolic", "score", "upper 1.5", "lower 0.4", "mean + 3σ"] {
+    for text in
+        ["/pulse", "/systolic", "/diastolic", "score", "upper 1.5", "lower 0.4", "mean + 3σ"]
+    {
         assert!(svg.contains(text), "{text} in the picture");
     }
     assert_eq!(svg.matches("<circle").count(), 4 * 28, "each flagged record in each panel");

@@ -45,9 +45,8 @@ pub(super) fn configured_rule(config: &Config) -> Result<(String, Rule), Failure
     let (name, component) = read_rule(config.rule.as_deref()).map_err(Failure::Usage)?;
     let rule = Rule::load_cached(&engine, &component, &config.code);
     let rule = rule.with_context(|| format!("rule {name}")).map_err(Failure::Usage)?;
-    let description = rule.description();
-    let (rule_name, version) = (&description.name, &description.version);
-    tracing::info!(rule = rule_name, version, code = %rule.code(), "rule loaded");
+    let Description { name: of_rule, version, .. } = rule.description();
+    tracing::info!(rule = of_rule, version, code = %rule.code(), "rule loaded");
     Ok((name, rule))
 }
 
