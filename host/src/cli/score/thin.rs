@@ -19,9 +19,11 @@ pub(super) fn line(values: &[f64], parts: usize) -> Vec<(usize, f64)> {
         let highest = numbers.iter().max_by(by_value).copied();
         if let (Some(lowest), Some(highest)) = (lowest, highest) {
             let (first, second) =
-                if lowest.0 <= highest.0 { (lowest, highest) } else { (highest, lowest) };
+                if lowest.0 < highest.0 { (lowest, highest) } else { (highest, lowest) };
             points.push(first);
-            points.extend((first.0 != second.0).then_some(second));
+            if first.0 != second.0 {
+                points.push(second);
+            }
         }
     }
     points
