@@ -136,10 +136,32 @@ fn answer(
             (_, ty, _) => nothing(&mut store, ty)?,
         };
     }
+    let_go(&mut store, parameters)?;
     match function {
         Function::Exit => bail!("it called exit"),
         _ => Ok(()),
     }
+}
+
+/// Ends the lending of what a call was lent, and drops what it was given: nothing is kept.
+fn let_go<'a>(
+    store: &mut StoreContextMut<'_, Meter>,
+    values: impl IntoIterator<Item = &'a Val>,
+) -> Result<()> {
+    for value in values {
+        match value {
+            Val::Resource(resource) => resource.resource_drop(&mut *store)?,
+            Val::List(values) | Val::Tuple(values) => let_go(store, values)?,
+            Val::Record(fields) => {
+                fields.iter().try_for_each(|(_, value)| let_go(store, [value]))?;
+            }
+            Val::Option(Some(value))
+            | Val::Variant(_, Some(value))
+            | Val::Result(Ok(Some(value)) | Err(Some(value))) => let_go(store, [&**value])?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The byte at a place of the fixed sequence: SplitMix64, whose numbers pass for random.
