@@ -40,19 +40,21 @@ fn counting(name: &'static str, takes: u32) -> Guest {
 
 #[test]
 fn the_state_goes_on_with_the_next_version() {
-    let host = Host::start(&counting("state-old", 1), UpdatePolicy::default());
+    let old = counting("state", 1);
+    let new = Guest { fields: old.fields.clone() + "(func)", ..old.clone() };
+    let host = Host::start(&old, UpdatePolicy::default());
     (0..2).for_each(|_| drop(host.process("x")));
-    assert_eq!(host.rule().offer(host.open(&counting("state-new", 1))), Offer::Serves);
+    assert_eq!(host.rule().offer(host.open(&new)), Offer::Serves);
     assert_eq!(host.process("x").counts.passed, 1, "the third");
     assert_eq!(host.process("x").counts.dropped, 1, "the fourth");
 }
 
 #[test]
 fn a_version_that_refuses_the_state_starts_anew() {
-    let host = Host::start(&counting("anew-old", 1), UpdatePolicy::default());
+    let host = Host::start(&counting("anew", 1), UpdatePolicy::default());
     (0..4).for_each(|_| drop(host.process("x")));
     assert_eq!(host.process("x").counts.dropped, 1);
-    assert_eq!(host.rule().offer(host.open(&counting("anew-new", 2))), Offer::Serves);
+    assert_eq!(host.rule().offer(host.open(&counting("anew", 2))), Offer::Serves);
     assert_eq!(host.process("x").counts.passed, 1, "the first");
 }
 
