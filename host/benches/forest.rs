@@ -209,7 +209,7 @@ fn batch(records: &[Vec<f64>]) -> Batch {
 /// Records whose numbers lie around a mean of their column's, to three decimals.
 fn records(settings: ForestSettings) -> Vec<Vec<f64>> {
     let mut state = 1_u64;
-    // Numerical Recipes' generator. Twelve uniform numbers sum to one that is nearly normal.
+    // Knuth's generator for MMIX. Twelve uniform numbers sum to one that is nearly normal.
     let mut uniform = move || {
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
