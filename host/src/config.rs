@@ -491,7 +491,7 @@ mod tests {
                 ["1.5", "1", "true", "30s", "key", "fail", "/a=5m", "/a", "a=/a", "{}", digest];
             let set = values
                 .into_iter()
-                .chain(["ndjson", "inert-wasi", &digest])
+                .chain(["ndjson", "inert-wasi"])
                 .find_map(|value| Options::parse_from_flags(&[&format!("--{name}={value}")]).ok());
             let set = set.unwrap_or_else(|| panic!("no sample value for --{name}"));
             assert_ne!(set, Options::default(), "--{name} sets something");

@@ -193,7 +193,7 @@ fn plan<P: Publisher>(
     for Message { alert, stands_for, opened } in messages {
         let entry = flagged[stands_for[0]].index;
         let place = (event.record_of(entry), entry);
-        steps.push((place, chain(place, alert.group.clone()), Step::Publish(alert)));
+        steps.push((place, chain(place, alert.group.clone()), Step::Publish(Box::new(alert))));
         covered.push((stands_for, opened));
     }
     let holds_back = |answer: &Answer| match answer {

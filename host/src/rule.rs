@@ -218,7 +218,7 @@ pub enum LoadError {
     #[error("not a WebAssembly component: {0}")]
     NotAComponent(String),
     /// It asks for something from outside.
-    #[error("a rule imports nothing, this component imports {}{}", .0.join(", "), hint(.0))]
+    #[error("a rule imports nothing{}, this component imports {}", hint(.0), .0.join(", "))]
     Imports(Vec<String>),
     /// It is a rule, but of another version of the contract.
     #[error(
@@ -249,10 +249,10 @@ pub enum LoadError {
     Description(String),
 }
 
-/// What to do about it.
+/// What to do about it: before the imports, which are many where there is an interpreter.
 fn hint(imports: &[String]) -> &'static str {
     match imports.iter().all(|import| inert_wasi::is_wasi(import)) {
-        true => "; it can be granted WASI with nothing behind it: inert-wasi",
+        true => " (WASI with nothing behind it can be granted: inert-wasi)",
         false => "",
     }
 }

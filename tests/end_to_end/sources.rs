@@ -178,7 +178,7 @@ fn what_a_registry_does_wrong_for_good_is_said() {
         let proxy = RuleServer::before(&registry);
         proxy.fault(fault, requests, usize::MAX);
         let source = format!("oci://{}/rules/threshold:1", proxy.address());
-        let output = run(&source, |command| {
+        let output = run(&pinned, |command| {
             command.env("WEIR_RULE_TIMEOUT", if code == 1 { "1s" } else { "30s" });
         });
         assert_eq!(output.code, Some(code), "{fault:?} at {requests}: {}", output.stderr);
@@ -237,6 +237,7 @@ fn what_a_server_does_wrong_is_waited_for_and_said() {
         let statuses: Vec<u16> = server.requests().iter().map(|(_, status)| *status).collect();
         assert_eq!(statuses.len(), 4, "two in vain, the component, no signature: {statuses:?}");
     }
+    let pinned = format!("{source}#{}", digest_of(component()));
     for (fault, code, said) in [
         (Fault::Stall, 1, "not fetched within 1s"),
         (Fault::Endless, 2, "larger than"),
@@ -244,7 +245,7 @@ fn what_a_server_does_wrong_is_waited_for_and_said() {
         (Fault::Forge, 2, "expected the component"),
     ] {
         server.fault(fault, "/fever.wasm ", usize::MAX);
-        let output = run(&source, |command| {
+        let output = run(&pinned, |command| {
             command.env("WEIR_RULE_TIMEOUT", if code == 1 { "1s" } else { "60s" });
         });
         assert_eq!(output.code, Some(code), "{fault:?}: {}", output.stderr);

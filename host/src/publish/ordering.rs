@@ -61,7 +61,7 @@ pub(crate) enum Step {
     /// A record failed already: nothing after it in its chain is attempted.
     Failed,
     /// An alert is to be published.
-    Publish(Alert),
+    Publish(Box<Alert>),
 }
 
 /// Publishes the alerts of some chains: within each, one after the other, and none after a step that
@@ -85,7 +85,7 @@ pub(crate) async fn publish_in_order<P: Publisher>(
             }
             Step::Publish(alert) => {
                 if !failed.contains(&chain) {
-                    chains.entry(chain).or_default().push_back((results.len(), alert));
+                    chains.entry(chain).or_default().push_back((results.len(), *alert));
                 }
                 results.push(Err(held_back()));
             }
@@ -169,7 +169,8 @@ mod tests {
     ) -> (Vec<bool>, Vec<Vec<String>>) {
         let step = |text: &&str| {
             let (chain, message) = text.split_once(':').expect("chain:message");
-            let step = if message == "!" { Step::Failed } else { Step::Publish(alert(message)) };
+            let step =
+                if message == "!" { Step::Failed } else { Step::Publish(Box::new(alert(message))) };
             (chain.to_owned(), step)
         };
         let steps = steps.iter().map(step).collect();

@@ -1,4 +1,3 @@
-use std::mem;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -137,7 +136,7 @@ impl Fetcher {
             return Err(FetchProblem::WrongComponent { expected, found: digest });
         }
         let known = Known { revision, digest, signature: signature.clone() };
-        let before = mem::replace(&mut self.known, Some(known));
+        let before = self.known.replace(known);
         if before.is_some_and(|before| before.digest == digest && before.signature == signature) {
             return Ok(None);
         }

@@ -20,7 +20,7 @@ pub(super) struct Line {
 /// Why a request came to nothing.
 pub(super) enum Denied<E> {
     /// The service says so, in a way that its caller knows.
-    Known(SdkError<E>),
+    Known(Box<SdkError<E>>),
     Failed(StoreError),
 }
 
@@ -45,7 +45,7 @@ impl Line {
             }
             Err(error) if is_known(&error) => {
                 attempt.succeeded();
-                return Err(Denied::Known(error));
+                return Err(Denied::Known(Box::new(error)));
             }
             Err(error) => error,
         };

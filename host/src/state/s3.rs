@@ -47,7 +47,7 @@ impl S3Store {
         let request = self.client.get_object().bucket(&self.bucket).key(self.object(key)).send();
         let answer = match self.line.call(request, |error| status(error) == Some(404)).await {
             Ok(answer) => answer,
-            Err(Denied::Known(error)) => return self.absent(error).map(|()| None),
+            Err(Denied::Known(error)) => return self.absent(&error).map(|()| None),
             Err(Denied::Failed(error)) => return Err(error),
         };
         let version = self.tag(answer.e_tag)?;
@@ -89,7 +89,7 @@ impl S3Store {
         match self.line.call(request, is_known).await {
             Ok(answer) => Ok(self.tag(answer.e_tag)?),
             Err(Denied::Known(error)) if status(&error) == Some(404) => {
-                Err(self.absent(error).map_or_else(SaveError::from, |()| SaveError::Conflict))
+                Err(self.absent(&error).map_or_else(SaveError::from, |()| SaveError::Conflict))
             }
             Err(Denied::Known(_)) => Err(SaveError::Conflict),
             Err(Denied::Failed(error)) => Err(error.into()),
@@ -99,7 +99,7 @@ impl S3Store {
     /// What is not there is the object, and not the bucket.
     fn absent<E: aws_sdk_s3::error::ProvideErrorMetadata>(
         &self,
-        error: aws_sdk_s3::error::SdkError<E>,
+        error: &aws_sdk_s3::error::SdkError<E>,
     ) -> Result<(), StoreError> {
         match error.as_service_error().and_then(|error| error.code()) {
             Some("NoSuchBucket") => Err(self.line.error("there is no such bucket")),

@@ -36,10 +36,9 @@ pub(super) fn check(schema: &str, settings: &str) -> Result<(), String> {
     // Without a loader for any scheme, there is nothing but the schema and the drafts' own.
     compiler.use_loader(Box::new(SchemeUrlLoader::new()));
     let mut schemas = Schemas::new();
-    let compiled = compiler
-        .add_resource(URL, schema)
-        .and_then(|()| compiler.compile(URL, &mut schemas))
-        .map_err(|error| format!("the rule's schema: {error:#}"))?;
+    let unfit = |error| format!("the rule's schema: {error:#}");
+    compiler.add_resource(URL, schema).map_err(unfit)?;
+    let compiled = compiler.compile(URL, &mut schemas).map_err(unfit)?;
     schemas.validate(&settings, compiled).map_err(|error| describe(&error))
 }
 

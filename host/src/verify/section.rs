@@ -21,7 +21,8 @@ pub(super) fn find(component: &[u8]) -> Result<Option<&[u8]>, String> {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(section) if depth == 0 && section.name() == GOLDEN_SECTION => {
-                if found.replace(section.data()).is_some() {
+                let before = found.replace(section.data());
+                if before.is_some() {
                     return Err(format!("it has more than one section {GOLDEN_SECTION}"));
                 }
             }

@@ -76,8 +76,7 @@ impl Agreement {
     fn on_scale(self, scores: &[f64], service: &[f64]) -> Self {
         let side = |&score: &f64| (score > UPPER, score < LOWER);
         let sides = || scores.iter().map(side).zip(service.iter().map(side));
-        let count =
-            |of: fn(&((bool, bool), (bool, bool))) -> bool| sides().filter(of).count() as f64;
+        let count = |of: fn(&(Sides, Sides)) -> bool| sides().filter(of).count() as f64;
         let (above, wanted): (Vec<bool>, Vec<bool>) =
             sides().map(|((above, _), (wanted, _))| (above, wanted)).unzip();
         let differences = scores.iter().zip(service).map(|(one, other)| (one - other).abs());
@@ -92,6 +91,9 @@ impl Agreement {
         }
     }
 }
+
+/// Whether a score is above the one bound, and below the other.
+type Sides = (bool, bool);
 
 /// The mean; of nothing there is none.
 pub(crate) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {

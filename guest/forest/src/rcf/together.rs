@@ -201,7 +201,7 @@ mod tests {
         ) {
             let mut random = Random::new(seed);
             // Few different ones, so that some are equal.
-            let mut point = |random: &mut Random| {
+            let point = |random: &mut Random| {
                 row(&(0..dimensions).map(|_| (random.uniform() * 4.0) as u8 as f32).collect::<Vec<_>>())
             };
             let width = width(dimensions);
