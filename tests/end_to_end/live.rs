@@ -42,7 +42,9 @@ impl Rule for Test {
 
 weir_guest::export!(Test);
 "#;
-    let source = source.replace("\"NAME\"", &format!("{name:?}")).replace("SETTING", setting);
+    let source = source
+        .replace("\"NAME\"", &format!("{name:?}"))
+        .replace("\"SETTING\"", &format!("{setting:?}"));
     rule::build(name, &source.replace("MARKED", of_marked).replace("SAYS", says))
 }
 

@@ -178,7 +178,7 @@ fn what_a_registry_does_wrong_for_good_is_said() {
         let proxy = RuleServer::before(&registry);
         proxy.fault(fault, requests, usize::MAX);
         let source = format!("oci://{}/rules/threshold:1", proxy.address());
-        let output = run(&pinned, |command| {
+        let output = run(&source, |command| {
             command.env("WEIR_RULE_TIMEOUT", if code == 1 { "1s" } else { "30s" });
         });
         assert_eq!(output.code, Some(code), "{fault:?} at {requests}: {}", output.stderr);
