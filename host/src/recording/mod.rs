@@ -26,6 +26,7 @@ mod recorder;
 pub use folder::files;
 pub use header::{Header, Sampling};
 pub use line::Line;
+#[cfg(feature = "cli")]
 pub(crate) use line::is_recording;
 pub use record::Record;
 pub use recorder::{Recorder, RecorderOptions, Tally};
