@@ -48,7 +48,7 @@ fn main() {
     for (what, settings) in [
         ("3 columns, 100 trees, samples of 256, no shingles", default),
         ("10 trees", ForestSettings { trees: 10, ..default }),
-        ("1000 trees", ForestSettings { trees: 1000, sample_size: 64, ..default }),
+        ("1000 trees, samples of 64", ForestSettings { trees: 1000, sample_size: 64, ..default }),
         ("1 column", ForestSettings { columns: 1, ..default }),
         ("8 columns", ForestSettings { columns: 8, ..default }),
         ("30 columns", ForestSettings { columns: 30, ..default }),
