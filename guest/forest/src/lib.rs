@@ -22,6 +22,8 @@ mod per_key;
 
 mod annotation;
 
+mod model;
+
 mod state;
 
 mod rule;

@@ -1,10 +1,8 @@
-use weir_guest::json::Pointer;
 use weir_guest::{Record, Rule, Settings, SettingsError, Verdict, annotate};
 
-use crate::annotation::Annotator;
 use crate::columns::{Columns, Unusable};
-use crate::per_key::PerKey;
-use crate::scorer::{Scorer, Work};
+use crate::model::{Model, Scorers};
+use crate::scorer::Work;
 use crate::settings::{Explanation, RuleSettings, SCHEMA};
 use crate::state;
 
@@ -22,35 +20,6 @@ pub struct ForestRule {
     key: String,
     /// What is to be written into the record that was classified last.
     members: String,
-}
-
-/// What is known once there are columns.
-#[derive(Debug)]
-pub(crate) struct Model {
-    pub(crate) columns: Columns,
-    pub(crate) scorers: Scorers,
-    annotator: Annotator,
-}
-
-/// What scores the records of a stream.
-#[derive(Debug)]
-pub(crate) enum Scorers {
-    One(Scorer),
-    PerKey(PerKey),
-}
-
-impl Model {
-    pub(crate) fn new(settings: &RuleSettings, columns: Vec<Pointer>) -> Self {
-        let scorer = settings.scorer(columns.len());
-        Self {
-            annotator: Annotator::new(settings.explanation, &columns),
-            scorers: match settings.key {
-                None => Scorers::One(Scorer::new(scorer)),
-                Some(_) => Scorers::PerKey(PerKey::new(scorer, settings.memory_bytes)),
-            },
-            columns: Columns::new(columns, settings.key.as_ref()),
-        }
-    }
 }
 
 impl Rule for ForestRule {

@@ -21,7 +21,7 @@ use twox_hash::XxHash64;
 use weir_guest::json::Pointer;
 
 use crate::columns::{MAX_COLUMNS, MAX_KEY_BYTES};
-use crate::rule::{Model, Scorers};
+use crate::model::{Model, Scorers};
 use crate::scorer::Scorer;
 use crate::settings::RuleSettings;
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use super::agreement::Agreement;
+use super::offer::{Offer, Stage};
 use super::policy::UpdatePolicy;
 use super::probation::{self, Troubles};
 use super::queue::{Feed, Interest, queue};
-use super::rule::{Offer, Stage};
 use super::serving::Serving;
 use super::shadow;
 use super::transition::Transition;

@@ -23,6 +23,8 @@
 
 mod agreement;
 
+mod offer;
+
 mod machine;
 
 mod policy;
@@ -44,9 +46,10 @@ mod transition;
 mod watcher;
 
 pub use agreement::{Agreement, Difference, Judgement};
+pub use offer::{Offer, Stage};
 pub use policy::UpdatePolicy;
 pub use probation::Troubles;
-pub use rule::{LiveRule, Offer, Stage};
+pub use rule::LiveRule;
 pub use supply::{Supply, SupplyError};
 pub use transition::Transition;
 pub use watcher::Watcher;

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use super::agreement::Agreement;
 use super::machine::Machine;
+use super::offer::{Offer, Stage};
 use super::policy::UpdatePolicy;
-use super::probation::Troubles;
 use super::serving::Serving;
 use crate::digest::Digest;
 use crate::filter::Filter;
@@ -14,44 +14,6 @@ use crate::filter::Filter;
 /// A [`Pipeline`](crate::Pipeline) classifies each batch by the rule that serves when it takes it.
 #[derive(Clone)]
 pub struct LiveRule(Arc<Machine>);
-
-/// What became of an offer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Offer {
-    /// It serves, on probation.
-    Serves,
-    /// It runs in shadow; the policy decides.
-    Shadows,
-    /// There is nothing to do: it is the rule that serves, or is tried already.
-    Known,
-    /// It is refused, for this reason: it faulted on nothing at all.
-    Refused(String),
-    /// It was refused or rolled back before, and is not tried again.
-    RefusedBefore,
-    /// The rule that serves is on probation. Offer it again after that.
-    Later,
-}
-
-/// What is going on beside serving.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Stage {
-    /// Nothing.
-    Serving,
-    /// A candidate runs on the same records.
-    Shadow {
-        /// Which.
-        candidate: Digest,
-        /// How far both agree.
-        agreement: Agreement,
-    },
-    /// The rule is watched, and the one before it is ready.
-    Probation {
-        /// The one before it.
-        last_good: Digest,
-        /// What was found.
-        troubles: Troubles,
-    },
-}
 
 impl LiveRule {
     /// Has a rule serve from the beginning.

@@ -2,7 +2,8 @@ use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::rule::{LiveRule, Offer};
+use super::offer::Offer;
+use super::rule::LiveRule;
 use super::supply::{Supply, SupplyError};
 use crate::filter::Filter;
 use crate::source::FetchProblem;

@@ -75,3 +75,8 @@ impl FetchProblem {
 fn after(last: &Option<Box<FetchProblem>>) -> String {
     last.as_ref().map(|problem| format!("; before that: {problem}")).unwrap_or_default()
 }
+
+/// What was to say where a rule comes from does not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a source of a rule: {0}")]
+pub struct InvalidSource(pub(super) String);

@@ -1,13 +1,12 @@
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
-
 use super::error::{FetchError, FetchProblem};
 #[cfg(feature = "https")]
 use super::https::HttpsStore;
 #[cfg(feature = "oci")]
 use super::oci::Registry;
 use super::parse::{Place, RuleSource};
+use super::retry::backoff;
 #[cfg(feature = "s3")]
 use super::s3::S3Store;
 #[cfg(any(feature = "https", feature = "s3"))]
@@ -15,15 +14,6 @@ use super::store;
 use super::store::{Read, Revision};
 use super::{embedded, local};
 use crate::digest::Digest;
-
-/// How often what may still succeed is attempted again.
-const RETRIES: usize = 4;
-
-/// The pause before the first of them; each is twice as long as the one before, with jitter.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-
-/// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What fetching a rule may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,16 +132,6 @@ impl Fetcher {
         }
         Ok(Some(Fetched { name, component, digest, signature }))
     }
-}
-
-/// The pauses between attempts.
-pub(super) fn backoff() -> impl Iterator<Item = Duration> + Send {
-    ExponentialBuilder::default()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_delay(LONGEST_PAUSE)
-        .with_max_times(RETRIES)
-        .with_jitter()
-        .build()
 }
 
 impl std::fmt::Debug for Fetcher {

@@ -11,6 +11,8 @@ mod embedded;
 
 mod error;
 
+mod retry;
+
 mod fetch;
 
 mod store;
@@ -31,9 +33,9 @@ pub mod oci;
 #[cfg(feature = "s3")]
 mod s3;
 
-pub use error::{FetchError, FetchProblem};
+pub use error::{FetchError, FetchProblem, InvalidSource};
 pub use fetch::{FetchLimits, Fetched, Fetcher};
-pub use parse::{InvalidSource, RuleSource};
+pub use parse::RuleSource;
 
 /// What is added to the name of a rule's file for that of its detached signature.
 pub const SIGNATURE_SUFFIX: &str = ".sig";

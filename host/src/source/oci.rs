@@ -27,10 +27,9 @@ use serde::Serialize;
 use tokio::task::spawn_blocking;
 
 use super::bounded::Bounded;
-use super::error::{FetchError, FetchProblem};
-use super::fetch::backoff;
+use super::error::{FetchError, FetchProblem, InvalidSource};
 use super::https::{self, PATIENCE, USER_AGENT, is_loopback};
-use super::parse::InvalidSource;
+use super::retry::backoff;
 use super::store::{MAX_SIGNATURE_BYTES, Part, Read, Revision};
 use crate::digest::Digest;
 use crate::rule::Rule;

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::embedded;
+use super::error::InvalidSource;
 #[cfg(feature = "https")]
 use super::https::RuleUrl;
 #[cfg(feature = "oci")]
@@ -167,11 +168,6 @@ impl fmt::Debug for RuleSource {
         f.debug_tuple("RuleSource").field(&format_args!("{self}")).field(pin).finish()
     }
 }
-
-/// What was to say where a rule comes from does not.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a source of a rule: {0}")]
-pub struct InvalidSource(pub(super) String);
 
 #[cfg(test)]
 mod tests {
