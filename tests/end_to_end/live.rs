@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 use weir_tests::weir::{self, weir};
-use weir_tests::{Process, rule};
+use weir_tests::{Fault, Process, Registry, RuleServer, rule};
 
 use crate::root;
 
@@ -87,9 +87,13 @@ impl Host {
     fn start(rule: &Path, arguments: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         fs::copy(rule, folder.path().join("rule.wasm")).expect("the rule");
+        Self::of_source("rule.wasm", arguments, folder)
+    }
+
+    fn of_source(rule: &str, arguments: &[&str], folder: TempDir) -> Self {
         File::create(folder.path().join("records.ndjson")).expect("a file");
         let mut command = weir(["run", "--follow", "records.ndjson", "--contract", "ndjson"]);
-        command.args(["--rule", "rule.wasm", "--rule-poll", "50ms", "--settings", "{\"above\":1}"]);
+        command.args(["--rule", rule, "--rule-poll", "50ms", "--settings", "{\"above\":1}"]);
         command.args(["--alerts", "/dev/null"]).args(arguments).current_dir(folder.path());
         let process = Process::start(&mut command);
         Self { folder, process, records: 0 }
@@ -167,6 +171,37 @@ fn what_is_new_at_the_source_takes_over_and_what_is_bad_does_not() {
     host.until("rule can be fetched again");
     assert_eq!(host.lines("not found"), 1, "it is said once");
     assert_eq!(host.lines("refused, "), 2, "{}", host.process.output());
+    host.end();
+}
+
+#[test]
+fn a_registry_is_looked_at_and_while_it_fails_the_old_rule_serves() {
+    let registry = Registry::start();
+    let push = |rule: &Path| {
+        let tag = registry.source("rules/live:1");
+        weir::run(weir(["push"]).arg(rule).arg(tag)).success();
+    };
+    push(passing());
+    let proxy = RuleServer::before(&registry);
+    let source = format!("oci://{}/rules/live:1", proxy.address());
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut host = Host::of_source(&source, &["--rule-timeout", "1s"], folder);
+    assert!(host.say("a").contains("\"pass\""));
+    push(dropping());
+    host.until("rule switched");
+    assert!(host.say("b").contains("\"drop\""));
+
+    for (fault, requests, said) in [
+        (Fault::Status(500), "/manifests/", "status 500"),
+        (Fault::Forge, "/blobs/", "damaged or forged"),
+        (Fault::Stall, "/manifests/", "not fetched within 1s"),
+    ] {
+        proxy.fault(fault, requests, usize::MAX);
+        push(unsettled());
+        let line = host.until(said);
+        assert!(line.contains("the rule that serves goes on"), "{line}");
+        assert!(host.say("c").contains("\"drop\""));
+    }
     host.end();
 }
 
