@@ -7,10 +7,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
+use weir_tests::sns::Topic;
 use weir_tests::weir::{self, weir};
-use weir_tests::{Fault, Process, Registry, RuleServer, rule};
+use weir_tests::{Fault, Moto, Process, Registry, RuleServer, RuntimeApi, rule};
 
-use crate::root;
+use crate::answer::answers;
+use crate::{example_text, root};
 
 /// A rule that says the same of every record, unless it is marked. It takes no settings but those of
 /// its version.
@@ -203,6 +205,37 @@ fn a_registry_is_looked_at_and_while_it_fails_the_old_rule_serves() {
         assert!(host.say("c").contains("\"drop\""));
     }
     host.end();
+}
+
+#[test]
+fn a_function_changes_its_rule_between_two_events() {
+    let moto = Moto::start();
+    let topic = Topic::create(&moto, "alerts");
+    let api = RuntimeApi::start();
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("rule.wasm");
+    fs::copy(passing(), &file).expect("the rule");
+    let mut function = Process::start(
+        weir(["lambda"])
+            .envs(api.environment())
+            .env("AWS_ENDPOINT_URL", moto.url())
+            .env("SNS_TOPIC_ARN", topic.arn())
+            .env("WEIR_RULE", &file)
+            .env("WEIR_RULE_POLL", "50ms"),
+    );
+    let event = example_text("vital-signs-firehose.json");
+    let all_are = |result: &str| {
+        let response = api.invoke(&event).expect("a response");
+        let answers = answers(&response);
+        assert!(answers.iter().all(|answer| answer.result == result), "{response}");
+    };
+    all_are("Ok");
+    let new = folder.path().join("rule.new");
+    fs::copy(dropping(), &new).expect("the next rule");
+    fs::rename(new, file).expect("the rule's file");
+    let switched = |output: &str| output.contains("rule switched").then_some(());
+    assert!(function.until_output(switched).is_some(), "{}", function.output());
+    all_are("Dropped");
 }
 
 #[test]
