@@ -254,6 +254,7 @@ fn a_rule_that_traps_gives_its_place_back() {
 #[test]
 fn a_new_rule_is_compared_before_it_takes_over() {
     let mut host = Host::start(passing(), &["--promote-after", "2", "--rollback-window", "100ms"]);
+    assert!(host.say("before").contains("\"pass\""));
     host.replace_by(dropping());
     host.until("rule runs in shadow");
     assert!(host.say("a").contains("\"pass\""));
