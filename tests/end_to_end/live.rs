@@ -262,7 +262,7 @@ fn a_new_rule_is_compared_before_it_takes_over() {
     assert!(line.contains("pass → drop 1"), "{line}");
 
     host.replace_by(trapping());
-    host.until("rule=\"live-trapping\"");
+    host.until("rule runs in shadow rule=\"live-trapping\"");
     assert!(host.say("b").contains("\"pass\""));
     assert!(host.say("c").contains("\"pass\""));
     host.until("rule promoted");
