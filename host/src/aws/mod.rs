@@ -16,9 +16,9 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use futures_util::{StreamExt, stream};
-use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use crate::digest::sha256_hex;
 use crate::receipt::PublishError;
 
 pub(crate) use breaker::Breaker;
@@ -158,7 +158,7 @@ pub(crate) fn fifo_id(text: &str) -> String {
     let fits = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
     match fits {
         true => text.to_owned(),
-        false => Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect(),
+        false => sha256_hex(text),
     }
 }
 

@@ -64,7 +64,7 @@ impl GrantArgs {
 /// The rule that serves, with a candidate in shadow if there is to be one; and what brings the next.
 pub(super) async fn open_rule(config: &Config) -> Result<(LiveRule, Supply), Failure> {
     let engine = engine(config)?;
-    let source = config.rule.clone().map_or_else(default_rule, Ok)?;
+    let source = configured_source(config)?;
     let mut supply = supply(config, source, &config.code, &engine);
     let rule = LiveRule::new(first(&mut supply).await?.filter, config.updates.clone());
     if let Some(ShadowRule { source, code }) = &config.shadow {
@@ -143,14 +143,14 @@ impl Drop for AbortOnDrop {
 /// The configured rule, verified and opened, for a command that does not change it.
 pub(super) async fn open_filter(config: &Config) -> Result<Filter, Failure> {
     let engine = engine(config)?;
-    let source = config.rule.clone().map_or_else(default_rule, Ok)?;
+    let source = configured_source(config)?;
     let verified = first(&mut supply(config, source, &config.code, &engine)).await?;
     Ok(verified.filter)
 }
 
 /// The configured rule before it is opened, and what to call it.
 pub(super) async fn configured_rule(config: &Config) -> Result<(String, Rule), Failure> {
-    let source = config.rule.clone().map_or_else(default_rule, Ok)?;
+    let source = configured_source(config)?;
     let Fetched { name, component, .. } = fetch(source, config.fetch).await?;
     let rule = Rule::load_cached(&engine(config)?, &component, &config.code);
     let rule = rule.with_context(|| format!("rule {name}")).map_err(Failure::Usage)?;
@@ -259,6 +259,11 @@ pub(super) async fn fetch(source: RuleSource, limits: FetchLimits) -> Result<Fet
         Ok(None) => Err(Failure::Runtime(anyhow!("rule {name}: nothing was fetched"))),
         Err(error) => Err(Failure::fetching(error)),
     }
+}
+
+/// Where the configured rule comes from.
+fn configured_source(config: &Config) -> Result<RuleSource, Failure> {
+    config.rule.clone().map_or_else(default_rule, Ok)
 }
 
 /// Where the rule comes from if none is named.

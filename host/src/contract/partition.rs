@@ -5,11 +5,11 @@ use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::event::Records;
 use super::{Event, kinesis};
 use crate::batch::Batch;
+use crate::digest::sha256_hex;
 
 /// A part of a stream whose records come in order: a shard of Kinesis, a file. A stream that has no
 /// parts is one.
@@ -123,9 +123,7 @@ impl Event<'_> {
             return of;
         }
         let beginning = self.file_line.filter(|line| *line == 1).and_then(|_| batch.payload(0));
-        let beginning = beginning.map(|record| {
-            Sha256::digest(record).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-        });
+        let beginning = beginning.map(|record| sha256_hex(record)[..32].to_owned());
         shares.push(Share { partition, runs: vec![run], beginning });
         shares.len() - 1
     }

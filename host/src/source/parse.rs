@@ -52,7 +52,7 @@ impl RuleSource {
 
     /// The rule that runs where none is named, if this build embeds one.
     pub fn embedded_default() -> Option<Self> {
-        let (name, _) = embedded::RULES.first()?;
+        let (name, _) = embedded::rules().next()?;
         Some(Self { place: Place::Embedded(name), pin: None })
     }
 
@@ -137,7 +137,7 @@ impl FromStr for RuleSource {
             None if place.is_empty() => {
                 return Err(InvalidSource("the name of a file is missing".to_owned()));
             }
-            None => match embedded::RULES.iter().find(|(name, _)| *name == place) {
+            None => match embedded::rules().find(|(name, _)| *name == place) {
                 Some((name, _)) => Place::Embedded(name),
                 None => Place::Local(place.into()),
             },

@@ -20,8 +20,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::request::{Denied, Line, configuration};
+use super::request::{Denied, Line};
 use super::store::{SaveError, StateStore, StoreError, Stored, Version};
+use crate::aws;
 
 /// How much of a state is in one item, in bytes: the rest is for keys and version.
 const PART_BYTES: usize = 380 << 10;
@@ -45,7 +46,7 @@ impl DynamoDbStore {
     /// The store in a table, reached as the environment says: credentials, profile, region and
     /// endpoint are found as every AWS SDK finds them.
     pub async fn connect(table: &str) -> Self {
-        Self::with_client(Client::new(&configuration().await), table)
+        Self::with_client(Client::new(&aws::retrying_configuration().await), table)
     }
 
     /// The same, through a client that is set up already.

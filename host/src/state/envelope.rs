@@ -7,9 +7,9 @@
 //! ```
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::contract::Position;
+use crate::digest::sha256_hex;
 use crate::filter::Filter;
 
 /// What an envelope of this format begins with.
@@ -98,7 +98,7 @@ pub(super) fn seal(mut header: Header, snapshot: &[u8]) -> Vec<u8> {
     let mut content = serde_json::to_vec(&header).expect("texts and numbers are JSON");
     content.push(b'\n');
     content.extend_from_slice(snapshot);
-    let mut envelope = format!("{FORMAT}{}\n", hex(&content)).into_bytes();
+    let mut envelope = format!("{FORMAT}{}\n", sha256_hex(&content)).into_bytes();
     envelope.append(&mut content);
     envelope
 }
@@ -113,7 +113,7 @@ pub(super) fn open(envelope: &[u8]) -> Result<(Header, &[u8]), String> {
         return Err(format!("it does not begin with {FORMAT:?}"));
     };
     let (digest, content) = line(rest, 64).ok_or("its first line is damaged")?;
-    if digest != hex(content).as_bytes() {
+    if digest != sha256_hex(content).as_bytes() {
         return Err("it is damaged: its checksum is another".to_owned());
     }
     let (header, snapshot) = line(content, MAX_HEADER_BYTES).ok_or("it has no header")?;
@@ -138,13 +138,9 @@ fn line(bytes: &[u8], max_bytes: usize) -> Option<(&[u8], &[u8])> {
 /// Of the document, not of the way it is written.
 fn settings_digest(settings: &str) -> String {
     match serde_json::from_str::<serde_json::Value>(settings) {
-        Ok(document) => hex(document.to_string().as_bytes()),
-        Err(_) => hex(settings.as_bytes()),
+        Ok(document) => sha256_hex(document.to_string()),
+        Err(_) => sha256_hex(settings),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

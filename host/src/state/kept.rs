@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -11,6 +10,7 @@ use super::save::{Draft, Saved, save};
 use super::store::{SaveError, StoreError, Stored, Version};
 use crate::batch::Batch;
 use crate::contract::{Partition, Position, Run};
+use crate::digest::sha256_hex;
 use crate::filter::Filter;
 use crate::isolate::Isolated;
 use crate::telemetry;
@@ -471,9 +471,8 @@ fn key(rule: &str, partition: &str) -> String {
         partition.chars().map(|c| if is_plain(c) { c } else { '-' }).collect();
     // What names the shard is at the end.
     let readable = &readable[readable.len().saturating_sub(MAX_READABLE)..];
-    let digest = Sha256::digest(partition);
-    let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("{rule}.{}.{digest}", readable.iter().collect::<String>())
+    let digest = sha256_hex(partition);
+    format!("{rule}.{}.{}", readable.iter().collect::<String>(), &digest[..16])
 }
 
 /// How much of a partition's name its key shows, in characters.

@@ -2,11 +2,10 @@ use std::error::Error;
 use std::future::Future;
 use std::time::Instant;
 
-use aws_config::SdkConfig;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 
 use super::store::StoreError;
-use crate::aws::{self, Breaker, RequestFailure};
+use crate::aws::{Breaker, RequestFailure};
 
 /// How requests reach a store of AWS. A store that is away costs the time for a few of them, and not
 /// for those of each batch.
@@ -70,9 +69,4 @@ impl Line {
 /// The status of an error's answer, if it has one.
 pub(super) fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
-}
-
-/// The configuration of clients, as the environment says.
-pub(super) async fn configuration() -> SdkConfig {
-    aws::retrying_configuration().await
 }

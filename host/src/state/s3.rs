@@ -11,8 +11,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::request::{Denied, Line, configuration, status};
+use super::request::{Denied, Line, status};
 use super::store::{SaveError, StateStore, StoreError, Stored, Version};
+use crate::aws;
 
 /// A bucket of states, one object each, below a prefix. Versions are entity tags.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ impl S3Store {
     /// The store in a bucket, reached as the environment says: credentials, profile, region and
     /// endpoint are found as every AWS SDK finds them. The prefix may be empty.
     pub async fn connect(bucket: &str, prefix: &str) -> Self {
-        Self::with_client(Client::new(&configuration().await), bucket, prefix)
+        Self::with_client(Client::new(&aws::retrying_configuration().await), bucket, prefix)
     }
 
     /// The same, through a client that is set up already.

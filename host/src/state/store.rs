@@ -1,7 +1,8 @@
 use std::fmt;
 
 use futures_util::future::BoxFuture;
-use sha2::{Digest, Sha256};
+
+use crate::digest::sha256_hex;
 
 /// Keeps states, each under a key, and lets nobody overwrite what he has not seen.
 ///
@@ -63,7 +64,7 @@ pub struct Version(pub String);
 impl Version {
     /// A version for stores that have none of their own: the SHA-256 of what is stored.
     pub(super) fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(sha256_hex(bytes))
     }
 }
 
