@@ -30,7 +30,8 @@ impl Attribution {
 }
 
 /// What each side of a point has to do with its score in a tree: first that each coordinate is low,
-/// then that each is high, as boxes are laid out. They sum to the score, and are made like it.
+/// then that each is high, as boxes are laid out. They sum to the score, and are made like it; what fills
+/// the lanes of boxes means nothing.
 pub(crate) fn attribute(
     tree: &Tree,
     point: &[Lanes],
@@ -50,6 +51,6 @@ pub(crate) fn attribute(
     });
     if let Some(score) = equal {
         // Nothing tells the point from the others: all have the same part in that.
-        sides.fill(f64::from(score) / sides.len() as f64);
+        sides.fill(f64::from(score) / (2 * tree.dimensions()) as f64);
     }
 }

@@ -1,11 +1,13 @@
 //! Boxes around points, so laid out that one pass of four lanes at a time computes with them.
 //!
 //! A box is a row of numbers: the least of each coordinate, then the least of each *negated*
-//! coordinate (which is the greatest, negated), then zeros to fill the last lanes. A point is the
-//! row of the box around it alone. So the box around two others is the lesser of each number, and
-//! what is positive of `box - point` is how far the point lies outside.
+//! coordinate (which is the greatest, negated). Where both do not fit into the same lanes, each of
+//! the two is filled up with zeros to whole ones. A point is the row of the box around it alone. So
+//! the box around two others is the lesser of each number, and what is positive of `box - point` is
+//! how far the point lies outside.
 
-use wide::f32x4;
+use wide::bytemuck::cast;
+use wide::{f32x4, i32x4};
 
 /// So many numbers are computed with at once.
 pub(crate) const LANES: usize = 4;
@@ -15,26 +17,59 @@ pub(crate) type Lanes = [f32; LANES];
 
 /// The length of a row, in [`Lanes`].
 pub(crate) fn width(dimensions: usize) -> usize {
-    (2 * dimensions).div_ceil(LANES)
+    if 2 * dimensions <= LANES { 1 } else { 2 * dimensions.div_ceil(LANES) }
+}
+
+/// Where in a row the negated coordinates begin.
+#[inline]
+pub(crate) fn negated(dimensions: usize) -> usize {
+    if 2 * dimensions <= LANES { dimensions } else { dimensions.next_multiple_of(LANES) }
+}
+
+/// Whether two rows are, bit for bit, the same.
+#[inline(always)]
+pub(crate) fn equal(a: &[Lanes], b: &[Lanes]) -> bool {
+    let mut equal = i32x4::splat(-1);
+    for (&a, &b) in a.iter().zip(b) {
+        equal &= cast::<Lanes, i32x4>(a).simd_eq(cast::<Lanes, i32x4>(b));
+    }
+    equal.all()
 }
 
 /// How far a point lies outside a box: the sum over the coordinates. 0 if it lies within.
 #[inline(always)]
 pub(crate) fn excess(bounds: &[Lanes], point: &[Lanes]) -> f32 {
-    let mut sums = f32x4::ZERO;
-    for (&bounds, &point) in bounds.iter().zip(point) {
-        let outside = f32x4::new(bounds) - f32x4::new(point);
-        sums += outside.fast_max(f32x4::ZERO);
-    }
     // In one order on every target, which the library's own sum is not in.
-    let [a, b, c, d] = sums.to_array();
+    let [a, b, c, d] = excesses(bounds, point).to_array();
     (a + b) + (c + d)
+}
+
+/// How far a point lies outside each of four boxes, and in the same way as [`excess`].
+#[inline(always)]
+pub(crate) fn excess_of_four(boxes: [&[Lanes]; LANES], point: &[Lanes]) -> f32x4 {
+    let excesses = |place: usize| excesses(boxes[place], point);
+    let [a, b, c, d] = f32x4::transpose([excesses(0), excesses(1), excesses(2), excesses(3)]);
+    (a + b) + (c + d)
+}
+
+/// What sums to how far a point lies outside a box.
+#[inline(always)]
+fn excesses(bounds: &[Lanes], point: &[Lanes]) -> f32x4 {
+    let outside = |lanes| f32x4::new(bounds[lanes]) - f32x4::new(point[lanes]);
+    if point.len() == 1 {
+        return outside(0).fast_max(f32x4::ZERO);
+    }
+    // Outside on the one side, a point is not on the other.
+    let half = point.len() / 2;
+    let side = |lanes| outside(lanes).fast_max(outside(half + lanes)).fast_max(f32x4::ZERO);
+    (1..half).fold(side(0), |sums, lanes| sums + side(lanes))
 }
 
 /// The sum of a box's sides.
 #[inline(always)]
 pub(crate) fn range(bounds: &[Lanes], dimensions: usize) -> f32 {
-    let (least, negated) = bounds.as_flattened().split_at(dimensions);
+    let bounds = bounds.as_flattened();
+    let (least, negated) = (&bounds[..dimensions], &bounds[negated(dimensions)..]);
     least.iter().zip(negated).map(|(least, negated)| -negated - least).sum()
 }
 

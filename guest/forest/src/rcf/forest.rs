@@ -1,5 +1,5 @@
 use crate::rcf::attribution::{Attribution, attribute};
-use crate::rcf::bounds::{Lanes, width};
+use crate::rcf::bounds::{Lanes, negated, width};
 use crate::rcf::random::Random;
 use crate::rcf::sampler::{Clock, Sampler};
 use crate::rcf::score::Scale;
@@ -145,12 +145,12 @@ impl Forest {
             return attributions;
         }
         let dimensions = self.settings.dimensions();
-        let mut sides = vec![0.0; 2 * dimensions];
+        let mut sides = vec![0.0; point.as_flattened().len()];
         let factor = self.scale.factor;
         for tree in &self.trees {
             attribute(tree, point, &self.scale, &mut self.scratch.spare, &mut sides);
-            let (low, high) = sides.split_at(dimensions);
-            for (dimension, (low, high)) in low.iter().zip(high).enumerate() {
+            let (low, high) = sides.split_at(negated(dimensions));
+            for (dimension, (low, high)) in low.iter().zip(high).take(dimensions).enumerate() {
                 let attribution = &mut attributions[dimension % columns];
                 attribution.low += low * factor;
                 attribution.high += high * factor;

@@ -1,10 +1,15 @@
-use crate::rcf::bounds::{Lanes, excess, extend, range};
+use std::iter;
+
+use wide::f32x4;
+
+use crate::rcf::bounds::{LANES, Lanes, excess, extend, range};
 use crate::rcf::tree::{NONE, Tree};
 
 /// What a score is made of, by depth and mass. Of trees of one capacity.
 #[derive(Clone, Debug)]
 pub(crate) struct Scale {
-    /// 1 / (depth + 1): of a point that a cut at this depth separates from all others.
+    /// 1 / (depth + 1): of a point that a cut at this depth separates from all others. Before them
+    /// stands what means nothing, for the depths that are none.
     separated: Vec<f32>,
     /// log₂ mass: how many more cuts a leaf of equal points stands for.
     equal: Vec<f32>,
@@ -16,7 +21,9 @@ pub(crate) struct Scale {
 impl Scale {
     pub(crate) fn new(trees: usize, capacity: usize) -> Self {
         Self {
-            separated: (0..capacity).map(|depth| 1.0 / (depth + 1) as f32).collect(),
+            separated: iter::repeat_n(0.0, LANES)
+                .chain((0..capacity).map(|depth| 1.0 / (depth + 1) as f32))
+                .collect(),
             equal: (0..=capacity).map(|mass| libm::log2(mass as f64) as f32).collect(),
             factor: libm::log2(capacity as f64) / trees as f64,
         }
@@ -25,7 +32,13 @@ impl Scale {
     /// The score of a point that a cut at this depth separates from all others.
     #[inline]
     pub(crate) fn separated(&self, depth: usize) -> f32 {
-        self.separated[depth]
+        self.separated[LANES + depth]
+    }
+
+    /// The same of the four depths above one, that of the least first.
+    #[inline]
+    pub(crate) fn separated_above(&self, depth: usize) -> f32x4 {
+        f32x4::new(*self.separated[depth..].first_chunk().expect("a tree's depth"))
     }
 
     /// The score of a point that is one of a leaf's.
@@ -39,7 +52,7 @@ impl Scale {
 
     /// The memory that the tables for this capacity take.
     pub(crate) fn memory_bytes(capacity: u64) -> u64 {
-        (2 * capacity + 1) * size_of::<f32>() as u64
+        (LANES as u64 + 2 * capacity + 1) * size_of::<f32>() as u64
     }
 }
 

@@ -1,3 +1,5 @@
+use std::hint::select_unpredictable;
+
 /// The cuts of a tree, packed for the way down: eight bytes a node, leaves among them, which lead
 /// to themselves.
 ///
@@ -73,7 +75,7 @@ impl Steps {
         let coordinate = unsafe { *coordinates.get_unchecked(dimension as usize) };
         let left = packed >> DIMENSION_BITS;
         let right = packed >> (DIMENSION_BITS + NODE_BITS);
-        (if coordinate > value { right } else { left }) & NODE_MASK
+        select_unpredictable(coordinate > value, right, left) & NODE_MASK
     }
 
     /// The memory that so many nodes take.

@@ -1,39 +1,61 @@
 //! The scores of several trees at a time.
 //!
 //! A tree's cuts come one after another: each is known by the one before, and the processor waits
-//! for its memory. Several trees walked down in step let it wait for all at once. And on the way
-//! up, several boxes at a time do without a decision between them, which would mostly be guessed
-//! wrong: a box that the point lies within leaves the score as it is.
-//!
-//! The scores are, bit for bit, those of [`score`].
+//! for its memory. Several trees walked down in step let it wait for all at once. On the way up,
+//! four boxes of a tree are looked at together, in four trees, without a decision between them, which
+//! would mostly be guessed wrong: a box that the point lies within leaves the score as it is. What
+//! has further to go then waits for its next turn.
 
-use crate::rcf::bounds::{LANES, Lanes, excess};
+use std::array;
+
+use wide::bytemuck::cast;
+use wide::{f32x4, i16x8, i32x4};
+
+use crate::rcf::bounds::{LANES, Lanes, equal, excess_of_four};
 use crate::rcf::score::{Scale, score};
 use crate::rcf::tree::{NONE, Tree};
 
-/// So many trees are walked in step.
-const TREES: usize = 4;
+/// So many trees are walked down in step.
+const STEP: usize = 8;
 
-/// So many boxes are looked at together.
-const BOXES: usize = 4;
+/// So many levels are descended between two looks at whether the leaves are reached.
+const LEVELS: usize = 4;
+
+/// So many trees are scored together.
+const BLOCK: usize = STEPS * STEP;
+const STEPS: usize = 4;
 
 /// What is needed for the time of a score.
 #[derive(Clone, Debug)]
 pub(crate) struct Scratch {
     /// A row for a box that is drawn for a moment.
     pub(crate) spare: Vec<Lanes>,
-    /// The nodes that the trees' ways lead through, level by level.
-    paths: Vec<[u32; TREES]>,
+    /// The ways of those that are walked down in step, one after another.
+    paths: Vec<Level>,
+    /// The length of each.
+    levels: usize,
 }
+
+/// The nodes at one level of the ways of trees that are walked down in step.
+type Level = [u16; STEP];
 
 impl Scratch {
     pub(crate) fn new(capacity: usize, width: usize) -> Self {
-        Self { spare: vec![[0.0; LANES]; width], paths: vec![[0; TREES]; capacity] }
+        let levels = Self::levels(capacity);
+        let paths = vec![[0; STEP]; STEPS * levels];
+        Self { spare: vec![[0.0; LANES]; width], paths, levels }
+    }
+
+    /// The levels of the deepest tree, those that stand for what is above a root, and as many as
+    /// are descended at once.
+    fn levels(capacity: usize) -> usize {
+        LANES + capacity + LEVELS
     }
 
     /// The memory that it takes.
     pub(crate) fn memory_bytes(capacity: u64, row: u64) -> u64 {
-        row + capacity * size_of::<[u32; TREES]>() as u64
+        let levels = STEPS * Self::levels(capacity as usize);
+        row + levels as u64 * size_of::<Level>() as u64
     }
 }
 
@@ -43,7 +65,6 @@ pub(crate) fn sum(trees: &[Tree], point: &[Lanes], scale: &Scale, scratch: &mut 
     match point.len() {
         1 => sum_of::<1>(trees, point, scale, scratch),
         2 => sum_of::<2>(trees, point, scale, scratch),
-        3 => sum_of::<3>(trees, point, scale, scratch),
         4 => sum_of::<4>(trees, point, scale, scratch),
         _ => sum_of::<0>(trees, point, scale, scratch),
     }
@@ -57,127 +78,175 @@ fn sum_of<const WIDTH: usize>(
     scratch: &mut Scratch,
 ) -> f64 {
     let point = if WIDTH == 0 { point } else { &point[..WIDTH] };
-    let (together, rest) = trees.as_chunks::<TREES>();
     let mut sum = 0.0;
-    for trees in together {
-        let depths = descend(trees, point, &mut scratch.paths);
-        let ways: [_; TREES] = std::array::from_fn(|place| {
-            let paths = &scratch.paths[..=depths[place] as usize];
-            Way::<WIDTH> { tree: &trees[place], paths, place }
-        });
-        // Whatever the ways are like: no decision stands between these, so all wait at once.
-        let first = ways.each_ref().map(|way| way.separates(way.depth(), point));
-        for (way, first) in ways.iter().zip(first) {
-            // Outside the box above, a point is outside the leaf, which need not be looked at.
-            let outside = first[0] > 0.0 || way.outside(way.depth(), point) > 0.0;
-            sum += f64::from(if outside && way.depth() > 0 {
-                way.climb(first, point, scale)
-            } else {
-                score(way.tree, point, scale, &mut scratch.spare)
-            });
+    for trees in trees.chunks(BLOCK) {
+        let mut block = Block::begin::<WIDTH>(trees, point, scale, scratch);
+        while block.waiting > 0 {
+            block.climb::<WIDTH>(point, scale);
         }
-    }
-    for tree in rest {
-        sum += f64::from(score(tree, point, scale, &mut scratch.spare));
+        sum += block.sum();
     }
     sum
 }
 
-/// Walks down to the leaves, writes the ways down, and returns the leaves' depths.
-fn descend(trees: &[Tree; TREES], point: &[Lanes], paths: &mut [[u32; TREES]]) -> [u32; TREES] {
+/// Trees that are scored together, known by their places among them.
+struct Block<'a> {
+    trees: &'a [Tree],
+    /// As in [`Scratch`].
+    paths: &'a [Level],
+    levels: usize,
+    /// What is known of each tree's score. Behind them is what stands for a tree where too few wait.
+    scores: [f32; BLOCK + 1],
+    /// The depths of the boxes that the trees' scores were last looked at in. Those above are next.
+    below: [u32; BLOCK + 1],
+    /// The trees with boxes to be looked at, and room for as many as make a whole four.
+    queue: [u8; BLOCK + LANES],
+    waiting: usize,
+}
+
+impl<'a> Block<'a> {
+    /// Walks all trees down to their leaves.
+    #[inline(always)]
+    fn begin<const WIDTH: usize>(
+        trees: &'a [Tree],
+        point: &[Lanes],
+        scale: &Scale,
+        scratch: &'a mut Scratch,
+    ) -> Self {
+        let (mut scores, mut below) = ([0.0; BLOCK + 1], [0; BLOCK + 1]);
+        let (mut queue, mut waiting) = ([0; BLOCK + LANES], 0);
+        let levels = scratch.levels;
+        let steps = trees.chunks(STEP).zip(scratch.paths.chunks_exact_mut(levels));
+        for (step, (trees, paths)) in steps.enumerate() {
+            let paths = &mut paths[LANES..];
+            let depths = descend(trees, point, paths);
+            for (in_step, tree) in trees.iter().enumerate() {
+                let place = step * STEP + in_step;
+                let depth = depths[in_step];
+                let leaf = paths[usize::from(depth)][in_step];
+                // SAFETY: the way down ends at a node of the tree, whose rows have this width.
+                if equal(unsafe { tree.bounds.get_unchecked::<WIDTH>(leaf) }, point) {
+                    scores[place] = score(tree, point, scale, &mut scratch.spare);
+                } else {
+                    scores[place] = scale.separated(depth.into());
+                    below[place] = depth.into();
+                    queue[waiting] = place as u8;
+                    waiting += 1;
+                }
+            }
+        }
+        Self { trees, paths: &scratch.paths, levels, scores, below, queue, waiting }
+    }
+
+    /// Looks at the next boxes of each tree in the queue, and leaves those in it whose ways go on.
+    #[inline(always)]
+    fn climb<const WIDTH: usize>(&mut self, point: &[Lanes], scale: &Scale) {
+        self.queue[self.waiting] = BLOCK as u8;
+        self.queue[self.waiting + 1] = BLOCK as u8;
+        self.queue[self.waiting + 2] = BLOCK as u8;
+        let fours = self.waiting.div_ceil(LANES);
+        self.waiting = 0;
+        for four in 0..fours {
+            let next = |lane: usize| usize::from(self.queue[LANES * four + lane]);
+            let [a, b, c, d] = [next(0), next(1), next(2), next(3)];
+            let separates = [
+                self.separates::<WIDTH>(a, point),
+                self.separates::<WIDTH>(b, point),
+                self.separates::<WIDTH>(c, point),
+                self.separates::<WIDTH>(d, point),
+            ];
+            let separated = [
+                self.advance(a, separates[0], scale),
+                self.advance(b, separates[1], scale),
+                self.advance(c, separates[2], scale),
+                self.advance(d, separates[3], scale),
+            ];
+            // From here on a lane is a tree, and the boxes are in order, the highest first.
+            let (separates, separated) = (f32x4::transpose(separates), f32x4::transpose(separated));
+            let scores = &mut self.scores;
+            let mut score = f32x4::new([scores[a], scores[b], scores[c], scores[d]]);
+            score += separates[3] * (separated[3] - score);
+            score += separates[2] * (separated[2] - score);
+            score += separates[1] * (separated[1] - score);
+            score += separates[0] * (separated[0] - score);
+            [scores[a], scores[b], scores[c], scores[d]] = score.to_array();
+        }
+    }
+
+    /// The probabilities that the point is separated by the cuts of the four boxes that are next in a
+    /// tree, the highest first: 0 for those above the root.
+    #[inline(always)]
+    fn separates<const WIDTH: usize>(&self, place: usize, point: &[Lanes]) -> f32x4 {
+        let below = self.below[place];
+        let tree = self.trees.get(place).unwrap_or(&self.trees[0]);
+        let levels = &self.paths[place % BLOCK / STEP * self.levels + below as usize..][..LANES];
+        let node = |level: usize| levels[level][place % STEP];
+        // SAFETY: `descend` wrote nodes of the tree, of which those above a leaf are inner ones. What
+        // stands for the levels above the root is the number of the first, which there is room for.
+        let bounds = |level| unsafe { tree.bounds.get_unchecked::<WIDTH>(node(level)) };
+        // SAFETY: the same.
+        let range = |level| unsafe { *tree.ranges.get_unchecked(usize::from(node(level))) };
+        let outside = excess_of_four([bounds(0), bounds(1), bounds(2), bounds(3)], point);
+        let ranges = f32x4::new([range(0), range(1), range(2), range(3)]);
+        let separates = outside / (ranges + outside);
+        let depths = i32x4::splat(below as i32) + i32x4::new([-4, -3, -2, -1]);
+        separates & cast::<i32x4, f32x4>(depths.simd_gt(i32x4::splat(-1)))
+    }
+
+    /// Goes on to the boxes above those of which this is told, if the point lies outside the highest
+    /// of them, and returns the scores of a point that their cuts separate.
+    #[inline(always)]
+    fn advance(&mut self, place: usize, separates: f32x4, scale: &Scale) -> f32x4 {
+        let below = self.below[place];
+        self.below[place] = below.saturating_sub(LANES as u32);
+        self.queue[self.waiting] = place as u8;
+        self.waiting += usize::from(separates.to_array()[0] != 0.0);
+        scale.separated_above(below as usize)
+    }
+
+    /// The sum of all scores.
+    fn sum(&self) -> f64 {
+        let mut sums = f32x4::ZERO;
+        for &scores in self.scores.as_chunks().0 {
+            sums += f32x4::new(scores);
+        }
+        let [a, b, c, d] = sums.to_array().map(f64::from);
+        (a + b) + (c + d)
+    }
+}
+
+/// Walks down to the leaves of up to [`STEP`] trees, writes the ways down, and returns the leaves'
+/// depths.
+fn descend(trees: &[Tree], point: &[Lanes], paths: &mut [Level]) -> [u16; STEP] {
+    assert!(trees.iter().all(|tree| tree.root != NONE), "trees that are not empty");
     let coordinates = point.as_flattened();
     let leaves = u32::from(trees[0].capacity());
-    assert!(trees.iter().all(|tree| tree.root != NONE), "trees that are not empty");
-    let mut nodes = trees.each_ref().map(|tree| u32::from(tree.root));
-    let mut depths = [0; TREES];
-    for path in paths {
-        *path = nodes;
-        let mut descending = false;
-        for place in 0..TREES {
-            let is_cut = nodes[place] < leaves;
-            depths[place] += u32::from(is_cut);
-            descending |= is_cut;
-            // SAFETY: each node is one of the tree's, as its root is: `Steps` lead to no other. A row
-            // is longer than the dimensions are many.
-            nodes[place] = unsafe { trees[place].steps.follow(nodes[place], coordinates) };
+    // Where there are fewer, the last is walked down more than once.
+    let trees: [&Tree; STEP] = array::from_fn(|place| &trees[place.min(trees.len() - 1)]);
+    let mut nodes = trees.map(|tree| u32::from(tree.root));
+    let mut levels = 0;
+    for paths in paths.as_chunks_mut::<LEVELS>().0 {
+        for level in paths {
+            *level = nodes.map(|node| node as u16);
+            for place in 0..STEP {
+                // SAFETY: each node is one of the tree's, as its root is: `Steps` lead to no other. A
+                // row is longer than the dimensions are many.
+                nodes[place] = unsafe { trees[place].steps.follow(nodes[place], coordinates) };
+            }
         }
-        if !descending {
+        levels += LEVELS;
+        if nodes.into_iter().fold(u32::MAX, u32::min) >= leaves {
             break;
         }
     }
-    depths
-}
-
-/// The way of a point down a tree with rows of `WIDTH`.
-struct Way<'a, const WIDTH: usize> {
-    tree: &'a Tree,
-    /// Up to its leaf.
-    paths: &'a [[u32; TREES]],
-    /// Which of the trees it is.
-    place: usize,
-}
-
-impl<const WIDTH: usize> Way<'_, WIDTH> {
-    /// The leaf's.
-    fn depth(&self) -> usize {
-        self.paths.len() - 1
+    paths[levels] = nodes.map(|node| node as u16);
+    let leaves = i16x8::splat(leaves as i16);
+    let mut depths = i16x8::ZERO;
+    for &level in &paths[..levels] {
+        // -1 for each inner node.
+        depths -= cast::<Level, i16x8>(level).simd_lt(leaves);
     }
-
-    /// The node at a depth, at most the leaf's.
-    #[inline(always)]
-    fn node(&self, depth: usize) -> u32 {
-        debug_assert!(depth < self.paths.len());
-        // SAFETY: it is at most the leaf's, which is that of the last.
-        unsafe { self.paths.get_unchecked(depth)[self.place] }
-    }
-
-    /// How far the point lies outside the box at a depth, at most the leaf's.
-    #[inline(always)]
-    fn outside(&self, depth: usize, point: &[Lanes]) -> f32 {
-        excess(self.tree.bounds.get::<WIDTH>(self.node(depth) as u16), point)
-    }
-
-    /// The probabilities that the point is separated by each of the cuts next above a depth, from
-    /// below. There being fewer, they end with what means nothing.
-    #[inline(always)]
-    fn separates(&self, depth: usize, point: &[Lanes]) -> [f32; BOXES] {
-        std::array::from_fn(|up| {
-            let depth = depth.saturating_sub(1 + up);
-            let cut = (self.node(depth) as usize).min(self.tree.ranges.len() - 1);
-            // SAFETY: a number of a node, and one that is no greater than the last place.
-            let (bounds, range) = unsafe {
-                (
-                    self.tree.bounds.get_unchecked::<WIDTH>(cut as u16),
-                    *self.tree.ranges.get_unchecked(cut),
-                )
-            };
-            let outside = excess(bounds, point);
-            outside / (range + outside)
-        })
-    }
-
-    /// The score of a point that lies outside the leaf at the end of its way, and is separated by
-    /// the first cuts above with these probabilities.
-    #[inline(always)]
-    fn climb(&self, mut separates: [f32; BOXES], point: &[Lanes], scale: &Scale) -> f32 {
-        let mut depth = self.depth();
-        let mut score = scale.separated(depth);
-        while depth >= BOXES {
-            for separates in separates {
-                depth -= 1;
-                score += separates * (scale.separated(depth) - score);
-            }
-            if separates[BOXES - 1] == 0.0 {
-                return score;
-            }
-            separates = self.separates(depth, point);
-        }
-        for separates in separates.into_iter().take(depth) {
-            depth -= 1;
-            score += separates * (scale.separated(depth) - score);
-        }
-        score
-    }
+    cast(depths)
 }
 
 #[cfg(test)]
@@ -191,11 +260,20 @@ mod tests {
 
     const CAPACITY: u16 = 32;
 
+    /// The sum of scores, in the order of [`sum`].
+    fn in_lanes(scores: &[f32]) -> f64 {
+        let blocks = scores.chunks(BLOCK).map(|scores| {
+            let lane = |lane| f64::from(scores.iter().skip(lane).step_by(LANES).sum::<f32>());
+            (lane(0) + lane(1)) + (lane(2) + lane(3))
+        });
+        blocks.sum()
+    }
+
     proptest! {
         #[test]
         fn scores_are_those_of_each_tree_alone(
             dimensions in 1..12_usize,
-            trees in 1..11_usize,
+            trees in 1..70_usize,
             points in 1..=CAPACITY,
             seed: u64,
         ) {
@@ -220,9 +298,9 @@ mod tests {
             for _ in 0..20 {
                 let point = point(&mut random);
                 let spare = &mut scratch.spare;
-                let alone = trees.iter().map(|tree| f64::from(score(tree, &point, &scale, spare)));
-                let alone: f64 = alone.sum();
-                prop_assert_eq!(sum(&trees, &point, &scale, &mut scratch), alone);
+                let alone: Vec<_> =
+                    trees.iter().map(|tree| score(tree, &point, &scale, spare)).collect();
+                prop_assert_eq!(sum(&trees, &point, &scale, &mut scratch), in_lanes(&alone));
             }
         }
     }

@@ -5,7 +5,7 @@ pub(crate) mod properties;
 
 use std::cmp::Ordering;
 
-use crate::rcf::bounds::{Lanes, Rows, excess, extend, range};
+use crate::rcf::bounds::{Lanes, Rows, excess, extend, negated, range};
 use crate::rcf::random::Random;
 use crate::rcf::steps::{Cut, Steps};
 
@@ -231,9 +231,10 @@ impl Tree {
 /// dimension, its value, and whether the point is on its right.
 fn separate(bounds: &[Lanes], point: &[Lanes], dimensions: usize, at: f64) -> (u16, f32, bool) {
     let (bounds, point) = (bounds.as_flattened(), point.as_flattened());
+    let negated = negated(dimensions);
     let mut left = at;
     let mut separating = None;
-    for side in 0..2 * dimensions {
+    for side in 0..bounds.len() {
         let outside = f64::from(bounds[side]) - f64::from(point[side]);
         if outside > 0.0 {
             separating = Some((side, left));
@@ -245,8 +246,7 @@ fn separate(bounds: &[Lanes], point: &[Lanes], dimensions: usize, at: f64) -> (u
     }
     // What rounding leaves over falls to the last side.
     let (side, along) = separating.expect("the point lies outside the box");
-    let (dimension, right) =
-        if side < dimensions { (side, false) } else { (side - dimensions, true) };
+    let (dimension, right) = if side < negated { (side, false) } else { (side - negated, true) };
     let (low, high) =
         if right { (-bounds[side], -point[side]) } else { (point[side], bounds[side]) };
     let value = (f64::from(low) + along) as f32;

@@ -15,6 +15,7 @@
 use std::iter;
 
 use crate::rcf::bits::{BitReader, BitWriter};
+use crate::rcf::bounds::negated;
 use crate::rcf::sampler::Sampler;
 use crate::rcf::shingle::LIMIT;
 use crate::rcf::snapshot::{Reader, SnapshotError};
@@ -112,11 +113,13 @@ impl Tree {
             self.steps.set(node, Cut { value, ..self.cut(node) });
         }
         let mut coordinates = from.numbers(leaves * self.dimensions)?;
+        let negated = negated(self.dimensions);
         let mut within = true;
         for leaf in 0..leaves as u16 {
             let row = self.bounds.get_mut::<0>(self.capacity + leaf).as_flattened_mut();
-            let (least, negated) = row.split_at_mut(self.dimensions);
-            for ((least, negated), number) in least.iter_mut().zip(negated).zip(&mut coordinates) {
+            let (least, rest) = row.split_at_mut(negated);
+            let least = &mut least[..self.dimensions];
+            for ((least, negated), number) in least.iter_mut().zip(rest).zip(&mut coordinates) {
                 within &= number.abs() <= LIMIT;
                 (*least, *negated) = (number, -number);
             }
@@ -181,12 +184,13 @@ impl Tree {
     /// Draws the boxes of inner nodes, of which there are so many, the children's first, and checks
     /// that their cuts separate them.
     fn draw_boxes(&mut self, inner: usize) -> Result<(), SnapshotError> {
+        let negated = negated(self.dimensions);
         for node in (0..inner as u16).rev() {
             let Cut { dimension, value, children } = self.cut(node);
             self.bounds.unite::<0>(node, children);
             self.measure::<0>(node);
             let [left, right] = children.map(|child| self.bounds(child).as_flattened());
-            let greatest_left = -left[self.dimensions + usize::from(dimension)];
+            let greatest_left = -left[negated + usize::from(dimension)];
             if !(greatest_left <= value && value < right[usize::from(dimension)]) {
                 return Err(INCONSISTENT);
             }

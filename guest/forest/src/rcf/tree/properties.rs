@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::rcf::bounds::{LANES, Lanes, excess, range, width};
+use crate::rcf::bounds::{LANES, Lanes, excess, negated, range, width};
 use crate::rcf::random::Random;
 use crate::rcf::steps::Cut;
 use crate::rcf::tree::{NONE, Tree};
@@ -12,7 +12,7 @@ pub(crate) fn row(point: &[f32]) -> Vec<Lanes> {
     let mut row = vec![[0.0; LANES]; width(point.len())];
     let numbers = row.as_flattened_mut();
     numbers[..point.len()].copy_from_slice(point);
-    for (number, coordinate) in numbers[point.len()..].iter_mut().zip(point) {
+    for (number, coordinate) in numbers[negated(point.len())..].iter_mut().zip(point) {
         *number = -coordinate;
     }
     row
@@ -58,7 +58,7 @@ fn check(tree: &Tree, node: u16, parent: u16) -> Vec<Vec<f32>> {
     assert!(left.iter().all(|point| point[dimension] <= cut.value));
     assert!(right.iter().all(|point| point[dimension] > cut.value));
     let points = [left, right].concat();
-    for side in 0..2 * tree.dimensions {
+    for side in 0..bounds.as_flattened().len() {
         let on_side = |point: &Vec<f32>| row(point).as_flattened()[side];
         let least = points.iter().map(on_side).fold(f32::INFINITY, f32::min);
         assert_eq!(bounds.as_flattened()[side], least);
