@@ -6,8 +6,8 @@
 //! the line do not come up by chance; they are tested where numbers are scanned.
 
 use super::{
-    Document, Kind, Layout, PADDING, Pointer, Reader, Str, SyntaxError, Value, scan, scan_fields,
-    scan_members, scan_within,
+    Document, Fields, Kind, Layout, PADDING, Pointer, Reader, Str, SyntaxError, Value, scan,
+    scan_fields, scan_members, scan_within,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -65,7 +65,8 @@ fn fields<'a>(
     pointers: &[Pointer],
 ) -> Result<(Kind, Vec<Option<Value<'a>>>), SyntaxError> {
     let mut found = vec![None; pointers.len()];
-    let kind = scan_fields(document, pointers, |field, value| found[field] = value)?;
+    let fields = Fields::new(pointers.to_vec()).expect("few fields");
+    let kind = scan_fields(document, &fields, |field, value| found[field] = value)?;
     Ok((kind, found))
 }
 

@@ -1,35 +1,100 @@
 //! Several fields of a document, found in one pass.
 
+use std::fmt;
+
 use crate::string;
 use crate::{Kind, Pointer, Reader, Str, SyntaxError, Value};
 
 /// How many fields can be looked for at once.
 pub const MAX_FIELDS: usize = u64::BITS as usize;
 
+/// Fields that are looked for in many documents, at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields {
+    pointers: Vec<Pointer>,
+    /// Each is a member of the root, and none is there twice.
+    are_members: bool,
+}
+
+impl Fields {
+    /// The fields that these lead to.
+    ///
+    /// # Errors
+    ///
+    /// If there are more than [`MAX_FIELDS`].
+    pub fn new(pointers: Vec<Pointer>) -> Result<Self, TooManyFields> {
+        if pointers.len() > MAX_FIELDS {
+            return Err(TooManyFields(pointers.len()));
+        }
+        let mut keys: Vec<_> = pointers.iter().filter_map(Pointer::as_member).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let are_members = keys.len() == pointers.len();
+        Ok(Self { pointers, are_members })
+    }
+
+    /// What leads to them, in their order.
+    pub fn pointers(&self) -> &[Pointer] {
+        &self.pointers
+    }
+
+    /// The field that a member of the root is, where each is one. `next` is tried first, and told
+    /// which one is likely to come after it: objects mostly have their members in one order.
+    #[inline]
+    fn member(&self, key: Str<'_>, next: &mut usize) -> Option<usize> {
+        let is = |field: &Pointer| field.as_member().is_some_and(|member| key.is(member));
+        let field = match self.pointers.get(*next) {
+            Some(field) if is(field) => *next,
+            _ => self.pointers.iter().position(is)?,
+        };
+        *next = field + 1;
+        Some(field)
+    }
+}
+
+/// So many fields are more than [`MAX_FIELDS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyFields(pub usize);
+
+impl fmt::Display for TooManyFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} fields: at most {MAX_FIELDS} can be looked for at once", self.0)
+    }
+}
+
+impl std::error::Error for TooManyFields {}
+
 /// Checks that `document` is JSON, all of it, as [`scan`](crate::scan) does, and finds the values
 /// that `fields` name: what kind of value the document is.
 ///
 /// `found` is called with a field's place in `fields` and the value there. Of members with the same
-/// key the last one counts: when one comes again, `found` is told that there is no value (yet). So
-/// what it was told last of a field counts, and nothing does if this function fails.
+/// key the last one counts: when one comes again, `found` is told of another value, or that there is
+/// none (yet). So what it was told last of a field counts, and nothing does if this function fails.
 ///
 /// # Errors
 ///
 /// As [`scan`](crate::scan).
-///
-/// # Panics
-///
-/// If there are more than [`MAX_FIELDS`].
 pub fn scan_fields<'a>(
     document: &'a [u8],
-    fields: &[Pointer],
-    found: impl FnMut(usize, Option<Value<'a>>),
+    fields: &Fields,
+    mut found: impl FnMut(usize, Option<Value<'a>>),
 ) -> Result<Kind, SyntaxError> {
-    assert!(fields.len() <= MAX_FIELDS, "at most {MAX_FIELDS} fields at once");
     let text = string::text(document)?;
     let mut reader = Reader::new(text);
-    let all = (0..fields.len()).fold(0, |all, field| all | 1 << field);
-    let kind = Walk { text, fields, found }.value(&mut reader, all, 0)?;
+    let mut next = 0;
+    let is_read = fields.are_members
+        && reader.object(|reader, key| {
+            if let Some(field) = fields.member(key, &mut next) {
+                found(field, Some(value(text, reader)?));
+            }
+            Ok::<_, SyntaxError>(())
+        })?;
+    let kind = if is_read {
+        Kind::Object
+    } else {
+        let all = (0..fields.pointers.len()).fold(0, |all, field| all | 1 << field);
+        Walk { text, fields: &fields.pointers, found }.value(&mut reader, all, 0)?
+    };
     reader.finish()?;
     Ok(kind)
 }
@@ -47,14 +112,20 @@ pub fn scan_members<'a>(
     let text = string::text(document)?;
     let mut reader = Reader::new(text);
     let is_object = reader.object(|reader, key| {
-        let offset = reader.offset();
-        let kind = reader.skip()?;
-        member(key, Value { kind, offset, bytes: &document[offset..reader.offset()] });
+        member(key, value(text, reader)?);
         Ok::<_, SyntaxError>(())
     })?;
     let kind = if is_object { Kind::Object } else { reader.skip()? };
     reader.finish()?;
     Ok(kind)
+}
+
+/// Reads the next value.
+#[inline(always)]
+fn value<'a>(text: &'a str, reader: &mut Reader<'a>) -> Result<Value<'a>, SyntaxError> {
+    let offset = reader.offset();
+    let kind = reader.skip()?;
+    Ok(Value { kind, offset, bytes: &text.as_bytes()[offset..reader.offset()] })
 }
 
 /// The way along several pointers at once. Sets of fields are the bits of a mask.
@@ -143,7 +214,8 @@ mod tests {
         let pointers: Vec<_> =
             pointers.iter().map(|text| Pointer::parse(text).expect("a pointer")).collect();
         let mut values = vec![None; pointers.len()];
-        scan_fields(document.as_bytes(), &pointers, |field, value| {
+        let fields = Fields::new(pointers).expect("few fields");
+        scan_fields(document.as_bytes(), &fields, |field, value| {
             values[field] = value.map(|value| value.text().to_owned());
         })
         .map(|_| values)
@@ -174,8 +246,30 @@ mod tests {
         for document in [r#"{"a":1} x"#, r#"{"a":1,}"#, r#"{"a":1"#, r#"{"a":1,"b":01}"#] {
             assert!(fields(document, &["/a"]).is_err(), "{document}");
         }
-        let not_utf8 = scan_fields(b"{\"a\":\"\xff\"}", &[], |_, _| {});
+        let none = Fields::new(Vec::new()).expect("few fields");
+        let not_utf8 = scan_fields(b"{\"a\":\"\xff\"}", &none, |_, _| {});
         assert_eq!(not_utf8.map_err(|error| error.offset), Err(6));
+    }
+
+    #[test]
+    fn members_may_come_in_any_order_and_again() {
+        let all = ["/a", "/b", "/c"];
+        for (document, expected) in [
+            (r#"{"a":1,"b":2,"c":3}"#, [Some("1"), Some("2"), Some("3")]),
+            (r#"{"c":1,"x":[0],"b":2,"a":3}"#, [Some("3"), Some("2"), Some("1")]),
+            (r#"{"b":1,"\u0061":2,"b":{},"":4}"#, [Some("2"), Some("{}"), None]),
+            ("[1]", [None; 3]),
+        ] {
+            assert_eq!(fields(document, &all), Ok(texts(&expected)), "{document}");
+        }
+    }
+
+    #[test]
+    fn fields_are_counted() {
+        let fields = |count| Fields::new(vec![Pointer::to_member("a"); count]);
+        assert!(fields(MAX_FIELDS).is_ok());
+        let error = fields(MAX_FIELDS + 1).expect_err("one too many");
+        assert_eq!(error.to_string(), "65 fields: at most 64 can be looked for at once");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! Nothing else is built, nothing is allocated, and nesting costs no stack.
 //!
 //! A [`Reader`] goes the same way value by value, for who wants more of a document than one field.
-//! [`scan_fields`] goes it for several fields, [`scan_members`] for all members of an object.
+//! [`scan_fields`] goes it for several [`Fields`], [`scan_members`] for all members of an object.
 
 mod error;
 mod fields;
@@ -23,7 +23,7 @@ mod string;
 mod agreement;
 
 pub use error::{Cause, SyntaxError};
-pub use fields::{MAX_FIELDS, scan_fields, scan_members};
+pub use fields::{Fields, MAX_FIELDS, TooManyFields, scan_fields, scan_members};
 pub use pointer::{Pointer, PointerError};
 pub use reader::{Layout, Reader, Str};
 pub use scan::{MAX_DEPTH, PADDING, scan, scan_within};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use weir_guest::json::{Kind, Pointer, Value};
+use weir_guest::json::{Fields, Kind, Pointer, Value};
 use weir_guest::{FieldError, Record};
 
 /// How many columns a record can have.
@@ -19,7 +19,7 @@ pub const MAX_NUMBER: f64 = 1e35;
 #[derive(Clone, Debug)]
 pub(crate) struct Columns {
     /// The columns, and behind them the key, if there is one.
-    fields: Vec<Pointer>,
+    fields: Fields,
     columns: usize,
 }
 
@@ -27,7 +27,8 @@ impl Columns {
     pub(crate) fn new(mut columns: Vec<Pointer>, key: Option<&Pointer>) -> Self {
         let count = columns.len();
         columns.extend(key.cloned());
-        Self { fields: columns, columns: count }
+        let fields = Fields::new(columns).expect("as many as columns can be, and a key");
+        Self { fields, columns: count }
     }
 
     /// The columns that a first record has: its members that are numbers, in order, without the key.
@@ -58,7 +59,7 @@ impl Columns {
 
     /// Where the columns are.
     pub(crate) fn pointers(&self) -> &[Pointer] {
-        &self.fields[..self.columns]
+        &self.fields.pointers()[..self.columns]
     }
 
     /// Reads a record's numbers into `point`, and its key into `key`, if there is one to be read.
@@ -85,7 +86,7 @@ impl Columns {
                 return Err(Unusable::OutOfRange(field.clone()));
             }
         }
-        match self.fields.get(self.columns) {
+        match self.fields.pointers().get(self.columns) {
             Some(field) => read_key(field, key_value, key),
             None => Ok(()),
         }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::json::{self, Kind, Pointer, Str, SyntaxError, Value};
+use crate::json::{self, Fields, Kind, Pointer, Str, SyntaxError, Value};
 
 /// One record: its decoded payload.
 #[derive(Clone, Copy, Debug)]
@@ -55,19 +55,15 @@ impl<'a> Record<'a> {
     /// validated whole, as [`number`](Self::number) does it.
     ///
     /// `found` is called with a field's place in `fields` and the value there. Of what it is called
-    /// with for a field the last counts: where a key comes again, there is no value until another
-    /// one is found.
+    /// with for a field the last counts: where a key comes again, there is another value, or none
+    /// until another one is found.
     ///
     /// # Errors
     ///
     /// If the payload is not JSON, or not an object. Nothing that was found counts then.
-    ///
-    /// # Panics
-    ///
-    /// If there are more fields than [`json::MAX_FIELDS`].
     pub fn fields(
         &self,
-        fields: &[Pointer],
+        fields: &Fields,
         found: impl FnMut(usize, Option<Value<'a>>),
     ) -> Result<(), FieldError> {
         object(json::scan_fields(self.payload(), fields, found))
@@ -82,15 +78,16 @@ impl<'a> Record<'a> {
     ///
     /// # Panics
     ///
-    /// If there are more fields than numbers, or than [`json::MAX_FIELDS`].
-    pub fn numbers(&self, fields: &[Pointer], numbers: &mut [f64]) -> Result<(), FieldError> {
+    /// If there are more fields than numbers.
+    pub fn numbers(&self, fields: &Fields, numbers: &mut [f64]) -> Result<(), FieldError> {
         // No number in JSON's grammar is this.
         numbers.fill(f64::NAN);
         self.fields(fields, |field, value| {
             numbers[field] = value.and_then(|value| value.as_f64()).unwrap_or(f64::NAN);
         })?;
         // What is wrong with one is found in a pass of its own: that is rare.
-        let mut missing = fields.iter().zip(numbers).filter(|(_, number)| number.is_nan());
+        let mut missing =
+            fields.pointers().iter().zip(numbers).filter(|(_, number)| number.is_nan());
         missing.try_for_each(|(field, number)| self.number(field).map(|found| *number = found))
     }
 
@@ -155,8 +152,9 @@ mod tests {
     use super::*;
 
     fn numbers(payload: &str, fields: &[&str]) -> Result<Vec<f64>, String> {
-        let fields: Vec<_> = fields.iter().map(|text| Pointer::parse(text).expect("one")).collect();
         let mut numbers = vec![7.0; fields.len()];
+        let pointers = fields.iter().map(|text| Pointer::parse(text).expect("one"));
+        let fields = Fields::new(pointers.collect()).expect("few");
         let read = Record::new(payload.as_bytes()).numbers(&fields, &mut numbers);
         read.map(|()| numbers).map_err(|error| error.to_string())
     }
