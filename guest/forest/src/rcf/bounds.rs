@@ -1,10 +1,8 @@
 //! Boxes around points, so laid out that one pass of four lanes at a time computes with them.
 //!
 //! A box is a row of numbers: the least of each coordinate, then the least of each *negated*
-//! coordinate (which is the greatest, negated). Where both do not fit into the same lanes, each of
-//! the two is filled up with zeros to whole ones. A point is the row of the box around it alone. So
-//! the box around two others is the lesser of each number, and what is positive of `box - point` is
-//! how far the point lies outside.
+//! coordinate (which is the greatest, negated), both filled up with zeros. A point is the row of the
+//! box around it alone. So the box around two others is the lesser of each number.
 
 use wide::bytemuck::cast;
 use wide::{f32x4, i32x4};
@@ -17,13 +15,13 @@ pub(crate) type Lanes = [f32; LANES];
 
 /// The length of a row, in [`Lanes`].
 pub(crate) fn width(dimensions: usize) -> usize {
-    if 2 * dimensions <= LANES { 1 } else { 2 * dimensions.div_ceil(LANES) }
+    if dimensions <= LANES / 2 { 1 } else { 2 * dimensions.div_ceil(LANES) }
 }
 
-/// Where in a row the negated coordinates begin.
+/// Where in a row the negated coordinates begin: in its middle.
 #[inline]
 pub(crate) fn negated(dimensions: usize) -> usize {
-    if 2 * dimensions <= LANES { dimensions } else { dimensions.next_multiple_of(LANES) }
+    width(dimensions) * LANES / 2
 }
 
 /// Whether two rows are, bit for bit, the same.
@@ -41,28 +39,28 @@ pub(crate) fn equal(a: &[Lanes], b: &[Lanes]) -> bool {
 pub(crate) fn excess(bounds: &[Lanes], point: &[Lanes]) -> f32 {
     // In one order on every target, which the library's own sum is not in.
     let [a, b, c, d] = excesses(bounds, point).to_array();
-    (a + b) + (c + d)
+    (a + c) + (b + d)
 }
 
-/// How far a point lies outside each of four boxes, and in the same way as [`excess`].
+/// How far a point lies outside each of four boxes: bit for bit what [`excess`] tells of each.
 #[inline(always)]
 pub(crate) fn excess_of_four(boxes: [&[Lanes]; LANES], point: &[Lanes]) -> f32x4 {
     let excesses = |place: usize| excesses(boxes[place], point);
     let [a, b, c, d] = f32x4::transpose([excesses(0), excesses(1), excesses(2), excesses(3)]);
-    (a + b) + (c + d)
+    (a + c) + (b + d)
 }
 
-/// What sums to how far a point lies outside a box.
+/// What sums to how far a point lies outside a box. Each coordinate has its part: the greater of
+/// itself and the least in the box, less the lesser of itself and the greatest in the box.
 #[inline(always)]
 fn excesses(bounds: &[Lanes], point: &[Lanes]) -> f32x4 {
-    let outside = |lanes| f32x4::new(bounds[lanes]) - f32x4::new(point[lanes]);
+    let greater = |lanes| f32x4::new(bounds[lanes]).fast_max(f32x4::new(point[lanes]));
     if point.len() == 1 {
-        return outside(0).fast_max(f32x4::ZERO);
+        return greater(0);
     }
-    // Outside on the one side, a point is not on the other.
     let half = point.len() / 2;
-    let side = |lanes| outside(lanes).fast_max(outside(half + lanes)).fast_max(f32x4::ZERO);
-    (1..half).fold(side(0), |sums, lanes| sums + side(lanes))
+    let outside = |lanes| greater(lanes) + greater(half + lanes);
+    (1..half).fold(outside(0), |sums, lanes| sums + outside(lanes))
 }
 
 /// The sum of a box's sides.

@@ -80,9 +80,10 @@ fn sum_of<const WIDTH: usize>(
     let point = if WIDTH == 0 { point } else { &point[..WIDTH] };
     let mut sum = 0.0;
     for trees in trees.chunks(BLOCK) {
-        let mut block = Block::begin::<WIDTH>(trees, point, scale, scratch);
+        let mut block = Block::begin(trees, point, scale, scratch);
+        block.climb::<WIDTH, true>(point, scale);
         while block.waiting > 0 {
-            block.climb::<WIDTH>(point, scale);
+            block.climb::<WIDTH, false>(point, scale);
         }
         sum += block.sum();
     }
@@ -95,6 +96,7 @@ struct Block<'a> {
     /// As in [`Scratch`].
     paths: &'a [Level],
     levels: usize,
+    spare: &'a mut [Lanes],
     /// What is known of each tree's score. Behind them is what stands for a tree where too few wait.
     scores: [f32; BLOCK + 1],
     /// The depths of the boxes that the trees' scores were last looked at in. Those above are next.
@@ -107,40 +109,27 @@ struct Block<'a> {
 impl<'a> Block<'a> {
     /// Walks all trees down to their leaves.
     #[inline(always)]
-    fn begin<const WIDTH: usize>(
-        trees: &'a [Tree],
-        point: &[Lanes],
-        scale: &Scale,
-        scratch: &'a mut Scratch,
-    ) -> Self {
+    fn begin(trees: &'a [Tree], point: &[Lanes], scale: &Scale, scratch: &'a mut Scratch) -> Self {
         let (mut scores, mut below) = ([0.0; BLOCK + 1], [0; BLOCK + 1]);
-        let (mut queue, mut waiting) = ([0; BLOCK + LANES], 0);
+        let mut queue = [0; BLOCK + LANES];
         let levels = scratch.levels;
         let steps = trees.chunks(STEP).zip(scratch.paths.chunks_exact_mut(levels));
         for (step, (trees, paths)) in steps.enumerate() {
-            let paths = &mut paths[LANES..];
-            let depths = descend(trees, point, paths);
-            for (in_step, tree) in trees.iter().enumerate() {
+            let depths = descend(trees, point, &mut paths[LANES..]);
+            for (in_step, &depth) in depths[..trees.len()].iter().enumerate() {
                 let place = step * STEP + in_step;
-                let depth = depths[in_step];
-                let leaf = paths[usize::from(depth)][in_step];
-                // SAFETY: the way down ends at a node of the tree, whose rows have this width.
-                if equal(unsafe { tree.bounds.get_unchecked::<WIDTH>(leaf) }, point) {
-                    scores[place] = score(tree, point, scale, &mut scratch.spare);
-                } else {
-                    scores[place] = scale.separated(depth.into());
-                    below[place] = depth.into();
-                    queue[waiting] = place as u8;
-                    waiting += 1;
-                }
+                scores[place] = scale.separated(depth.into());
+                below[place] = depth.into();
+                queue[place] = place as u8;
             }
         }
-        Self { trees, paths: &scratch.paths, levels, scores, below, queue, waiting }
+        let (paths, spare) = (&*scratch.paths, &mut *scratch.spare);
+        Self { trees, paths, levels, spare, scores, below, queue, waiting: trees.len() }
     }
 
     /// Looks at the next boxes of each tree in the queue, and leaves those in it whose ways go on.
     #[inline(always)]
-    fn climb<const WIDTH: usize>(&mut self, point: &[Lanes], scale: &Scale) {
+    fn climb<const WIDTH: usize, const FIRST: bool>(&mut self, point: &[Lanes], scale: &Scale) {
         self.queue[self.waiting] = BLOCK as u8;
         self.queue[self.waiting + 1] = BLOCK as u8;
         self.queue[self.waiting + 2] = BLOCK as u8;
@@ -149,20 +138,28 @@ impl<'a> Block<'a> {
         for four in 0..fours {
             let next = |lane: usize| usize::from(self.queue[LANES * four + lane]);
             let [a, b, c, d] = [next(0), next(1), next(2), next(3)];
-            let separates = [
+            // Behind this a lane is a tree, and the boxes are in order, the highest first.
+            let separates = f32x4::transpose([
                 self.separates::<WIDTH>(a, point),
                 self.separates::<WIDTH>(b, point),
                 self.separates::<WIDTH>(c, point),
                 self.separates::<WIDTH>(d, point),
-            ];
-            let separated = [
-                self.advance(a, separates[0], scale),
-                self.advance(b, separates[1], scale),
-                self.advance(c, separates[2], scale),
-                self.advance(d, separates[3], scale),
-            ];
-            // From here on a lane is a tree, and the boxes are in order, the highest first.
-            let (separates, separated) = (f32x4::transpose(separates), f32x4::transpose(separated));
+            ]);
+            // Outside the box above its leaf, a point does not equal that.
+            if FIRST && separates[3].simd_eq(f32x4::ZERO).any() {
+                for (place, lowest) in [a, b, c, d].into_iter().zip(separates[3].to_array()) {
+                    if lowest == 0.0 {
+                        self.look_at_leaf::<WIDTH>(place, point, scale);
+                    }
+                }
+            }
+            let highest = separates[0].to_array();
+            let separated = f32x4::transpose([
+                self.advance(a, highest[0], scale),
+                self.advance(b, highest[1], scale),
+                self.advance(c, highest[2], scale),
+                self.advance(d, highest[3], scale),
+            ]);
             let scores = &mut self.scores;
             let mut score = f32x4::new([scores[a], scores[b], scores[c], scores[d]]);
             score += separates[3] * (separated[3] - score);
@@ -170,6 +167,18 @@ impl<'a> Block<'a> {
             score += separates[1] * (separated[1] - score);
             score += separates[0] * (separated[0] - score);
             [scores[a], scores[b], scores[c], scores[d]] = score.to_array();
+        }
+    }
+
+    /// Scores a point that equals those of the leaf, if it does. It lies within all boxes above, so
+    /// that they leave that score as it is.
+    #[inline(never)]
+    fn look_at_leaf<const WIDTH: usize>(&mut self, place: usize, point: &[Lanes], scale: &Scale) {
+        let Some(tree) = self.trees.get(place) else { return };
+        let depth = self.below[place] as usize;
+        let leaf = self.paths[place / STEP * self.levels + LANES + depth][place % STEP];
+        if equal(tree.bounds.get::<WIDTH>(leaf), point) {
+            self.scores[place] = score(tree, point, scale, self.spare);
         }
     }
 
@@ -193,14 +202,14 @@ impl<'a> Block<'a> {
         separates & cast::<i32x4, f32x4>(depths.simd_gt(i32x4::splat(-1)))
     }
 
-    /// Goes on to the boxes above those of which this is told, if the point lies outside the highest
-    /// of them, and returns the scores of a point that their cuts separate.
+    /// Goes on to the boxes above those that were looked at, if the cut of the highest of them may
+    /// separate the point, and returns the scores of a point that their cuts separate.
     #[inline(always)]
-    fn advance(&mut self, place: usize, separates: f32x4, scale: &Scale) -> f32x4 {
+    fn advance(&mut self, place: usize, highest: f32, scale: &Scale) -> f32x4 {
         let below = self.below[place];
         self.below[place] = below.saturating_sub(LANES as u32);
         self.queue[self.waiting] = place as u8;
-        self.waiting += usize::from(separates.to_array()[0] != 0.0);
+        self.waiting += usize::from(highest != 0.0);
         scale.separated_above(below as usize)
     }
 
@@ -242,9 +251,11 @@ fn descend(trees: &[Tree], point: &[Lanes], paths: &mut [Level]) -> [u16; STEP] 
     paths[levels] = nodes.map(|node| node as u16);
     let leaves = i16x8::splat(leaves as i16);
     let mut depths = i16x8::ZERO;
-    for &level in &paths[..levels] {
-        // -1 for each inner node.
-        depths -= cast::<Level, i16x8>(level).simd_lt(leaves);
+    for levels in paths[..levels].as_chunks::<LEVELS>().0 {
+        for &level in levels {
+            // -1 for each inner node.
+            depths -= cast::<Level, i16x8>(level).simd_lt(leaves);
+        }
     }
     cast(depths)
 }
