@@ -5,7 +5,7 @@ use clap::Parser;
 
 /// Measures how well Weir's scorers agree with Amazon's service and find anomalies, beside others.
 ///
-/// All figures are the same on every machine. It takes some four minutes of one core.
+/// All figures are the same on every machine. It takes some two minutes of one core.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "quality", bin_name = "cargo bench --package weir-forest --bench quality --")]
 pub(crate) struct Options {
