@@ -3,7 +3,7 @@
 #[path = "../benches/quality/metrics.rs"]
 mod metrics;
 
-use metrics::{auc, average_precision, f1, median, spearman};
+use metrics::{auc, average_precision, deviation, f1, median, spearman};
 
 fn labels(ones: &str) -> Vec<bool> {
     ones.chars().map(|one| one == '1').collect()
@@ -60,5 +60,15 @@ fn f1_is_the_mean_of_precision_and_recall() {
 fn the_median_is_in_the_middle() {
     assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
     assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), Some(2.5));
+    assert_eq!(median(vec![7.0]), Some(7.0));
     assert_eq!(median(vec![]), None);
+}
+
+#[test]
+fn the_deviation_is_that_of_the_population() {
+    // Squares 2.25, 0.25, 0.25 and 2.25, by 3.
+    assert_near(deviation(&[1.0, 2.0, 3.0, 4.0]), (5.0_f64 / 3.0).sqrt());
+    assert_near(deviation(&[7.0; 5]), 0.0);
+    assert_eq!(deviation(&[7.0]), None);
+    assert_eq!(deviation(&[]), None);
 }

@@ -10,7 +10,7 @@ pub(crate) const UPPER: f64 = 1.5;
 pub(crate) const LOWER: f64 = 0.4;
 
 /// The figures of a run over one series or over all. What is not defined is `None`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Agreement {
     /// Rank correlation with the service's scores.
     pub(crate) spearman: Option<f64>,
@@ -41,12 +41,7 @@ impl Agreement {
             spearman: metrics::spearman(scores, service),
             auc: metrics::auc(scores, labels),
             average_precision: metrics::average_precision(scores, labels),
-            same_side: None,
-            f1_above: None,
-            below_shared: None,
-            below_others: None,
-            below_apart: None,
-            median_difference: None,
+            ..Self::default()
         };
         if on_scale { ranked.on_scale(scores, service) } else { ranked }
     }
@@ -66,14 +61,12 @@ impl Agreement {
             average_precision: mean(|each| each.average_precision),
             ..each[0]
         };
-        let all = |scores: &mut dyn Iterator<Item = &Vec<f64>>| -> Vec<f64> {
-            scores.flat_map(|scores| &scores[WARM_UP..]).copied().collect()
-        };
-        let service = all(&mut series.iter().map(|series| &series.service));
-        if on_scale { ranked.on_scale(&all(&mut runs.iter()), &service) } else { ranked }
+        let service = after_warm_up(series.iter().map(|series| &series.service));
+        if on_scale { ranked.on_scale(&after_warm_up(runs), &service) } else { ranked }
     }
 
-    fn on_scale(self, scores: &[f64], service: &[f64]) -> Self {
+    /// With the figures of scores that are on the service's scale.
+    pub(crate) fn on_scale(self, scores: &[f64], service: &[f64]) -> Self {
         let side = |&score: &f64| (score > UPPER, score < LOWER);
         let sides = || scores.iter().map(side).zip(service.iter().map(side));
         let count = |of: fn(&(Sides, Sides)) -> bool| sides().filter(of).count() as f64;
@@ -90,6 +83,11 @@ impl Agreement {
             ..self
         }
     }
+}
+
+/// The scores of all series, one after the other.
+pub(crate) fn after_warm_up<'a>(run: impl IntoIterator<Item = &'a Vec<f64>>) -> Vec<f64> {
+    run.into_iter().flat_map(|scores| &scores[WARM_UP..]).copied().collect()
 }
 
 /// Whether a score is above the one bound, and below the other.

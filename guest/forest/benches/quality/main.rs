@@ -21,6 +21,10 @@ mod table;
 
 mod agreement_report;
 
+mod peers;
+
+mod peers_report;
+
 mod detection_report;
 
 mod plot;
@@ -38,6 +42,7 @@ use detection_report::DEVIATIONS;
 use generated::DataSet;
 use nab::Series;
 use options::Options;
+use peers_report::PeersReport;
 use plot::Panel;
 use runs::{Runs, Stream};
 use scorers::{CONTESTANTS, Contestant, FOREST, Scorer, Z_SCORE};
@@ -82,10 +87,7 @@ fn plot(
     runs: &[Runs],
 ) -> std::io::Result<()> {
     let vital_signs = data.len() - 1;
-    let scores = |name| {
-        let found = contestants.iter().position(|contestant| contestant.name == name);
-        &runs[found.expect("Weir's scorers take part")][0][vital_signs][..]
-    };
+    let scores = |name| &runs[position(contestants, name)][0][vital_signs][..];
     let panels = [
         Panel {
             title: "The forest's score of vital signs, and the bounds 1.5 and 0.4",
@@ -101,14 +103,24 @@ fn plot(
     plot::draw(file, &data[vital_signs], &panels)
 }
 
-fn agreement(series: &[Series], contestants: &[&Contestant], seeds: u64) -> [Section; 3] {
+fn agreement(series: &[Series], contestants: &[&Contestant], seeds: u64) -> [Section; 6] {
     let runs = runs::run(contestants, series, seeds);
     let report = AgreementReport::new(series, contestants, &runs);
+    let peers = PeersReport::new(series, &runs[position(contestants, FOREST)]);
     [
         Section { name: "marks", table: report.marks() },
+        Section { name: "peers", table: peers.over_all() },
+        Section { name: "peers-series", table: peers.over_each() },
+        Section { name: "trees", table: peers.by_trees() },
         Section { name: "agreement", table: report.over_all() },
         Section { name: "series", table: report.over_each() },
     ]
+}
+
+/// Which of the contestants is Weir's of this name.
+fn position(contestants: &[&Contestant], name: &str) -> usize {
+    let found = contestants.iter().position(|contestant| contestant.name == name);
+    found.expect("Weir's scorers take part")
 }
 
 impl Stream for Series {

@@ -31,10 +31,14 @@ pub(crate) fn average_precision(scores: &[f64], labels: &[bool]) -> Option<f64> 
 
 /// Spearman's rank correlation: that of Pearson, of the ranks. Equal values share their mean rank.
 pub(crate) fn spearman(one: &[f64], other: &[f64]) -> Option<f64> {
-    let (one, other) = (ranks(one), ranks(other));
+    rank_correlation(&ranks(one), &ranks(other))
+}
+
+/// [`spearman`], of values whose ranks are known.
+pub(crate) fn rank_correlation(one: &[f64], other: &[f64]) -> Option<f64> {
     let mean = (one.len() as f64 + 1.0) / 2.0;
     let sum = |of: &dyn Fn(f64, f64) -> f64| -> f64 {
-        one.iter().zip(&other).map(|(one, other)| of(one - mean, other - mean)).sum()
+        one.iter().zip(other).map(|(one, other)| of(one - mean, other - mean)).sum()
     };
     let spread = (sum(&|one, _| one * one) * sum(&|_, other| other * other)).sqrt();
     (spread > 0.0).then(|| sum(&|one, other| one * other) / spread)
@@ -50,17 +54,27 @@ pub(crate) fn f1(raised: &[bool], wanted: &[bool]) -> Option<f64> {
 
 /// The median; of an even number of values the mean of the middle two.
 pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
+    if values.is_empty() {
+        return None;
+    }
     let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        odd if odd % 2 == 1 => Some(values[middle]),
-        _ => Some((values[middle - 1] + values[middle]) / 2.0),
+    let odd = values.len() % 2 == 1;
+    let (below, &mut median, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    match below.iter().copied().max_by(f64::total_cmp) {
+        Some(other) if !odd => Some((other + median) / 2.0),
+        _ => Some(median),
     }
 }
 
+/// The standard deviation of a sample's population, which takes two values at least.
+pub(crate) fn deviation(values: &[f64]) -> Option<f64> {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let sum: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (values.len() > 1).then(|| (sum / (values.len() - 1) as f64).sqrt())
+}
+
 /// The rank of each value, from 1 for the lowest. Equal values share their mean rank.
-fn ranks(values: &[f64]) -> Vec<f64> {
+pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&one, &other| values[one].total_cmp(&values[other]));
     let mut ranks = vec![0.0; values.len()];

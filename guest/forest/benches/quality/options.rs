@@ -14,8 +14,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", env = "WEIR_NAB")]
     nab: Option<PathBuf>,
 
-    /// How many seeds the forests are tried with
-    #[arg(long, value_name = "N", default_value = "10")]
+    /// How many seeds Weir's forest is tried with; those of other crates are with a tenth of them
+    #[arg(long, value_name = "N", default_value = "100")]
     pub(crate) seeds: NonZeroU64,
 
     /// Weir's scorers alone, without the other crates

@@ -17,12 +17,12 @@ pub(crate) trait Stream: Sync {
 /// The scores that a contestant gave: by seed, by stream, by record.
 pub(crate) type Runs = Vec<Vec<Vec<f64>>>;
 
-/// Lets each contestant score each stream, once with each seed if it has a use for them.
+/// Lets each contestant score each stream, once with each of its seeds.
 pub(crate) fn run<S: Stream>(contestants: &[&Contestant], streams: &[S], seeds: u64) -> Vec<Runs> {
     let mut jobs = Vec::new();
     let mut runs: Vec<Runs> = Vec::new();
     for (index, contestant) in contestants.iter().enumerate() {
-        let seeds = if contestant.seeded { seeds } else { 1 };
+        let seeds = contestant.seeds(seeds);
         runs.push(vec![vec![Vec::new(); streams.len()]; seeds as usize]);
         jobs.extend(
             (0..seeds).flat_map(|seed| (0..streams.len()).map(move |stream| (index, seed, stream))),

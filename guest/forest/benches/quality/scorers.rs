@@ -11,7 +11,7 @@ use weir_forest::zscore::{ZScore, ZScoreSettings};
 /// The first records, of which a scorer says nothing: `subSampleSize`.
 pub(crate) const WARM_UP: usize = SAMPLE_SIZE as usize;
 
-const TREES: u32 = 100;
+pub(crate) const TREES: u32 = 100;
 const SAMPLE_SIZE: u32 = 256;
 const TIME_DECAY: u32 = 100_000;
 /// After how many records the EWMA has forgotten all but 1/e: it knows what is usual just now.
@@ -34,6 +34,17 @@ pub(crate) struct Contestant {
     pub(crate) own: bool,
     /// Makes it, for records of so many columns and with a seed.
     pub(crate) make: fn(u32, u64) -> Box<dyn Scorer>,
+}
+
+impl Contestant {
+    /// How many seeds it is tried with, Weir's forest being tried with so many. The others' are slower.
+    pub(crate) fn seeds(&self, seeds: u64) -> u64 {
+        match (self.seeded, self.own) {
+            (false, _) => 1,
+            (true, true) => seeds,
+            (true, false) => seeds.div_ceil(10),
+        }
+    }
 }
 
 /// Weir's forest, which is the one that the marks are about.
