@@ -1,32 +1,41 @@
 //! Numbers of a few bits each, packed into bytes, the least significant bit first.
 
-/// Packs numbers.
-#[derive(Debug, Default)]
-pub(crate) struct BitWriter {
-    bytes: Vec<u8>,
-    /// What is not yet a whole byte.
+/// Packs numbers into bytes, of which there are enough.
+#[derive(Debug)]
+pub(crate) struct BitWriter<'a> {
+    bytes: &'a mut [u8],
+    /// What is not written yet.
     rest: u64,
     bits: u32,
 }
 
-impl BitWriter {
+impl<'a> BitWriter<'a> {
+    pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
+        Self { bytes, rest: 0, bits: 0 }
+    }
+
     /// Adds a number of so many bits, at most 32.
+    #[inline]
     pub(crate) fn write(&mut self, number: u64, bits: u32) {
         self.rest |= number << self.bits;
         self.bits += bits;
-        while self.bits >= 8 {
-            self.bytes.push(self.rest as u8);
-            self.rest >>= 8;
-            self.bits -= 8;
+        if self.bits >= u32::BITS {
+            self.flush(size_of::<u32>());
         }
     }
 
-    /// The bytes, the last of them filled up with zeros.
-    pub(crate) fn finish(mut self) -> Vec<u8> {
-        if self.bits > 0 {
-            self.bytes.push(self.rest as u8);
+    /// Writes what is left. The last byte is filled up with zeros.
+    pub(crate) fn finish(mut self) {
+        self.flush(self.bits.div_ceil(8) as usize);
+    }
+
+    /// Writes the first bytes of the rest, so many.
+    fn flush(&mut self, bytes: usize) {
+        if let Some(to) = self.bytes.split_off_mut(..bytes) {
+            to.copy_from_slice(&self.rest.to_le_bytes()[..bytes]);
         }
-        self.bytes
+        self.rest >>= 8 * bytes;
+        self.bits = self.bits.saturating_sub(8 * bytes as u32);
     }
 }
 
@@ -44,16 +53,24 @@ impl<'a> BitReader<'a> {
     }
 
     /// The next number, of so many bits, at most 32.
+    #[inline]
     pub(crate) fn read(&mut self, bits: u32) -> u64 {
-        while self.bits < bits {
-            let byte = self.bytes.split_off_first().copied().unwrap_or(0);
-            self.rest |= u64::from(byte) << self.bits;
-            self.bits += 8;
+        if self.bits < bits {
+            self.fill();
         }
         let number = self.rest & ((1 << bits) - 1);
         self.rest >>= bits;
         self.bits -= bits;
         number
+    }
+
+    /// Takes up to four bytes. They end with zeros where there are fewer.
+    fn fill(&mut self) {
+        let bytes = self.bytes.split_off(..self.bytes.len().min(4)).unwrap_or_default();
+        let mut next = [0; 4];
+        next[..bytes.len()].copy_from_slice(bytes);
+        self.rest |= u64::from(u32::from_le_bytes(next)) << self.bits;
+        self.bits += u32::BITS;
     }
 }
 
@@ -67,11 +84,11 @@ mod tests {
         #[test]
         fn what_is_written_is_read(numbers in prop::collection::vec((any::<u32>(), 0..=32_u32), 0..50)) {
             let cut = |number: u32, bits: u32| u64::from(number) & ((1 << bits) - 1);
-            let mut writer = BitWriter::default();
-            numbers.iter().for_each(|&(number, bits)| writer.write(cut(number, bits), bits));
-            let bytes = writer.finish();
             let bits: u32 = numbers.iter().map(|(_, bits)| bits).sum();
-            prop_assert_eq!(bytes.len(), bits.div_ceil(8) as usize);
+            let mut bytes = vec![0xff; bits.div_ceil(8) as usize];
+            let mut writer = BitWriter::new(&mut bytes);
+            numbers.iter().for_each(|&(number, bits)| writer.write(cut(number, bits), bits));
+            writer.finish();
             let mut reader = BitReader::new(&bytes);
             for &(number, bits) in &numbers {
                 prop_assert_eq!(reader.read(bits), cut(number, bits));

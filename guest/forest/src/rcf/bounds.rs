@@ -65,10 +65,15 @@ fn excesses(bounds: &[Lanes], point: &[Lanes]) -> f32x4 {
 
 /// The sum of a box's sides.
 #[inline(always)]
-pub(crate) fn range(bounds: &[Lanes], dimensions: usize) -> f32 {
-    let bounds = bounds.as_flattened();
-    let (least, negated) = (&bounds[..dimensions], &bounds[negated(dimensions)..]);
-    least.iter().zip(negated).map(|(least, negated)| -negated - least).sum()
+pub(crate) fn range(bounds: &[Lanes]) -> f32 {
+    let half = bounds.len() / 2;
+    let mut negated = f32x4::new(bounds[0]);
+    for lanes in 0..half {
+        let sides = f32x4::new(bounds[lanes]) + f32x4::new(bounds[half + lanes]);
+        negated = if lanes == 0 { sides } else { negated + sides };
+    }
+    let [a, b, c, d] = negated.to_array();
+    -((a + c) + (b + d))
 }
 
 /// Makes the box one around the point too.

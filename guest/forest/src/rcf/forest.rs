@@ -190,7 +190,12 @@ impl Forest {
         let seen = (forest.learnt + 1).saturating_sub(settings.shingle.into());
         forest.clock = Clock::at(settings.time_decay, seen);
         for (tree, sampler) in forest.trees.iter_mut().zip(&mut forest.samplers) {
-            tree.read(sampler, seen, &mut reader)?;
+            match self::width(settings.dimensions()) {
+                1 => tree.read::<1>(sampler, seen, &mut reader)?,
+                2 => tree.read::<2>(sampler, seen, &mut reader)?,
+                4 => tree.read::<4>(sampler, seen, &mut reader)?,
+                _ => tree.read::<0>(sampler, seen, &mut reader)?,
+            }
         }
         reader.finish()?;
         Ok(forest)

@@ -140,25 +140,26 @@ impl Sampler {
     /// Puts a point below those of greater keys. Among equal ones it is the leaf that decides, so
     /// that a sample that is restored in another order goes on alike.
     fn sift_down(&mut self, mut place: usize, before: impl Fn(u16, u16) -> bool) {
-        let less = |sampler: &Self, a: usize, b: usize| {
-            let (key_a, key_b) = (sampler.keys[a], sampler.keys[b]);
-            key_a < key_b || (key_a == key_b && before(sampler.leaves[a], sampler.leaves[b]))
+        let (keys, leaves) = (&mut *self.keys, &mut *self.leaves);
+        let less = |(key_a, leaf_a): (f32, u16), (key_b, leaf_b): (f32, u16)| {
+            key_a < key_b || (key_a == key_b && before(leaf_a, leaf_b))
         };
-        loop {
-            let mut below = 2 * place + 1;
-            if below >= self.keys.len() {
-                return;
+        let sifted = (keys[place], leaves[place]);
+        while let Some(&key) = keys.get(2 * place + 1) {
+            let (mut below, mut greatest) = (2 * place + 1, (key, leaves[2 * place + 1]));
+            if let Some(&key) = keys.get(2 * place + 2) {
+                let right = (key, leaves[2 * place + 2]);
+                if less(greatest, right) {
+                    (below, greatest) = (2 * place + 2, right);
+                }
             }
-            if below + 1 < self.keys.len() && less(self, below, below + 1) {
-                below += 1;
+            if !less(sifted, greatest) {
+                break;
             }
-            if !less(self, place, below) {
-                return;
-            }
-            self.keys.swap(place, below);
-            self.leaves.swap(place, below);
+            (keys[place], leaves[place]) = greatest;
             place = below;
         }
+        (keys[place], leaves[place]) = sifted;
     }
 
     pub(crate) fn scale(&mut self, factor: f32) {

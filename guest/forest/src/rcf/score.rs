@@ -163,7 +163,7 @@ fn climb_without(
         if outside <= 0.0 {
             return;
         }
-        let range = range(spare, tree.dimensions());
+        let range = range(spare);
         visit(Step { depth, bounds: spare, range, outside });
         node = above;
     }

@@ -3,7 +3,7 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 4 | `WRCF` |
-//! | 2 | the version of the format, 1 |
+//! | 2 | the version of the format, 2 |
 //! | 4 each | trees, sample size, time decay, shingle, columns |
 //! | 8 | seed |
 //! | 8 | records learnt |
@@ -20,7 +20,7 @@ use crate::rcf::settings::{ForestSettings, SettingOutOfRange};
 
 const MAGIC: &[u8; 4] = b"WRCF";
 
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// Why bytes are not the state of a forest of these settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -223,7 +223,7 @@ impl Tree {
 
     /// Adds up the sides of an inner node's box.
     fn measure<const WIDTH: usize>(&mut self, node: u16) {
-        self.ranges[usize::from(node)] = range(self.bounds.get::<WIDTH>(node), self.dimensions);
+        self.ranges[usize::from(node)] = range(self.bounds.get::<WIDTH>(node));
     }
 }
 

@@ -64,7 +64,7 @@ fn check(tree: &Tree, node: u16, parent: u16) -> Vec<Vec<f32>> {
         assert_eq!(bounds.as_flattened()[side], least);
     }
     assert!(points.iter().all(|point| excess(bounds, &row(point)) == 0.0));
-    assert_eq!(tree.range(node), range(bounds, tree.dimensions));
+    assert_eq!(tree.range(node), range(bounds));
     points
 }
 
