@@ -41,6 +41,13 @@ impl PerKey {
         }
     }
 
+    /// Lets all that is known go.
+    pub(crate) fn clear(&mut self) {
+        self.awake.clear();
+        self.asleep.clear();
+        self.asleep_bytes = 0;
+    }
+
     /// Scores a record of a key. If nothing is to be learnt, nothing changes: neither what is known
     /// of the key, nor when it was used last.
     pub(crate) fn score(&mut self, key: &str, point: &[f64], work: Work) -> Scored {

@@ -46,12 +46,17 @@ impl Rule for ForestRule {
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), String> {
-        // Whatever comes of it, what was learnt until now does not count.
-        *self = Self::new(self.settings.clone());
-        if let Some(model) = state::read(&self.settings, snapshot)? {
-            self.model = Some(model);
+        match state::read(&self.settings, self.model.take(), snapshot) {
+            Ok(model) => {
+                self.model = model;
+                Ok(())
+            }
+            Err(reason) => {
+                // Whatever comes of it, what was learnt until now does not count.
+                *self = Self::new(self.settings.clone());
+                Err(reason)
+            }
         }
-        Ok(())
     }
 
     fn rewriting(&self) -> bool {

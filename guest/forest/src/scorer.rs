@@ -111,15 +111,21 @@ impl Scorer {
 
     /// The scorer whose state a snapshot is, or why it is none.
     pub(crate) fn restore(settings: ScorerSettings, snapshot: &[u8]) -> Result<Self, String> {
-        match settings {
-            ScorerSettings::Forest(settings) => match Forest::restore(settings, snapshot) {
-                Ok(forest) => Ok(Self::Forest(Box::new(forest))),
-                Err(error) => Err(error.to_string()),
-            },
-            ScorerSettings::ZScore(settings) => match ZScore::restore(settings, snapshot) {
-                Ok(columns) => Ok(Self::ZScore(columns)),
-                Err(error) => Err(error.to_string()),
-            },
+        let mut scorer = Self::new(settings);
+        scorer.take_over(snapshot)?;
+        Ok(scorer)
+    }
+
+    /// Takes over the state that a snapshot is, or says why it is none of this scorer, which is then
+    /// not to be used on.
+    pub(crate) fn take_over(&mut self, snapshot: &[u8]) -> Result<(), String> {
+        match self {
+            Self::Forest(forest) => forest.take_over(snapshot).map_err(|error| error.to_string()),
+            Self::ZScore(columns) => {
+                let restored = ZScore::restore(columns.settings(), snapshot);
+                *columns = restored.map_err(|error| error.to_string())?;
+                Ok(())
+            }
         }
     }
 }

@@ -67,12 +67,17 @@ pub(crate) fn write(settings: &RuleSettings, model: Option<&Model>, out: &mut Ve
     out.extend_from_slice(&checksum.to_le_bytes());
 }
 
-/// The model whose state a snapshot is. None if it was taken before the first record.
+/// The model whose state a snapshot is, in the memory of one that was opened with the settings. None
+/// if it was taken before the first record.
 ///
 /// # Errors
 ///
 /// Says why it is not the state of a rule with these settings.
-pub(crate) fn read(settings: &RuleSettings, snapshot: &[u8]) -> Result<Option<Model>, String> {
+pub(crate) fn read(
+    settings: &RuleSettings,
+    opened: Option<Model>,
+    snapshot: &[u8],
+) -> Result<Option<Model>, String> {
     let Some(body) = snapshot.strip_prefix(MAGIC) else {
         return Err("not a snapshot of the rule forest".to_owned());
     };
@@ -98,14 +103,18 @@ pub(crate) fn read(settings: &RuleSettings, snapshot: &[u8]) -> Result<Option<Mo
             ));
         }
     }
-    let model = read_model(settings, &mut bytes)?;
+    let model = read_model(settings, opened, &mut bytes)?;
     match bytes.0 {
         [] => Ok(model),
         _ => Err(IMPOSSIBLE.to_owned()),
     }
 }
 
-fn read_model(settings: &RuleSettings, bytes: &mut Bytes<'_>) -> Result<Option<Model>, String> {
+fn read_model(
+    settings: &RuleSettings,
+    opened: Option<Model>,
+    bytes: &mut Bytes<'_>,
+) -> Result<Option<Model>, String> {
     let count = bytes.length()?;
     if count == 0 {
         // Columns that are set are there from the beginning.
@@ -125,10 +134,14 @@ fn read_model(settings: &RuleSettings, bytes: &mut Bytes<'_>) -> Result<Option<M
     if settings.columns.as_ref().is_some_and(|set| *set != columns) {
         return Err(IMPOSSIBLE.to_owned());
     }
-    let mut model = Model::new(settings, columns);
+    let mut model = match opened {
+        Some(model) if model.columns.pointers() == columns => model,
+        _ => Model::new(settings, columns),
+    };
     match &mut model.scorers {
-        Scorers::One(scorer) => *scorer = Scorer::restore(settings.scorer(count), bytes.blob()?)?,
+        Scorers::One(scorer) => scorer.take_over(bytes.blob()?)?,
         Scorers::PerKey(keys) => {
+            keys.clear();
             for _ in 0..bytes.length()? {
                 let (key, snapshot) = (bytes.key()?, bytes.blob()?);
                 if !keys.add_awake(key, snapshot)? {

@@ -60,6 +60,11 @@ impl ZScore {
         Self { settings, columns: vec![Moments::default(); settings.columns as usize] }
     }
 
+    /// What the scorer was made with.
+    pub fn settings(&self) -> ZScoreSettings {
+        self.settings
+    }
+
     /// The deviation of the column that is farthest out, from 0 to [`HIGHEST_ZSCORE`].
     pub fn score(&self, point: &[f64]) -> f64 {
         self.deviations(point).fold(0.0, |farthest, deviation| deviation.abs().max(farthest))

@@ -179,26 +179,46 @@ impl Forest {
     ///
     /// If the bytes are not a whole snapshot of a forest of these settings.
     pub fn restore(settings: ForestSettings, snapshot: &[u8]) -> Result<Self, SnapshotError> {
-        let mut reader = snapshot::open(&settings, snapshot)?;
         let mut forest = Self::new(settings).map_err(SnapshotError::Settings)?;
-        forest.learnt = u64::from_le_bytes(reader.array()?);
-        forest.random.state = u64::from_le_bytes(reader.array()?);
-        forest.shingle.read(&mut reader)?;
-        if forest.learnt > MAX_LEARNT {
+        forest.take_over(snapshot)?;
+        Ok(forest)
+    }
+
+    /// Takes over the state that a snapshot is, in place of what was learnt: as
+    /// [`restore`](Self::restore), in the memory that the forest has.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not a whole snapshot of a forest of these settings. What was learnt is lost
+    /// then too.
+    pub fn take_over(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
+        let taken = self.read(snapshot);
+        if taken.is_err() {
+            *self = Self::new(self.settings).map_err(SnapshotError::Settings)?;
+        }
+        taken
+    }
+
+    fn read(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
+        let mut reader = snapshot::open(&self.settings, snapshot)?;
+        self.learnt = u64::from_le_bytes(reader.array()?);
+        self.random.state = u64::from_le_bytes(reader.array()?);
+        self.shingle.read(&mut reader)?;
+        if self.learnt > MAX_LEARNT {
             return Err(SnapshotError::Inconsistent);
         }
-        let seen = (forest.learnt + 1).saturating_sub(settings.shingle.into());
-        forest.clock = Clock::at(settings.time_decay, seen);
-        for (tree, sampler) in forest.trees.iter_mut().zip(&mut forest.samplers) {
-            match self::width(settings.dimensions()) {
+        let seen = (self.learnt + 1).saturating_sub(self.settings.shingle.into());
+        self.clock = Clock::at(self.settings.time_decay, seen);
+        let width = width(self.settings.dimensions());
+        for (tree, sampler) in self.trees.iter_mut().zip(&mut self.samplers) {
+            match width {
                 1 => tree.read::<1>(sampler, seen, &mut reader)?,
                 2 => tree.read::<2>(sampler, seen, &mut reader)?,
                 4 => tree.read::<4>(sampler, seen, &mut reader)?,
                 _ => tree.read::<0>(sampler, seen, &mut reader)?,
             }
         }
-        reader.finish()?;
-        Ok(forest)
+        reader.finish()
     }
 
     /// The memory that the forest takes, in bytes: all that it will ever take.

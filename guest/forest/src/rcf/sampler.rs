@@ -88,6 +88,13 @@ impl Sampler {
         Self { keys, leaves, capacity, next: 0 }
     }
 
+    /// Lets all points go.
+    pub(crate) fn clear(&mut self) {
+        self.keys.clear();
+        self.leaves.clear();
+        self.next = 0;
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.keys.len() == self.capacity
     }

@@ -51,6 +51,15 @@ impl Tree {
         }
     }
 
+    /// Lets all points go.
+    pub(crate) fn clear(&mut self) {
+        self.root = NONE;
+        self.free_leaves.clear();
+        self.free_leaves.extend((self.capacity..2 * self.capacity).rev());
+        self.free_cuts.clear();
+        self.free_cuts.extend((0..self.capacity - 1).rev());
+    }
+
     /// The number of the first leaf.
     pub(crate) fn capacity(&self) -> u16 {
         self.capacity

@@ -105,14 +105,16 @@ impl Tree {
         }
     }
 
-    /// Reads what [`write`](Self::write) wrote into a tree and a sampler that are empty. `seen` is
-    /// the number of points of which the sample is. With rows of `WIDTH`; 0 stands for any.
+    /// Reads what [`write`](Self::write) wrote, in place of what a tree and its sampler hold. `seen`
+    /// is the number of points of which the sample is. With rows of `WIDTH`; 0 stands for any.
     pub(crate) fn read<const WIDTH: usize>(
         &mut self,
         sampler: &mut Sampler,
         seen: u64,
         from: &mut Reader<'_>,
     ) -> Result<(), SnapshotError> {
+        self.clear();
+        sampler.clear();
         let points = seen.min(self.capacity.into()) as usize;
         let leaves = usize::from(u16::from_le_bytes(from.array()?));
         sampler.next = u64::from_le_bytes(from.array()?);
