@@ -64,6 +64,11 @@ impl<'a> BitReader<'a> {
         number
     }
 
+    /// Whether nothing is left but zeros.
+    pub(crate) fn rest_is_zero(&self) -> bool {
+        self.rest == 0 && self.bytes.iter().all(|&byte| byte == 0)
+    }
+
     /// Takes up to four bytes. They end with zeros where there are fewer.
     fn fill(&mut self) {
         let bytes = self.bytes.split_off(..self.bytes.len().min(4)).unwrap_or_default();

@@ -76,6 +76,26 @@ pub(crate) fn range(bounds: &[Lanes]) -> f32 {
     -((a + c) + (b + d))
 }
 
+/// Makes a row the one of the point whose coordinates stand in its first half.
+#[inline(always)]
+pub(crate) fn mirror(row: &mut [Lanes]) {
+    if let [[a, b, negated @ ..]] = row {
+        *negated = [-*a, -*b];
+        return;
+    }
+    let (least, negated) = row.split_at_mut(row.len() / 2);
+    for (negated, &mut least) in negated.iter_mut().zip(least) {
+        *negated = (-f32x4::new(least)).to_array();
+    }
+}
+
+/// Whether all coordinates of a point lie within ± the limit.
+#[inline(always)]
+pub(crate) fn is_within(point: &[Lanes], limit: f32) -> bool {
+    let limit = f32x4::splat(limit);
+    point.iter().all(|&lanes| f32x4::new(lanes).abs().simd_le(limit).all())
+}
+
 /// Makes the box one around the point too.
 #[inline(always)]
 pub(crate) fn extend(bounds: &mut [Lanes], point: &[Lanes]) {

@@ -153,13 +153,15 @@ impl Sampler {
         };
         let sifted = (keys[place], leaves[place]);
         while let Some(&key) = keys.get(2 * place + 1) {
-            let (mut below, mut greatest) = (2 * place + 1, (key, leaves[2 * place + 1]));
-            if let Some(&key) = keys.get(2 * place + 2) {
-                let right = (key, leaves[2 * place + 2]);
-                if less(greatest, right) {
-                    (below, greatest) = (2 * place + 2, right);
+            let mut below = 2 * place + 1;
+            if let Some(&right) = keys.get(below + 1) {
+                // Which is the greater is anyone's guess, so nothing is decided by it.
+                below += usize::from(key < right);
+                if key == right {
+                    below += usize::from(before(leaves[below], leaves[below + 1]));
                 }
             }
+            let greatest = (keys[below], leaves[below]);
             if !less(sifted, greatest) {
                 break;
             }

@@ -1,4 +1,4 @@
-use crate::rcf::bounds::{LANES, Lanes, negated, width};
+use crate::rcf::bounds::{LANES, Lanes, mirror, width};
 use crate::rcf::snapshot::{Reader, SnapshotError};
 
 /// Coordinates are kept within ± this. The sides of a box then add up to less than the greatest
@@ -36,10 +36,7 @@ impl Shingle {
         for (to, &from) in row[before..].iter_mut().zip(record) {
             *to = coordinate(from);
         }
-        let negated = negated(self.dimensions);
-        for dimension in 0..self.dimensions {
-            row[negated + dimension] = -row[dimension];
-        }
+        mirror(&mut self.point);
         &self.point
     }
 

@@ -4,18 +4,25 @@
 //! | --- | --- |
 //! | 2 | leaves |
 //! | 8 | the time of the point that enters next; 0 if the sample is not full |
-//! | | in preorder, a bit a node, 1 for an inner one, which its dimension follows, in as many bits as dimensions need |
+//! | | level by level, a bit a node, 1 for an inner one |
+//! | | the dimension of each inner node's cut, in as many bits as dimensions need |
 //! | 4 an inner node | the value of its cut |
 //! | 4 × dimensions a leaf | its point |
 //! | | if some leaf holds more than one: a bit a leaf, 1 for those that do, and the mass of each of these, in 2 bytes |
 //! | 4 a point | its key, leaf by leaf |
 //!
-//! Boxes are drawn anew.
+//! Bits are filled up with zeros to whole bytes. What is said of inner nodes, and of leaves, follows
+//! their order in the levels. So the children of the inner node number n, from 0 on, are the nodes
+//! number 2 n + 1 and 2 n + 2. Boxes are drawn anew.
+//!
+//! Nodes are looked at without a decision between them, which the processor would guess wrong for
+//! every second one. And each part has a function of its own, whose loops keep what they need in
+//! registers.
 
 use std::iter;
 
 use crate::rcf::bits::{BitReader, BitWriter};
-use crate::rcf::bounds::negated;
+use crate::rcf::bounds::{is_within, mirror, negated};
 use crate::rcf::sampler::Sampler;
 use crate::rcf::shingle::LIMIT;
 use crate::rcf::snapshot::{Reader, SnapshotError};
@@ -33,47 +40,69 @@ impl Tree {
         if leaves == 0 {
             return;
         }
-        let order = self.write_nodes(leaves, out);
-        if leaves < sampler.keys.len() {
-            self.write_masses(&order, out);
+        let [cuts, leaves] = self.write_shape(leaves, out);
+        self.write_cuts(&cuts, out);
+        self.write_points(&leaves, out);
+        if leaves.len() < sampler.keys.len() {
+            self.write_masses(&leaves, out);
         }
-        self.write_keys(sampler, &order, out);
+        self.write_keys(sampler, &leaves, out);
     }
 
-    /// Appends all nodes, of which so many are leaves, and returns the leaves in order.
-    fn write_nodes(&self, leaves: usize, out: &mut Vec<u8>) -> Vec<u16> {
-        let dimension_bits = dimension_bits(self.dimensions);
-        let shape_bytes = shape_bits(leaves, dimension_bits).div_ceil(8);
-        let (shape, numbers) =
-            appended(out, shape_bytes + 4 * (leaves - 1 + self.dimensions * leaves))
-                .split_at_mut(shape_bytes);
-        let (values, points) = numbers.as_chunks_mut::<4>().0.split_at_mut(leaves - 1);
-        let mut points = points.chunks_exact_mut(self.dimensions);
-        let mut values = values.iter_mut();
-        let mut shape = BitWriter::new(shape);
-        let mut order = Vec::with_capacity(leaves);
-        // What is on the right of inner nodes that were written.
-        let mut open = Vec::with_capacity(leaves);
-        open.push(self.root);
-        while let Some(mut node) = open.pop() {
-            while !self.is_leaf(node) {
-                let Cut { dimension, value, children: [left, right] } = self.cut(node);
-                shape.write(1 | u64::from(dimension) << 1, 1 + dimension_bits);
-                values.by_ref().take(1).for_each(|to| *to = value.to_le_bytes());
-                open.push(right);
-                node = left;
-            }
-            shape.write(0, 1);
-            let coordinates = self.bounds(node).as_flattened();
-            for (to, coordinate) in points.by_ref().take(1).flatten().zip(coordinates) {
-                *to = coordinate.to_le_bytes();
-            }
-            order.push(node);
+    /// Appends how nodes hang together, of which so many are leaves, and returns the inner nodes and
+    /// the leaves in order.
+    #[inline(never)]
+    fn write_shape(&self, leaves: usize, out: &mut Vec<u8>) -> [Vec<u16>; 2] {
+        let inner = leaves - 1;
+        // With room for what is written of the last, and does not count.
+        let mut nodes = vec![self.root; leaves + inner + 2];
+        let mut ordered = [vec![NONE; inner + 1], vec![NONE; leaves + 1]];
+        let mut shape = BitWriter::new(appended(out, (leaves + inner).div_ceil(8)));
+        let mut cuts = 0;
+        for at in 0..leaves + inner {
+            let node = nodes[at];
+            let is_cut = usize::from(!self.is_leaf(node));
+            shape.write(is_cut as u64, 1);
+            nodes[2 * cuts + 1..][..2].copy_from_slice(&self.cut(node).children);
+            (ordered[0][cuts], ordered[1][at - cuts]) = (node, node);
+            cuts += is_cut;
         }
         shape.finish();
-        order
+        ordered[0].truncate(inner);
+        ordered[1].truncate(leaves);
+        ordered
     }
 
+    /// Appends the dimensions and the values of cuts.
+    #[inline(never)]
+    fn write_cuts(&self, cuts: &[u16], out: &mut Vec<u8>) {
+        let dimension_bits = dimension_bits(self.dimensions);
+        let bytes = (cuts.len() * dimension_bits as usize).div_ceil(8);
+        let mut dimensions = BitWriter::new(appended(out, bytes));
+        for &node in cuts {
+            dimensions.write(self.cut(node).dimension.into(), dimension_bits);
+        }
+        dimensions.finish();
+        let values = appended(out, 4 * cuts.len()).as_chunks_mut::<4>().0;
+        for (to, &node) in values.iter_mut().zip(cuts) {
+            *to = self.cut(node).value.to_le_bytes();
+        }
+    }
+
+    /// Appends the points of leaves.
+    #[inline(never)]
+    fn write_points(&self, leaves: &[u16], out: &mut Vec<u8>) {
+        let points = appended(out, 4 * self.dimensions * leaves.len());
+        for (to, &leaf) in points.chunks_exact_mut(4 * self.dimensions).zip(leaves) {
+            let coordinates = self.bounds(leaf).as_flattened();
+            for (to, coordinate) in to.as_chunks_mut::<4>().0.iter_mut().zip(coordinates) {
+                *to = coordinate.to_le_bytes();
+            }
+        }
+    }
+
+    /// Appends the masses of leaves, one of which holds more than one point.
+    #[inline(never)]
     fn write_masses(&self, order: &[u16], out: &mut Vec<u8>) {
         let mut several = BitWriter::new(appended(out, order.len().div_ceil(8)));
         let masses = || order.iter().map(|&leaf| self.mass(leaf));
@@ -84,6 +113,7 @@ impl Tree {
 
     /// Appends the keys of a sample, those of the first leaf first, and those of a leaf ascending: in
     /// which order a sample holds them depends on what it was before.
+    #[inline(never)]
     fn write_keys(&self, sampler: &Sampler, order: &[u16], out: &mut Vec<u8>) {
         let keys = appended(out, 4 * sampler.keys.len()).as_chunks_mut::<4>().0;
         let mut places = vec![0; self.masses.len()];
@@ -129,65 +159,64 @@ impl Tree {
         if leaves == 0 {
             return Ok(());
         }
-        let mut cuts = self.read_shape(leaves, from)?;
-        for (cut, value) in cuts.iter_mut().zip(from.numbers(leaves - 1)?) {
-            cut.value = value;
-        }
+        let children = self.read_shape(leaves, from)?;
+        let cuts = self.read_cuts(&children, from)?;
         self.read_points::<WIDTH>(leaves, from)?;
         self.draw_boxes::<WIDTH>(&cuts)?;
         self.read_masses(leaves, points, from)?;
         self.read_sample(sampler, leaves, points, from)
     }
 
-    /// Reads how nodes hang together: the cuts, as yet without their values. Inner nodes and leaves
-    /// are numbered in preorder.
+    /// Reads how nodes hang together: the children of the inner nodes. These are numbered in order,
+    /// and so are leaves.
     fn read_shape(
         &mut self,
         leaves: usize,
         from: &mut Reader<'_>,
-    ) -> Result<Vec<Cut>, SnapshotError> {
+    ) -> Result<Vec<[u16; 2]>, SnapshotError> {
         let inner = leaves - 1;
-        let dimension_bits = dimension_bits(self.dimensions);
-        let bits = shape_bits(leaves, dimension_bits);
-        let mut shape = BitReader::new(from.take(bits.div_ceil(8))?);
-        let mut cuts = Vec::<Cut>::with_capacity(inner);
-        let end = self.capacity + leaves as u16;
-        let mut next_leaf = self.capacity;
-        // Inner nodes that lack what is on their right.
-        let mut open = Vec::with_capacity(inner);
-        // Where the next node belongs.
-        let (mut parent, mut side) = (NONE, 0);
-        self.root = if inner > 0 { 0 } else { self.capacity };
-        loop {
-            let is_cut = shape.read(1) == 1;
-            let this = if is_cut { cuts.len() as u16 } else { next_leaf };
-            if usize::from(this) == inner || this == end {
-                return Err(INCONSISTENT);
-            }
-            if let Some(cut) = cuts.get_mut(usize::from(parent)) {
-                cut.children[side] = this;
-            }
-            self.parents[usize::from(this)] = parent;
-            if is_cut {
-                let dimension = shape.read(dimension_bits) as u16;
-                if usize::from(dimension) >= self.dimensions {
-                    return Err(INCONSISTENT);
-                }
-                cuts.push(Cut { dimension, value: 0.0, children: [this; 2] });
-                open.push(this);
-                (parent, side) = (this, 0);
-            } else {
-                *self.mass_mut(this) = 1;
-                next_leaf += 1;
-                match open.pop() {
-                    Some(lacking) => (parent, side) = (lacking, 1),
-                    None => break,
-                }
-            }
+        let shape = from.take((leaves + inner).div_ceil(8))?;
+        if shape.iter().map(|byte| byte.count_ones() as usize).sum::<usize>() != inner {
+            return Err(INCONSISTENT);
         }
+        let mut shape = BitReader::new(shape);
+        let mut next = [self.capacity, 0];
+        self.root = next[usize::from(inner > 0)];
+        next[usize::from(shape.read(1) == 1)] += 1;
+        self.parents[usize::from(self.root)] = NONE;
+        let mut children = vec![[NONE; 2]; inner];
+        let mut is_whole = true;
+        for (above, child) in children.as_flattened_mut().iter_mut().enumerate() {
+            let parent = (above / 2) as u16;
+            is_whole &= parent < next[1];
+            let next = &mut next[usize::from(shape.read(1) == 1)];
+            *child = *next;
+            *next += 1;
+            self.parents[usize::from(*child)] = parent;
+        }
+        self.masses[..leaves].fill(1);
         self.free_leaves.truncate(self.masses.len() - leaves);
         self.free_cuts.truncate(self.masses.len() - leaves);
-        if next_leaf == end { Ok(cuts) } else { Err(INCONSISTENT) }
+        if is_whole && shape.rest_is_zero() { Ok(children) } else { Err(INCONSISTENT) }
+    }
+
+    /// Reads the cuts of the inner nodes that have these children.
+    fn read_cuts(
+        &self,
+        children: &[[u16; 2]],
+        from: &mut Reader<'_>,
+    ) -> Result<Vec<Cut>, SnapshotError> {
+        let dimension_bits = dimension_bits(self.dimensions);
+        let bytes = (children.len() * dimension_bits as usize).div_ceil(8);
+        let mut dimensions = BitReader::new(from.take(bytes)?);
+        let values = from.numbers(children.len())?;
+        let cuts = children.iter().zip(values).map(|(&children, value)| {
+            let dimension = dimensions.read(dimension_bits) as u16;
+            Cut { dimension, value, children }
+        });
+        let cuts: Vec<_> = cuts.collect();
+        let exist = cuts.iter().all(|cut| usize::from(cut.dimension) < self.dimensions);
+        if exist && dimensions.rest_is_zero() { Ok(cuts) } else { Err(INCONSISTENT) }
     }
 
     fn read_points<const WIDTH: usize>(
@@ -195,17 +224,17 @@ impl Tree {
         leaves: usize,
         from: &mut Reader<'_>,
     ) -> Result<(), SnapshotError> {
-        let negated = negated(self.dimensions);
-        let mut coordinates = from.numbers(leaves * self.dimensions)?;
+        let mut numbers = from.numbers(leaves * self.dimensions)?;
         let mut within = true;
         for leaf in self.capacity..self.capacity + leaves as u16 {
-            let row = self.bounds.get_mut::<WIDTH>(leaf).as_flattened_mut();
-            let (least, negated) = row.split_at_mut(negated);
-            let sides = least.iter_mut().zip(negated).take(self.dimensions);
-            for ((least, negated), number) in sides.zip(&mut coordinates) {
-                within &= number.abs() <= LIMIT;
-                (*least, *negated) = (number, -number);
+            let row = self.bounds.get_mut::<WIDTH>(leaf);
+            for (to, number) in
+                row.as_flattened_mut()[..self.dimensions].iter_mut().zip(&mut numbers)
+            {
+                *to = number;
             }
+            mirror(row);
+            within &= is_within(row, LIMIT);
         }
         if within { Ok(()) } else { Err(INCONSISTENT) }
     }
@@ -249,7 +278,7 @@ impl Tree {
             }
             sum += usize::from(*mass);
         }
-        if sum == points { Ok(()) } else { Err(INCONSISTENT) }
+        if sum == points && several.rest_is_zero() { Ok(()) } else { Err(INCONSISTENT) }
     }
 
     fn read_sample(
@@ -277,11 +306,6 @@ impl Tree {
 /// So many bits are needed to tell dimensions apart.
 fn dimension_bits(dimensions: usize) -> u32 {
     usize::BITS - (dimensions - 1).leading_zeros()
-}
-
-/// So many bits tell how the nodes of a tree with so many leaves hang together.
-fn shape_bits(leaves: usize, dimension_bits: u32) -> usize {
-    leaves + (leaves - 1) * (1 + dimension_bits as usize)
 }
 
 /// So many bytes more at the end.

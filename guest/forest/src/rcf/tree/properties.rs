@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::rcf::bounds::{LANES, Lanes, excess, negated, range, width};
+use crate::rcf::bounds::{LANES, Lanes, excess, mirror, range, width};
 use crate::rcf::random::Random;
 use crate::rcf::steps::Cut;
 use crate::rcf::tree::{NONE, Tree};
@@ -10,11 +10,8 @@ use crate::rcf::tree::{NONE, Tree};
 /// The row of a point.
 pub(crate) fn row(point: &[f32]) -> Vec<Lanes> {
     let mut row = vec![[0.0; LANES]; width(point.len())];
-    let numbers = row.as_flattened_mut();
-    numbers[..point.len()].copy_from_slice(point);
-    for (number, coordinate) in numbers[negated(point.len())..].iter_mut().zip(point) {
-        *number = -coordinate;
-    }
+    row.as_flattened_mut()[..point.len()].copy_from_slice(point);
+    mirror(&mut row);
     row
 }
 
