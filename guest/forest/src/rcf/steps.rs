@@ -73,9 +73,9 @@ impl Steps {
         let dimension = packed & ((1 << DIMENSION_BITS) - 1);
         // SAFETY: `set` takes no other dimension than those that points have.
         let coordinate = unsafe { *coordinates.get_unchecked(dimension as usize) };
-        let left = packed >> DIMENSION_BITS;
+        let left = packed >> DIMENSION_BITS & NODE_MASK;
         let right = packed >> (DIMENSION_BITS + NODE_BITS);
-        select_unpredictable(coordinate > value, right, left) & NODE_MASK
+        select_unpredictable(coordinate > value, right, left)
     }
 
     /// The memory that so many nodes take.
