@@ -149,6 +149,15 @@ pub(crate) async fn retrying_configuration() -> SdkConfig {
     configuration.retry_config(RetryConfig::standard()).timeout_config(timeouts).build()
 }
 
+/// A client of Amazon S3, or of what speaks its API.
+#[cfg(feature = "s3")]
+pub(crate) fn s3_client(configuration: &SdkConfig) -> aws_sdk_s3::Client {
+    // What is not Amazon's own seldom has a host name for each bucket.
+    let elsewhere = configuration.endpoint_url().is_some();
+    let builder = aws_sdk_s3::config::Builder::from(configuration).force_path_style(elsewhere);
+    aws_sdk_s3::Client::from_conf(builder.build())
+}
+
 /// An id that FIFO topics and queues take for a group or for deduplication: the text itself, or its
 /// SHA-256 where it is too long or has other characters.
 ///

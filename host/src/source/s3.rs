@@ -61,11 +61,7 @@ pub(super) struct S3Store {
 impl S3Store {
     /// Credentials, profile, region and endpoint are found as every AWS SDK finds them.
     pub(super) async fn connect(object: S3Object) -> Self {
-        let shared = aws::configuration(None).await;
-        // What is not Amazon's own seldom has a host name for each bucket.
-        let elsewhere = shared.endpoint_url().is_some();
-        let config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(elsewhere).build();
-        Self { client: Client::from_conf(config), object }
+        Self { client: aws::s3_client(&aws::configuration(None).await), object }
     }
 }
 

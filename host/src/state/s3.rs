@@ -28,7 +28,8 @@ impl S3Store {
     /// The store in a bucket, reached as the environment says: credentials, profile, region and
     /// endpoint are found as every AWS SDK finds them. The prefix may be empty.
     pub async fn connect(bucket: &str, prefix: &str) -> Self {
-        Self::with_client(Client::new(&aws::retrying_configuration().await), bucket, prefix)
+        let client = aws::s3_client(&aws::retrying_configuration().await);
+        Self::with_client(client, bucket, prefix)
     }
 
     /// The same, through a client that is set up already.
