@@ -49,7 +49,7 @@ pub fn scan_members<'a>(
     let is_object = reader.object(|reader, key| {
         let offset = reader.offset();
         let kind = reader.skip()?;
-        member(key, Value { kind, offset, bytes: &document[offset..reader.offset()] });
+        member(key, Value::new(kind, document, offset, reader.offset()));
         Ok::<_, SyntaxError>(())
     })?;
     let kind = if is_object { Kind::Object } else { reader.skip()? };
@@ -78,8 +78,8 @@ impl<'a, F: FnMut(usize, Option<Value<'a>>)> Walk<'a, '_, F> {
             0 => reader.skip()?,
             further => self.container(reader, further, depth)?,
         };
-        let bytes = &self.text.as_bytes()[offset..reader.offset()];
-        each(ends, |field| (self.found)(field, Some(Value { kind, offset, bytes })));
+        let value = Value::new(kind, self.text.as_bytes(), offset, reader.offset());
+        each(ends, |field| (self.found)(field, Some(value)));
         Ok(kind)
     }
 
