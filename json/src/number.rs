@@ -159,7 +159,7 @@ fn some_digits(window: &[u8; WINDOW], start: usize, count: usize) -> Option<i64>
 fn eight_digits(window: &[u8; WINDOW], start: usize, count: usize) -> Option<i64> {
     let word = u64::from_le_bytes(*window.get(start..)?.first_chunk()?);
     // The first digit is the lowest byte. What is shifted in below are leading zeros.
-    let digits = (word ^ 0x3030_3030_3030_3030) << (64 - 8 * count as u32 & 63);
+    let digits = (word ^ 0x3030_3030_3030_3030).wrapping_shl(64 - 8 * count as u32);
     if digits & 0xf0f0_f0f0_f0f0_f0f0 != 0 {
         return None;
     }

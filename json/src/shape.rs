@@ -20,9 +20,6 @@ use crate::{Document, Kind, PADDING, Value, number, run, string};
 pub(crate) struct Shape {
     /// In the order of the document, in which they leave out nothing but the scalars.
     steps: Vec<Step>,
-    /// How many steps lead to the scalar that a pointer names, if it names one. The last of them
-    /// leads to no other scalar.
-    field: Option<usize>,
     /// How many bytes of whitespace stand before the root, and behind it.
     around: (usize, usize),
 }
@@ -36,6 +33,8 @@ struct Step {
     length: u16,
     /// Whether a scalar follows.
     scalar: bool,
+    /// Whether that is the value that is looked for.
+    field: bool,
 }
 
 /// How many bytes from a step's start are looked at before the next look at where the document ends:
@@ -66,27 +65,25 @@ impl Shape {
                 _ => (at + 1, false),
             };
             if is_scalar {
-                let is_field = document.field.is_some_and(|field| field.offset == at);
-                shape.push(&bytes[text..at], !is_field);
-                if is_field {
-                    shape.field = Some(shape.steps.len());
+                shape.push(&bytes[text..at]);
+                if let Some(last) = shape.steps.last_mut() {
+                    last.scalar = true;
+                    last.field = document.field.is_some_and(|field| field.offset == at);
                 }
                 text = end;
             }
             at = end;
         }
-        shape.push(&bytes[text..], false);
+        shape.push(&bytes[text..]);
         Some(shape)
     }
 
-    /// Adds text, and whether a scalar follows that is to be passed with it.
-    fn push(&mut self, text: &[u8], scalar: bool) {
-        let pieces = text.chunks(WIDTH);
-        let last = pieces.len() - 1;
-        self.steps.extend(pieces.enumerate().map(|(number, piece)| {
+    /// Adds text.
+    fn push(&mut self, text: &[u8]) {
+        self.steps.extend(text.chunks(WIDTH).map(|piece| {
             let mut text = [0; WIDTH];
             text[..piece.len()].copy_from_slice(piece);
-            Step { text, length: piece.len() as u16, scalar: scalar && number == last }
+            Step { text, length: piece.len() as u16, scalar: false, field: false }
         }));
     }
 
@@ -98,19 +95,15 @@ impl Shape {
             return None;
         }
         let end = buffer[..length].as_ptr_range().end;
-        let text = Text { buffer, end, utf8: Cell::new(Utf8::Unchecked) };
-        let (before, behind) = self.steps.split_at(self.field.unwrap_or_default());
-        let mut at = 0;
-        let mut field = None;
-        if self.field.is_some() {
-            let start = text.pass(before, 0)?;
-            at = text.pass_scalar(start)?;
-            field = Some(Value::new(scalar_kind(buffer[start]), buffer, start, at));
-        }
-        at = text.pass(behind, at)?;
-        if at != length {
+        let utf8 = Cell::new(Utf8::Unchecked);
+        let text = Text { buffer, end, utf8, field: Cell::new(None) };
+        if take(&self.steps, &text) != end {
             return None;
         }
+        let field = text.field.get().map(|(start, end)| {
+            let start = text.offset(start);
+            Value::new(scalar_kind(buffer[start]), buffer, start, text.offset(end))
+        });
         let (start, end) = (self.around.0, length - self.around.1);
         let kind = if buffer[start] == b'{' { Kind::Object } else { Kind::Array };
         Some(Document { root: Value::new(kind, buffer, start, end), field })
@@ -123,39 +116,25 @@ struct Text<'a> {
     /// The end of the document.
     end: *const u8,
     utf8: Cell<Utf8>,
+    /// Where the value that is looked for begins and ends, once it was passed.
+    field: Cell<Option<(*const u8, *const u8)>>,
 }
 
 impl Text<'_> {
-    /// Takes the steps, from a place in the document: where they end, if that is within it.
     #[inline(always)]
-    fn pass(&self, steps: &[Step], at: usize) -> Option<usize> {
-        self.offset(take(steps, self, self.buffer.as_ptr().wrapping_add(at)))
-    }
-
-    /// Passes the scalar at a place in the document.
-    #[inline(always)]
-    fn pass_scalar(&self, at: usize) -> Option<usize> {
-        let here = self.buffer[at..].as_ptr();
-        // SAFETY: the place is in the document, and REACH bytes can be read from there.
-        let end = unsafe { short_scalar_end(here) };
-        self.offset(end.unwrap_or_else(|| scalar_end(self, here)))
-    }
-
-    /// The offset of a place, if it is within the document or at its end.
-    #[inline(always)]
-    fn offset(&self, place: *const u8) -> Option<usize> {
-        let is_within = !place.is_null() && place <= self.end;
-        is_within.then(|| place.addr() - self.buffer.as_ptr().addr())
+    fn offset(&self, place: *const u8) -> usize {
+        place.addr() - self.buffer.as_ptr().addr()
     }
 }
 
-/// Takes the steps, from a place in the document: where they end, which may be behind the document;
+/// Takes the steps, from the start of the document: where they end, which may be behind the document;
 /// null if it is not of their shape.
 ///
 /// It calls nothing for what is short and plain, and keeps little, so that a WebAssembly engine needs
 /// few registers for it.
 #[inline(never)]
-fn take(steps: &[Step], text: &Text<'_>, mut here: *const u8) -> *const u8 {
+fn take(steps: &[Step], text: &Text<'_>) -> *const u8 {
+    let mut here = text.buffer.as_ptr();
     let mut steps = steps.iter();
     loop {
         // Two steps a round: an engine puts aside what it keeps where a loop looks at the time limit.
@@ -185,12 +164,16 @@ impl Step {
         if (Lanes::load(&block).equal_run(Lanes::load(&self.text)) as usize) < length {
             return ptr::null();
         }
-        let here = here.wrapping_add(length);
+        let start = here.wrapping_add(length);
         if !self.scalar {
-            return here;
+            return start;
         }
         // SAFETY: it is up to WIDTH bytes behind that place.
-        unsafe { short_scalar_end(here) }.unwrap_or_else(|| scalar_end(text, here))
+        let end = unsafe { short_scalar_end(start) }.unwrap_or_else(|| scalar_end(text, start));
+        if self.field {
+            text.field.set(Some((start, end)));
+        }
+        end
     }
 }
 
@@ -259,9 +242,8 @@ unsafe fn short_scalar_end(here: *const u8) -> Option<*const u8> {
 #[cold]
 #[inline(never)]
 fn scalar_end(text: &Text<'_>, here: *const u8) -> *const u8 {
-    let start = text.buffer.as_ptr();
-    let document = &text.buffer[..text.end.addr() - start.addr()];
-    let at = here.addr() - start.addr();
+    let document = &text.buffer[..text.offset(text.end)];
+    let at = text.offset(here);
     let end = match document.get(at) {
         Some(b'"') => {
             let mut utf8 = text.utf8.get();
@@ -276,7 +258,7 @@ fn scalar_end(text: &Text<'_>, here: *const u8) -> *const u8 {
         }
         _ => None,
     };
-    end.map_or(ptr::null(), |end| start.wrapping_add(end))
+    end.map_or(ptr::null(), |end| text.buffer.as_ptr().wrapping_add(end))
 }
 
 /// Where the string at a place of a valid document ends.

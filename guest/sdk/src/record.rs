@@ -17,8 +17,14 @@ impl<'a> Record<'a> {
     }
 
     /// A record of the payload that the first `length` bytes of a buffer are. Reading it takes less
-    /// time where the buffer goes on behind it.
-    pub(crate) fn within(buffer: &'a [u8], length: usize) -> Self {
+    /// time where the buffer goes on behind it, for [`json::PADDING`] bytes or more: whatever they
+    /// hold.
+    ///
+    /// # Panics
+    ///
+    /// If the buffer is shorter.
+    pub fn within(buffer: &'a [u8], length: usize) -> Self {
+        assert!(length <= buffer.len(), "the payload is in the buffer");
         Self { buffer, length }
     }
 
