@@ -31,10 +31,17 @@ struct Step {
     text: [u8; WIDTH],
     /// How many bytes of text there are.
     length: u16,
-    /// Whether a scalar follows.
-    scalar: bool,
-    /// Whether that is the value that is looked for.
-    field: bool,
+    then: Then,
+}
+
+/// What follows the text of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// The next step, or the document's end.
+    Text,
+    Scalar,
+    /// The scalar that is looked for.
+    Field,
 }
 
 /// How many bytes from a step's start are looked at before the next look at where the document ends:
@@ -67,8 +74,8 @@ impl Shape {
             if is_scalar {
                 shape.push(&bytes[text..at]);
                 if let Some(last) = shape.steps.last_mut() {
-                    last.scalar = true;
-                    last.field = document.field.is_some_and(|field| field.offset == at);
+                    let is_field = document.field.is_some_and(|field| field.offset == at);
+                    last.then = if is_field { Then::Field } else { Then::Scalar };
                 }
                 text = end;
             }
@@ -83,7 +90,7 @@ impl Shape {
         self.steps.extend(text.chunks(WIDTH).map(|piece| {
             let mut text = [0; WIDTH];
             text[..piece.len()].copy_from_slice(piece);
-            Step { text, length: piece.len() as u16, scalar: false, field: false }
+            Step { text, length: piece.len() as u16, then: Then::Text }
         }));
     }
 
@@ -165,12 +172,13 @@ impl Step {
             return ptr::null();
         }
         let start = here.wrapping_add(length);
-        if !self.scalar {
+        let then = self.then;
+        if then == Then::Text {
             return start;
         }
         // SAFETY: it is up to WIDTH bytes behind that place.
         let end = unsafe { short_scalar_end(start) }.unwrap_or_else(|| scalar_end(text, start));
-        if self.field {
+        if then == Then::Field {
             text.field.set(Some((start, end)));
         }
         end
