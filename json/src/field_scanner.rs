@@ -87,10 +87,10 @@ const PATIENCE: u32 = 16;
 
 /// And the next one is waited for so many times longer, until one comes again: a stream without
 /// shapes costs little more than to scan it.
-const GROWTH: u32 = 8;
+const GROWTH: u32 = 16;
 
 /// But no longer than for so many documents.
-const LONGEST_PAUSE: u32 = 1 << 15;
+const LONGEST_PAUSE: u32 = 1 << 16;
 
 impl Default for Shapes {
     fn default() -> Self {

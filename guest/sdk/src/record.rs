@@ -23,6 +23,7 @@ impl<'a> Record<'a> {
     /// # Panics
     ///
     /// If the buffer is shorter.
+    #[inline]
     pub fn within(buffer: &'a [u8], length: usize) -> Self {
         assert!(length <= buffer.len(), "the payload is in the buffer");
         Self { buffer, length }
