@@ -3,7 +3,7 @@
 #![no_main]
 
 use weir_guest::base64::decode_into;
-use weir_guest::json::{MAX_DEPTH, PADDING, Pointer, scan, scan_within};
+use weir_guest::json::{FieldScanner, MAX_DEPTH, PADDING, Pointer, scan, scan_within};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut decoded = Vec::new();
@@ -19,6 +19,17 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut buffer = bytes.repeat(2);
     buffer.resize(2 * bytes.len() + PADDING, b'0');
     assert_eq!(scan_within(&buffer, bytes.len(), &pointer), scan(bytes, &pointer));
+
+    // Nor do the documents before it matter. It takes two of a shape for it to be remembered.
+    let mut scanner = FieldScanner::new(pointer.clone());
+    for document in bytes.split(|&byte| byte == 0) {
+        buffer.clear();
+        buffer.extend_from_slice(document);
+        buffer.resize(document.len() + PADDING, b'0');
+        for _ in 0..2 {
+            assert_eq!(scanner.scan_within(&buffer, document.len()), scan(document, &pointer));
+        }
+    }
 
     let theirs = serde_json::from_slice::<serde_json::Value>(bytes);
     match (scan(bytes, &pointer), theirs) {

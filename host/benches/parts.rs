@@ -66,6 +66,16 @@ fn batch(bencher: Bencher<'_, '_>, bytes: usize) {
         .bench(|| filter.classify(&batch).expect("an outcome"));
 }
 
+/// The same, of records that have no shape in common.
+#[divan::bench(args = SIZES)]
+fn unlike_batch(bencher: Bencher<'_, '_>, bytes: usize) {
+    let filter = workload::filter(&workload::rule(), ALERTING);
+    let batch = workload::batch(&workload::records::unlike(RECORDS, bytes));
+    bencher
+        .counter(ItemsCount::new(RECORDS))
+        .bench(|| filter.classify(&batch).expect("an outcome"));
+}
+
 /// An instance, opened with settings and dropped again.
 #[divan::bench]
 fn instance(bencher: Bencher<'_, '_>) {

@@ -6,8 +6,8 @@
 //! the line do not come up by chance; they are tested where numbers are scanned.
 
 use super::{
-    Document, Fields, Kind, Layout, PADDING, Pointer, Reader, Str, SyntaxError, Value, scan,
-    scan_fields, scan_members, scan_within,
+    Document, FieldScanner, Fields, Kind, Layout, PADDING, Pointer, Reader, Str, SyntaxError,
+    Value, scan, scan_fields, scan_members, scan_within,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -56,6 +56,19 @@ fn assert_agreement(document: &[u8], pointer: &str) {
             }
         }
         (ours, theirs) => panic!("{shown}\nours: {ours:?}\ntheirs: {theirs:?}"),
+    }
+}
+
+/// The documents, scanned one after the other as those of a stream, are what each is alone.
+fn assert_stream<'d>(documents: impl IntoIterator<Item = &'d [u8]>, pointer: &str) {
+    let mut scanner = FieldScanner::new(Pointer::parse(pointer).expect("a pointer"));
+    for document in documents {
+        for padding in ["0", "\"", ",", "}", "1}"] {
+            let mut buffer = document.to_vec();
+            buffer.extend(padding.bytes().cycle().take(PADDING));
+            let scanned = scanner.scan_within(&buffer, document.len());
+            assert_eq!(scanned, scan(document, scanner.field()), "{}", document.escape_ascii());
+        }
     }
 }
 
@@ -263,8 +276,13 @@ fn scalar() -> impl Strategy<Value = String> {
 
 /// Objects and arrays with whitespace and duplicate keys.
 fn document() -> impl Strategy<Value = String> {
+    document_of(scalar().boxed())
+}
+
+/// The same with other scalars in it.
+fn document_of(scalar: BoxedStrategy<String>) -> impl Strategy<Value = String> {
     let space = || select(vec!["", "", "", " ", "\n    ", "\t", "\r\n", "                    "]);
-    let value = scalar().prop_recursive(6, 48, 6, move |value| {
+    let value = scalar.prop_recursive(6, 48, 6, move |value| {
         let element = (space(), value.clone(), space()).prop_map(|(a, b, c)| format!("{a}{b}{c}"));
         let member = (space(), key(), space(), element.clone())
             .prop_map(|(a, b, c, d)| format!("{a}{b}{c}:{d}"));
@@ -405,6 +423,33 @@ proptest! {
         let value = value.as_bytes();
         let document = [b"[", value, b",", &changed, b",", value, b"]"].concat();
         assert_agreement(&document, &pointer);
+    }
+
+    #[test]
+    fn on_streams_of_documents_that_look_alike(
+        shapes in vec(document_of(Just("?".to_owned()).boxed()), 1..3),
+        scalars in vec(scalar(), 1..20),
+        changes in vec(vec(change(), 0..2), 1..8),
+        pointer in pointer(),
+    ) {
+        let mut scalars = scalars.iter().cycle();
+        let mut fill = |shape: &str| {
+            let mut pieces = shape.split('?');
+            let mut filled = pieces.next().unwrap_or_default().to_owned();
+            for piece in pieces {
+                filled += scalars.next().expect("they come again");
+                filled += piece;
+            }
+            filled.into_bytes()
+        };
+        let mut documents = Vec::new();
+        for (shape, changes) in shapes.iter().cycle().zip(&changes) {
+            documents.push(fill(shape));
+            let mut changed = fill(shape);
+            changes.iter().for_each(|change| change.apply(&mut changed));
+            documents.push(changed);
+        }
+        assert_stream(documents.iter().map(Vec::as_slice), &pointer);
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub fn scan_members<'a>(
 fn value<'a>(text: &'a str, reader: &mut Reader<'a>) -> Result<Value<'a>, SyntaxError> {
     let offset = reader.offset();
     let kind = reader.skip()?;
-    Ok(Value { kind, offset, bytes: &text.as_bytes()[offset..reader.offset()] })
+    Ok(Value::new(kind, text.as_bytes(), offset, reader.offset()))
 }
 
 /// The way along several pointers at once. Sets of fields are the bits of a mask.
@@ -149,8 +149,8 @@ impl<'a, F: FnMut(usize, Option<Value<'a>>)> Walk<'a, '_, F> {
             0 => reader.skip()?,
             further => self.container(reader, further, depth)?,
         };
-        let bytes = &self.text.as_bytes()[offset..reader.offset()];
-        each(ends, |field| (self.found)(field, Some(Value { kind, offset, bytes })));
+        let value = Value::new(kind, self.text.as_bytes(), offset, reader.offset());
+        each(ends, |field| (self.found)(field, Some(value)));
         Ok(kind)
     }
 

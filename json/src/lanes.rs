@@ -48,7 +48,7 @@ pub(crate) struct Lanes(u8x16);
 
 impl Lanes {
     #[inline(always)]
-    fn load(bytes: &[u8; WIDTH]) -> Self {
+    pub(crate) fn load(bytes: &[u8; WIDTH]) -> Self {
         Self(u8x16::new(*bytes))
     }
 
@@ -83,10 +83,24 @@ impl Lanes {
         (blank | self.equal(b'\n') | self.equal(b'\r')).to_bitmask()
     }
 
+    /// `.`
+    #[inline(always)]
+    pub(crate) fn points(self) -> u32 {
+        self.equal(b'.').to_bitmask()
+    }
+
     /// Decimal digits.
     #[inline(always)]
     pub(crate) fn digits(self) -> u32 {
-        (self.0 - u8x16::splat(b'0')).simd_le(u8x16::splat(9)).to_bitmask()
+        // Moved to where the lowest signed numbers are, so that one comparison tells.
+        let moved = self.0 - u8x16::splat(b'0' ^ 0x80);
+        moved.cast_signed().simd_lt(i8x16::splat(i8::MIN + 10)).to_bitmask()
+    }
+
+    /// How many of the first bytes are those of another vector.
+    #[inline(always)]
+    pub(crate) fn equal_run(self, other: Self) -> u32 {
+        (!self.0.simd_eq(other.0).to_bitmask()).trailing_zeros()
     }
 
     #[inline(always)]

@@ -79,13 +79,27 @@ fn malformed(bytes: &[u8], at: usize) -> SyntaxError {
 
 #[cold]
 fn is_finite(number: &[u8]) -> bool {
-    to_f64(number).is_finite()
+    to_f64(number, number.len()).is_finite()
 }
 
-/// The 64-bit float nearest to a number in JSON's grammar.
+/// The 64-bit float nearest to the number, in JSON's grammar, that the first `length` bytes are.
 #[inline]
-pub(crate) fn to_f64(number: &[u8]) -> f64 {
-    short_decimal(number).unwrap_or_else(|| parse(number))
+pub(crate) fn to_f64(bytes: &[u8], length: usize) -> f64 {
+    let short = match bytes.first_chunk() {
+        Some(window) => short_decimal(window, length),
+        None => short_decimal(&padded(bytes), length),
+    };
+    short.unwrap_or_else(|| parse(&bytes[..length]))
+}
+
+/// How many bytes a number is looked at in, and what may stand behind it.
+const WINDOW: usize = 32;
+
+#[cold]
+fn padded(bytes: &[u8]) -> [u8; WINDOW] {
+    let mut window = [0; WINDOW];
+    window.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    window
 }
 
 #[cold]
@@ -94,60 +108,77 @@ fn parse(number: &[u8]) -> f64 {
     str::from_utf8(number).ok().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
 }
 
-/// The value of a number of up to 15 digits without an exponent.
+/// The value of a number that has few digits and no exponent.
 ///
 /// Both the digits as an integer and the power of ten are then exact as floats, and a division
-/// rounds to the nearest: the quotient is the nearest float.
-#[inline]
-fn short_decimal(text: &[u8]) -> Option<f64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    if digits.len() >= POWERS_OF_TEN.len() {
-        return None;
-    }
-    let point = digits.iter().position(|&byte| byte == b'.');
-    let (integer, fraction) = digits.split_at(point.unwrap_or(digits.len()));
-    let fraction = fraction.get(1..).unwrap_or_default();
-    let value = append_digits(append_digits(0, integer)?, fraction)?;
-    let value = value as f64 / POWERS_OF_TEN[fraction.len()];
-    Some(if negative { -value } else { value })
-}
-
-/// The number whose digits are those of `number` and these. None if one is no digit.
+/// rounds to the nearest: the quotient is the nearest float. Source: Clinger, "How to Read Floating
+/// Point Numbers Accurately", PLDI 1990.
 #[inline(always)]
-fn append_digits(mut number: u64, digits: &[u8]) -> Option<u64> {
-    let (chunks, rest) = digits.as_chunks();
-    for chunk in chunks {
-        number = number * 10_000 + four_digits(*chunk)?;
-    }
-    for &byte in rest {
-        let digit = u64::from(byte.wrapping_sub(b'0'));
-        if digit > 9 {
+fn short_decimal(window: &[u8; WINDOW], length: usize) -> Option<f64> {
+    let negative = window[0] == b'-';
+    let start = usize::from(negative);
+    let point = lanes::mask(window, 0, Lanes::points).trailing_zeros() as usize;
+    let mut digits = some_digits(window, start, point.min(length) - start)?;
+    let mut power = 1;
+    if point < length {
+        let fraction = length - point - 1;
+        power = *POWERS_OF_TEN.get(fraction)?;
+        if length - start > MOST_DIGITS {
             return None;
         }
-        number = number * 10 + digit;
+        digits = digits * power + some_digits(window, point + 1, fraction)?;
     }
-    Some(number)
-}
-
-/// The number that four digits make, two and two at once.
-#[inline(always)]
-fn four_digits(text: [u8; 4]) -> Option<u64> {
-    let word = u32::from_le_bytes(text);
-    // The upper half of a digit is 3, also after 6 is added.
-    let upper = |word: u32| word & 0xf0f0_f0f0;
-    if upper(word) != 0x3030_3030 || upper(word.wrapping_add(0x0606_0606)) != 0x3030_3030 {
+    if digits > 1 << f64::MANTISSA_DIGITS {
         return None;
     }
-    let pairs = (word & 0x0f0f_0f0f).wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff;
-    Some(u64::from(pairs.wrapping_mul(100 << 16 | 1) >> 16))
+    let magnitude = digits as f64 / power as f64;
+    Some(if negative { -magnitude } else { magnitude })
 }
 
-/// What fits a 64-bit float exactly, up to the number of digits that always do.
-const POWERS_OF_TEN: [f64; 16] =
-    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+/// What is no longer, with its point, fits a 64-bit integer without it.
+const MOST_DIGITS: usize = 19;
+
+/// The number that up to 16 digits make. None if there are more, or if one is no digit.
+#[inline(always)]
+fn some_digits(window: &[u8; WINDOW], start: usize, count: usize) -> Option<i64> {
+    const EIGHT: usize = 8;
+    match count.checked_sub(EIGHT + 1) {
+        None => eight_digits(window, start, count),
+        Some(more @ ..EIGHT) => {
+            let front = eight_digits(window, start, EIGHT)?;
+            let behind = eight_digits(window, start + EIGHT, more + 1)?;
+            Some(front * POWERS_OF_TEN[more + 1] + behind)
+        }
+        Some(_) => None,
+    }
+}
+
+/// The number that one to eight digits make: neighbours are put together, all pairs at once, until
+/// there is one. None if one is no digit.
+#[inline(always)]
+fn eight_digits(window: &[u8; WINDOW], start: usize, count: usize) -> Option<i64> {
+    let word = u64::from_le_bytes(*window.get(start..)?.first_chunk()?);
+    // The first digit is the lowest byte. What is shifted in below are leading zeros.
+    let digits = (word ^ 0x3030_3030_3030_3030).wrapping_shl(64 - 8 * count as u32);
+    if digits & 0xf0f0_f0f0_f0f0_f0f0 != 0 {
+        return None;
+    }
+    let pairs = digits * 10 + (digits >> 8);
+    let low = (pairs & 0xff_0000_00ff).wrapping_mul(100 + (1_000_000 << 32));
+    let high = (pairs >> 16 & 0xff_0000_00ff).wrapping_mul(1 + (10_000 << 32));
+    Some((low.wrapping_add(high) >> 32) as i64)
+}
+
+/// What fits a 64-bit float exactly: all of these do.
+const POWERS_OF_TEN: [i64; 17] = {
+    let mut powers = [1; 17];
+    let mut power = 1;
+    while power < powers.len() {
+        powers[power] = 10 * powers[power - 1];
+        power += 1;
+    }
+    powers
+};
 
 #[cfg(test)]
 mod tests {
@@ -177,25 +208,28 @@ mod tests {
             "1.7976931348623157e308",
         ] {
             let nearest: f64 = text.parse().expect("a number");
-            assert_eq!(to_f64(text.as_bytes()).to_bits(), nearest.to_bits(), "{text}");
+            assert_eq!(to_f64(text.as_bytes(), text.len()).to_bits(), nearest.to_bits(), "{text}");
         }
     }
 
     #[test]
-    fn short_decimals_are_digits_and_a_point() {
-        for length in 1..9 {
-            for at in 0..length {
-                for byte in 0..=u8::MAX {
-                    let mut text = vec![b'7'; length];
-                    text[at] = byte;
-                    let plain = byte.is_ascii_digit() || (byte == b'.' && length > 1);
-                    if !plain && (byte == b'.' || byte == b'-') {
-                        continue;
+    fn digits_are_put_together_whatever_their_number() {
+        let digits = |count: usize| "98765432101234567890".get(..count).expect("digits");
+        for integer in 1..=20 {
+            for fraction in 0..=20 {
+                for exponent in ["", "e1", "E-12"] {
+                    let mut text = format!("-{}", digits(integer));
+                    if fraction > 0 {
+                        text = format!("{text}.{}", digits(fraction));
                     }
-                    let parsed = str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
-                    let expected: Option<f64> = parsed.filter(|_| plain);
-                    let found = short_decimal(&text);
-                    assert_eq!(found.map(f64::to_bits), expected.map(f64::to_bits), "{text:?}");
+                    text += exponent;
+                    let nearest: f64 = text.parse().expect("a number");
+                    for behind in ["", ",", "}", ",\"a\":1.5,\"b\":123456789.123456789}"] {
+                        let buffer = format!("{text}{behind}");
+                        assert_eq!(to_f64(buffer.as_bytes(), text.len()), nearest, "{buffer}");
+                        let positive = to_f64(&buffer.as_bytes()[1..], text.len() - 1);
+                        assert_eq!(positive, -nearest, "{buffer}");
+                    }
                 }
             }
         }

@@ -280,7 +280,7 @@ fn without_lowest(bits: u64) -> u64 {
 
 /// The offset of what follows the literal at an offset, if there is one.
 #[inline(always)]
-fn literal(start: usize, byte: impl Fn(usize) -> u8) -> Option<usize> {
+pub(crate) fn literal(start: usize, byte: impl Fn(usize) -> u8) -> Option<usize> {
     match [byte(start), byte(start + 1), byte(start + 2), byte(start + 3)] {
         [b't', b'r', b'u', b'e'] | [b'n', b'u', b'l', b'l'] => Some(start + 4),
         [b'f', b'a', b'l', b's'] if byte(start + 4) == b'e' => Some(start + 5),
@@ -327,6 +327,13 @@ fn number_end(digits: u64, start: usize, byte: impl Fn(usize) -> u8) -> Option<u
         }
     }
     Some(next)
+}
+
+/// The length of the number that bytes begin with; none if it is not plain.
+#[inline(always)]
+pub(crate) fn number_length(bytes: &[u8; REACH]) -> Option<usize> {
+    let digits = lanes::block_mask(bytes.first_chunk()?, Lanes::digits);
+    number_end(digits, 0, |offset| bytes[offset]).filter(|&length| length < WINDOW)
 }
 
 /// What is known of the next bytes, up to 64: the bits of masks, the lowest for the first.

@@ -38,11 +38,7 @@ pub fn scan_within<'a>(
     let mut path = Path::new(field);
     let scanner = Scanner { bytes: document, buffer, at: 0, utf8: Utf8::Unchecked };
     let root = scanner.document(&mut path)?;
-    let value = |span: Span| Value {
-        kind: span.kind,
-        bytes: &document[span.start..span.end],
-        offset: span.start,
-    };
+    let value = |span: Span| Value::new(span.kind, buffer, span.start, span.end);
     Ok(Document { root: value(root), field: path.found().map(value) })
 }
 

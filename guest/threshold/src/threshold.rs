@@ -1,11 +1,14 @@
-use weir_guest::{Record, Rule, Settings, SettingsError, Verdict, annotate};
+use weir_guest::json::FieldScanner;
+use weir_guest::{Bounds, Record, Rule, Settings, SettingsError, Verdict, annotate};
 
 use crate::settings::{SCHEMA, ThresholdSettings};
 
 /// The rule: decodes nothing itself, compares the score with the bounds.
 #[derive(Clone, Debug)]
 pub struct Threshold {
-    settings: ThresholdSettings,
+    score: FieldScanner,
+    bounds: Bounds,
+    annotate: bool,
 }
 
 impl Rule for Threshold {
@@ -15,18 +18,19 @@ impl Rule for Threshold {
     const REWRITES: bool = true;
 
     fn open(settings: Settings) -> Result<Self, SettingsError> {
-        ThresholdSettings::read(settings).map(|settings| Self { settings })
+        let ThresholdSettings { field, bounds, annotate } = ThresholdSettings::read(settings)?;
+        Ok(Self { score: FieldScanner::new(field), bounds, annotate })
     }
 
     fn classify(&mut self, record: &Record<'_>) -> Verdict {
-        match record.number(&self.settings.field) {
-            Ok(score) => self.settings.bounds.verdict(score),
+        match record.number_by(&mut self.score) {
+            Ok(score) => self.bounds.verdict(score),
             Err(error) => Verdict::Fail(error.to_string()),
         }
     }
 
     fn rewriting(&self) -> bool {
-        self.settings.annotate
+        self.annotate
     }
 
     fn rewrite(&mut self, record: &Record<'_>, verdict: &Verdict, out: &mut Vec<u8>) {

@@ -11,12 +11,13 @@ use crate::workload::{self, ALERTING, RECORDS};
 /// has happened, and once to be counted.
 type Scenario = fn() -> Box<dyn FnMut()>;
 
-/// Each with its name: 500 records of so many bytes.
-pub(crate) const SCENARIOS: [(&str, Scenario); 5] = [
+/// Each with its name: 500 records of so many bytes, of which most look alike.
+pub(crate) const SCENARIOS: [(&str, Scenario); 6] = [
     ("rule, 200 bytes", || rule(200)),
     ("rule, 2000 bytes", || rule(2000)),
-    ("component, 200 bytes", || component(200)),
-    ("component, 2000 bytes", || component(2000)),
+    ("component, 200 bytes", || component(workload::records(RECORDS, 200))),
+    ("component, 2000 bytes", || component(workload::records(RECORDS, 2000))),
+    ("component, unlike records", || component(workload::records::unlike(RECORDS, 200))),
     ("pipeline, 200 bytes", || pipeline(200)),
 ];
 
@@ -50,9 +51,9 @@ fn rule(bytes: usize) -> Box<dyn FnMut()> {
 
 /// The rule in its sandbox, with the way in and out. The instance is kept: what a fresh one costs
 /// depends on the kernel.
-fn component(bytes: usize) -> Box<dyn FnMut()> {
+fn component(records: Vec<String>) -> Box<dyn FnMut()> {
     let filter = workload::filter(&workload::rule(), ALERTING).instances(Instances::Kept);
-    let batch = workload::batch(&workload::records(RECORDS, bytes));
+    let batch = workload::batch(&records);
     Box::new(move || drop(black_box(filter.classify(&batch).expect("an outcome"))))
 }
 

@@ -1,7 +1,7 @@
 //! The rule in its sandbox beside the same work done natively, and by Python.
 
 use crate::contestants::{
-    COMPONENT, NATIVE_PARTS, NATIVE_RULE, UPPER, component, native_parts, native_rule,
+    COMPONENT, NATIVE_PARTS, NATIVE_RULE, UNLIKE, UPPER, component, native_parts, native_rule,
 };
 use crate::cpython::CPython;
 use crate::table::{Line, Mark, Quantity};
@@ -18,7 +18,7 @@ pub(crate) struct Costs {
 }
 
 /// The contestants, in order.
-const NAMES: [&str; 3] = [NATIVE_PARTS, NATIVE_RULE, COMPONENT];
+const NAMES: [&str; 4] = [NATIVE_PARTS, NATIVE_RULE, COMPONENT, UNLIKE];
 const PARTS: usize = 0;
 const RULE: usize = 1;
 const SANDBOXED: usize = 2;
@@ -40,14 +40,16 @@ fn measure_size(
 ) -> Costs {
     eprintln!("classify: {RECORDS} records of {bytes} bytes");
     let records = workload::records(RECORDS, bytes);
+    let unlike = workload::records::unlike(RECORDS, bytes);
     let filter = workload::filter(&workload::rule(), ALERTING);
-    let mut works: [Box<dyn FnMut() -> usize>; 3] = [
+    let mut works: [Box<dyn FnMut() -> usize>; 4] = [
         Box::new(native_parts(&records)),
         Box::new(native_rule(&records)),
         Box::new(component(&filter, &records)),
+        Box::new(component(&filter, &unlike)),
     ];
     let flagged = works.each_mut().map(|work| work());
-    assert_eq!(flagged, [flagged[PARTS]; 3], "all flag the same records");
+    assert_eq!(flagged, [flagged[PARTS]; 4], "all flag the same records");
 
     let python = CPython::start(UPPER, &workload::event(&records));
     let mut python = python.inspect_err(|why| eprintln!("python3 cannot be run: {why}")).ok();

@@ -1,7 +1,7 @@
 //! What the benches work on: records as sensors send them, and events as a stream service wraps
 //! them.
 
-mod records;
+pub(crate) mod records;
 
 use std::io;
 

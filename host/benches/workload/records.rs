@@ -5,6 +5,12 @@ pub(crate) fn records(records: usize, bytes: usize) -> Vec<String> {
     (0..records).map(|n| base64_simd::STANDARD.encode_to_string(document(n, bytes))).collect()
 }
 
+/// The same, but each record has another key: no two that are near each other have the same shape.
+pub(crate) fn unlike(records: usize, bytes: usize) -> Vec<String> {
+    let unlike = |n| document(n, bytes).replacen("device_id", &format!("device_{:02}", n % 100), 1);
+    (0..records).map(|n| base64_simd::STANDARD.encode_to_string(unlike(n))).collect()
+}
+
 /// What a sensor sends, with readings before and behind the score: it stands in the middle, where
 /// no shortcut finds it.
 fn document(n: usize, bytes: usize) -> String {

@@ -69,6 +69,48 @@ fn it_decodes_base64() {
     assert!(reason.starts_with("not base64: ") && reason.contains('4'), "{reason}");
 }
 
+/// Every byte in every place, at lengths on both sides of each number of vectors that is decoded at
+/// once.
+#[test]
+fn it_decodes_base64_as_a_reference_does() {
+    let filter = open(r#"{"field":"/a","upper":1}"#);
+    let empty = r#"{"a":2,"b":""}"#;
+    let lengths = [12_usize, 24, 36, 48, 96, 192].map(|bytes| bytes - 2..=bytes + 2);
+    for length in lengths.into_iter().flatten() {
+        let document = match length.checked_sub(empty.len()) {
+            Some(rest) => empty.replace("\"\"", &format!("{:?}", "y".repeat(rest))),
+            None => format!(r#"{{"a":{}2}}"#, " ".repeat(length - 7)),
+        };
+        assert_eq!(document.len(), length);
+        let encoded = base64_simd::STANDARD.encode_to_string(&document);
+        let outcome = filter.classify(&batch(Encoding::Base64, &[&encoded])).expect("an outcome");
+        assert_eq!(outcome.flagged[0].message, document);
+        for at in 0..encoded.len() {
+            let mut batch = Batch::with_capacity(Encoding::Base64, 256, 256 * encoded.len());
+            let payloads: Vec<_> = (0..=u8::MAX).map(|byte| with(&encoded, at, byte)).collect();
+            payloads.iter().for_each(|payload| batch.push(payload));
+            let outcome = filter.classify(&batch).expect("an outcome");
+            let refused = |failure: &&weir::Failure| failure.reason.starts_with("not base64: ");
+            let refused =
+                outcome.failed.iter().filter(refused).map(|failure| failure.index as usize);
+            let expected =
+                (0..256).filter(|&n| base64_simd::STANDARD.decode_to_vec(&payloads[n]).is_err());
+            assert_eq!(
+                refused.collect::<Vec<_>>(),
+                expected.collect::<Vec<_>>(),
+                "at {at} of {encoded}"
+            );
+        }
+    }
+}
+
+/// A text with another byte in one place.
+fn with(text: &str, at: usize, byte: u8) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    bytes[at] = byte;
+    bytes
+}
+
 #[test]
 fn it_annotates_when_told_to() {
     let payloads = [r#"{"ANOMALY_SCORE":1}"#, "no JSON", r#"{"ANOMALY_SCORE":2}"#];
