@@ -28,7 +28,7 @@ pub(crate) struct Shape {
 #[derive(Clone, Copy, Debug)]
 struct Step {
     /// The text, and what fills it up.
-    text: [u8; WIDTH],
+    text: [u8; TEXT],
     /// How many bytes of text there are.
     length: u16,
     then: Then,
@@ -44,9 +44,12 @@ enum Then {
     Field,
 }
 
+/// How long the text of a step is, at the most: two vectors, of which most need one.
+const TEXT: usize = 2 * WIDTH;
+
 /// How many bytes from a step's start are looked at before the next look at where the document ends:
 /// the longest text, a quote or sign, and two vectors.
-const REACH: usize = WIDTH + 1 + 2 * WIDTH;
+const REACH: usize = TEXT + 1 + 2 * WIDTH;
 
 const _: () = assert!(REACH <= PADDING, "what is looked at is there");
 
@@ -87,8 +90,8 @@ impl Shape {
 
     /// Adds text.
     fn push(&mut self, text: &[u8]) {
-        self.steps.extend(text.chunks(WIDTH).map(|piece| {
-            let mut text = [0; WIDTH];
+        self.steps.extend(text.chunks(TEXT).map(|piece| {
+            let mut text = [0; TEXT];
             text[..piece.len()].copy_from_slice(piece);
             Step { text, length: piece.len() as u16, then: Then::Text }
         }));
@@ -165,10 +168,16 @@ impl Step {
         if here > text.end {
             return ptr::null();
         }
-        // SAFETY: the place is in the document or at its end, behind which REACH bytes can be read.
-        let block = unsafe { here.cast::<[u8; WIDTH]>().read() };
+        let (texts, _) = self.text.as_chunks();
+        let equal = |vector: usize| {
+            // SAFETY: the place is in the document or at its end, behind which REACH bytes can be
+            // read: both vectors are among them.
+            let bytes = unsafe { here.cast::<[u8; WIDTH]>().add(vector).read() };
+            Lanes::load(&bytes).equal_run(Lanes::load(&texts[vector])) as usize
+        };
         let length = usize::from(self.length);
-        if (Lanes::load(&block).equal_run(Lanes::load(&self.text)) as usize) < length {
+        let first = equal(0);
+        if first < length && (first < WIDTH || WIDTH + equal(1) < length) {
             return ptr::null();
         }
         let start = here.wrapping_add(length);
@@ -176,7 +185,7 @@ impl Step {
         if then == Then::Text {
             return start;
         }
-        // SAFETY: it is up to WIDTH bytes behind that place.
+        // SAFETY: it is up to TEXT bytes behind that place.
         let end = unsafe { short_scalar_end(start) }.unwrap_or_else(|| scalar_end(text, start));
         if then == Then::Field {
             text.field.set(Some((start, end)));
@@ -190,7 +199,7 @@ impl Step {
 ///
 /// # Safety
 ///
-/// `REACH - WIDTH` bytes can be read.
+/// `REACH - TEXT` bytes can be read.
 #[inline(always)]
 unsafe fn short_scalar_end(here: *const u8) -> Option<*const u8> {
     // SAFETY: no offset is beyond what the caller promises: `1 + WIDTH + WIDTH` at the most.
