@@ -6,7 +6,8 @@ use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
 use crate::batch::Batch;
-use crate::bindings::{self, rule};
+use crate::bindings::rule;
+use crate::exports::Exported;
 use crate::fault::Fault;
 use crate::limits::{LimitExceeded, Limits, Meter};
 use crate::outcome::Outcome;
@@ -192,7 +193,10 @@ impl Filter {
         deadline: Option<Instant>,
     ) -> Result<(Outcome, Use), Interrupted> {
         check_time_is_left(deadline)?;
-        self.session(deadline)?.classify(&self.rule, batch, deadline)
+        let mut session = self.session(deadline)?;
+        let started = Instant::now();
+        let (outcome, used) = session.classify(&self.rule, batch, deadline)?;
+        Ok((outcome, Use { time: started.elapsed(), ..used }))
     }
 
     fn run_in_order(
@@ -246,7 +250,7 @@ impl fmt::Debug for Filter {
 /// One instance of a rule with one open classifier in it.
 struct Session {
     store: Store<Meter>,
-    instance: bindings::Filter,
+    exported: Exported,
     classifier: ResourceAny,
 }
 
@@ -255,15 +259,14 @@ impl Session {
         let limits = limits_until(deadline, rule.engine.limits());
         let mut store = rule.engine.store();
         rule.engine.start_time(&mut store, limits.time);
-        let fault = |error| OpenError::Fault(Fault::of(&error, &limits));
-        let instance = rule.component.instantiate(&mut store).map_err(fault)?;
-        let classifier = instance
-            .weir_filter_rule()
-            .classifier()
-            .call_open(&mut store, settings)
-            .map_err(fault)?
-            .map_err(SettingsError::from)?;
-        Ok(Self { store, instance, classifier })
+        let opened = rule.exports.instantiate(&mut store).and_then(|exported| {
+            let opened = rule.exports.open(&mut store, &exported, settings)?;
+            Ok((exported, opened))
+        });
+        let (exported, opened) =
+            opened.map_err(|error| OpenError::Fault(Fault::of(&error, &limits)))?;
+        let classifier = opened.map_err(SettingsError::from)?;
+        Ok(Self { store, exported, classifier })
     }
 
     fn classify(
@@ -276,19 +279,15 @@ impl Session {
         let memory_before = self.store.data().memory_bytes;
         let limits = limits_until(deadline, rule.engine.limits());
         rule.engine.start_time(&mut self.store, limits.time);
-        let started = Instant::now();
         let answer = self
-            .instance
-            .weir_filter_rule()
-            .classifier()
-            .call_classify(&mut self.store, self.classifier, &batch.0)
+            .exported
+            .classify(&mut self.store, self.classifier, batch)
             .map_err(|error| interrupted(Fault::of(&error, &limits)))?;
-        let time = started.elapsed();
         let may_rewrite = rule.description().rewrites;
         let outcome = Outcome::check(answer, batch.len(), may_rewrite)
             .map_err(|what| interrupted(Fault::Contract(what)))?;
         let used = Use {
-            time,
+            time: Duration::ZERO,
             memory_bytes: self.store.data().memory_bytes - memory_before,
             memory_before,
             output_bytes: outcome.bytes(),
@@ -299,11 +298,9 @@ impl Session {
     fn snapshot(&mut self, rule: &Rule) -> Result<Vec<u8>, Fault> {
         let limits = rule.engine.limits();
         rule.engine.start_time(&mut self.store, limits.time);
-        let snapshot = self
-            .instance
-            .weir_filter_rule()
-            .classifier()
-            .call_snapshot(&mut self.store, self.classifier)
+        let snapshot = rule
+            .exports
+            .snapshot(&mut self.store, &self.exported, self.classifier)
             .map_err(|error| Fault::of(&error, limits))?;
         let maximum = limits.output_bytes;
         if snapshot.len() > maximum {
@@ -315,10 +312,8 @@ impl Session {
     fn restore(&mut self, rule: &Rule, snapshot: &[u8]) -> Result<Result<(), String>, Fault> {
         let limits = rule.engine.limits();
         rule.engine.start_time(&mut self.store, limits.time);
-        self.instance
-            .weir_filter_rule()
-            .classifier()
-            .call_restore(&mut self.store, self.classifier, snapshot)
+        rule.exports
+            .restore(&mut self.store, &self.exported, self.classifier, snapshot)
             .map_err(|error| Fault::of(&error, limits))
     }
 }
@@ -340,6 +335,8 @@ fn limits_until(deadline: Option<Instant>, limits: &Limits) -> Limits {
 /// What a rule used of its limits while it classified.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Use {
+    /// Zero unless the instance was [fresh](Filter::run_afresh): to look at the clock takes as long
+    /// as a record, and nobody asks.
     pub(crate) time: Duration,
     /// Linear memory that it took in addition to what it had.
     pub(crate) memory_bytes: usize,

@@ -73,6 +73,8 @@ pub mod source;
 
 mod rule;
 
+mod exports;
+
 mod filter;
 
 pub mod verify;

@@ -7,6 +7,7 @@ use crate::bindings::{FilterPre, rule};
 use crate::code::{self, CodeCache, CodeOrigin};
 use crate::digest::Digest;
 use crate::engine::Engine;
+use crate::exports::Exports;
 use crate::fault::Fault;
 use crate::grant::Grant;
 use crate::inert_wasi;
@@ -22,7 +23,7 @@ pub const INTERFACE: &str = "weir:filter/rule@0.2.0";
 #[derive(Clone)]
 pub struct Rule {
     pub(crate) engine: Engine,
-    pub(crate) component: FilterPre<Meter>,
+    pub(crate) exports: Exports,
     description: Arc<Description>,
     code: CodeOrigin,
     digest: Digest,
@@ -80,7 +81,7 @@ impl Rule {
     /// As [`load`](Self::load).
     pub fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, LoadError> {
         let rule = Self::load(engine, component)?;
-        let compiled = rule.component.instance_pre().component();
+        let compiled = rule.exports.component().component();
         code::package(engine, component, compiled).map_err(not_a_component)
     }
 
@@ -113,8 +114,9 @@ impl Rule {
             .instantiate_pre(component)
             .and_then(FilterPre::new)
             .map_err(|error| LoadError::Interface(format!("{error:#}")))?;
-        let description = Arc::new(describe(engine, &component)?);
-        Ok(Self { engine: engine.clone(), component, description, code, digest })
+        let (exports, description) = describe(engine, &component)?;
+        let description = Arc::new(description);
+        Ok(Self { engine: engine.clone(), exports, description, code, digest })
     }
 
     /// What the rule says of itself.
@@ -134,13 +136,13 @@ impl Rule {
 
     /// The names of what the rule imports: only what [its engine grants](Engine::granting).
     pub fn imports(&self) -> Vec<String> {
-        let component = self.component.instance_pre().component();
+        let component = self.exports.component().component();
         names(component.component_type().imports(&self.engine.wasmtime))
     }
 
     /// The names of what the rule exports.
     pub fn exports(&self) -> Vec<String> {
-        let component = self.component.instance_pre().component();
+        let component = self.exports.component().component();
         names(component.component_type().exports(&self.engine.wasmtime))
     }
 }
@@ -185,15 +187,19 @@ fn other_contract(exports: &[String]) -> Option<LoadError> {
     Some(LoadError::Contract { version: version.to_owned(), newer })
 }
 
-fn describe(engine: &Engine, component: &FilterPre<Meter>) -> Result<Description, LoadError> {
+fn describe(
+    engine: &Engine,
+    component: &FilterPre<Meter>,
+) -> Result<(Exports, Description), LoadError> {
     let mut store = engine.store();
-    let described = component.instantiate(&mut store).and_then(|instance| {
+    let described = Exports::of(component, &mut store).and_then(|(exports, instance)| {
         engine.start_time(&mut store, engine.limits().time);
-        instance.weir_filter_rule().call_describe(&mut store)
+        let description = instance.weir_filter_rule().call_describe(&mut store)?;
+        Ok((exports, description))
     });
-    let description =
+    let (exports, description) =
         described.map_err(|error| LoadError::Describe(Fault::of(&error, engine.limits())))?;
-    check(description).map_err(LoadError::Description)
+    Ok((exports, check(description).map_err(LoadError::Description)?))
 }
 
 fn check(description: rule::Description) -> Result<Description, String> {

@@ -69,13 +69,16 @@ impl fmt::Display for Pointer {
 impl Token {
     /// Reads the token `step`, which begins at `offset` in its pointer.
     fn parse(step: &str, offset: usize) -> Result<Self, PointerError> {
-        for (at, _) in step.match_indices('~') {
-            if !matches!(step.as_bytes().get(at + 1), Some(b'0' | b'1')) {
-                return Err(PointerError::Escape(offset + at));
+        let mut key = step.to_owned();
+        if step.contains('~') {
+            for (at, _) in step.match_indices('~') {
+                if !matches!(step.as_bytes().get(at + 1), Some(b'0' | b'1')) {
+                    return Err(PointerError::Escape(offset + at));
+                }
             }
+            // In this order: `~01` is `~1`, not `/`.
+            key = step.replace("~1", "/").replace("~0", "~");
         }
-        // In this order: `~01` is `~1`, not `/`.
-        let key = step.replace("~1", "/").replace("~0", "~");
         let index = index(&key);
         Ok(Self { key, index })
     }

@@ -34,6 +34,9 @@ mod annotate;
 
 mod outcome;
 
+#[cfg(any(target_family = "wasm", test))]
+mod arguments;
+
 #[doc(hidden)]
 #[cfg(target_family = "wasm")]
 pub mod component;
@@ -60,8 +63,7 @@ macro_rules! export {
 
         #[cfg(target_family = "wasm")]
         const _: () = {
-            type Exported = $crate::component::Component<$rule>;
-            $crate::component::bindings::export!(Exported with_types_in $crate::component::bindings);
+            $crate::export_component!($rule);
         };
     };
 }

@@ -20,6 +20,8 @@ pub struct Outcome {
 
 /// A [`Verdict`] without its details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// The contract's numbers.
+#[repr(u8)]
 #[expect(missing_docs, reason = "each is explained at the verdict of its name")]
 pub enum VerdictKind {
     Pass,
@@ -34,20 +36,29 @@ pub enum VerdictKind {
 ///
 /// On a batch that is not well formed, which the host promises never to send.
 pub fn classify<R: Rule>(rule: &mut R, batch: Batch<'_>) -> Outcome {
-    let mut outcome = Outcome {
-        verdicts: Vec::with_capacity(batch.payloads.ends.len()),
-        rewritten: rule.rewriting().then(Default::default),
-        ..Outcome::default()
-    };
-    let mut decoded = Vec::new();
+    let mut outcome = Outcome::default();
+    classify_into(rule, batch, &mut Vec::new(), &mut outcome);
+    outcome
+}
+
+/// Does the same with memory that served batches before: payloads are decoded to `decoded`, and the
+/// outcome takes the place of another.
+pub(crate) fn classify_into<R: Rule>(
+    rule: &mut R,
+    batch: Batch<'_>,
+    decoded: &mut Vec<u8>,
+    outcome: &mut Outcome,
+) {
+    outcome.clear(rule.rewriting());
+    outcome.verdicts.reserve(batch.payloads.ends.len());
     let mut start = 0;
     let replayed = batch.replayed as usize;
     for &end in batch.payloads.ends {
         let payload = &batch.payloads.bytes[start..end as usize];
         let record = match batch.encoding {
             Encoding::Plain => Ok(Record::within(&batch.payloads.bytes[start..], payload.len())),
-            Encoding::Base64 => base64::decode_within(payload, &mut decoded)
-                .map(|length| Record::within(&decoded, length)),
+            Encoding::Base64 => base64::decode_within(payload, decoded)
+                .map(|length| Record::within(decoded, length)),
         };
         start = end as usize;
         match record {
@@ -62,10 +73,23 @@ pub fn classify<R: Rule>(rule: &mut R, batch: Batch<'_>) -> Outcome {
             ends.push(bytes.len() as u32);
         }
     }
-    outcome
 }
 
 impl Outcome {
+    /// Makes it one of no record.
+    fn clear(&mut self, rewriting: bool) {
+        self.verdicts.clear();
+        self.flagged.clear();
+        self.failed.clear();
+        match &mut self.rewritten {
+            Some((bytes, ends)) if rewriting => {
+                bytes.clear();
+                ends.clear();
+            }
+            rewritten => *rewritten = rewriting.then(Default::default),
+        }
+    }
+
     fn add<R: Rule>(&mut self, rule: &mut R, record: &Record<'_>, comes_again: bool) {
         let verdict = if comes_again { rule.replay(record) } else { rule.classify(record) };
         let verdict = match verdict {

@@ -26,6 +26,8 @@ pub struct Flag {
 
 /// Which bound a score crossed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// The contract's numbers.
+#[repr(u8)]
 pub enum Bound {
     /// It is too high.
     Upper,

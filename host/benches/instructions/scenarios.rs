@@ -5,19 +5,21 @@ use std::process::ExitCode;
 
 use weir::{Instances, Request};
 
-use crate::workload::{self, ALERTING, RECORDS};
+use crate::workload::{self, ALERTING, QUIET, RECORDS};
 
 /// Sets a scenario up. What it makes is run twice: once so that everything that happens only once
 /// has happened, and once to be counted.
 type Scenario = fn() -> Box<dyn FnMut()>;
 
-/// Each with its name: 500 records of so many bytes, of which most look alike.
-pub(crate) const SCENARIOS: [(&str, Scenario); 6] = [
+/// Each with its name: 500 records of so many bytes, of which most look alike, unless it says otherwise.
+pub(crate) const SCENARIOS: [(&str, Scenario); 8] = [
     ("rule, 200 bytes", || rule(200)),
     ("rule, 2000 bytes", || rule(2000)),
     ("component, 200 bytes", || component(workload::records(RECORDS, 200))),
     ("component, 2000 bytes", || component(workload::records(RECORDS, 2000))),
     ("component, unlike records", || component(workload::records::unlike(RECORDS, 200))),
+    ("kept instance, 1 record", || instances(Instances::Kept)),
+    ("fresh instance, 1 record", || instances(Instances::Fresh)),
     ("pipeline, 200 bytes", || pipeline(200)),
 ];
 
@@ -49,12 +51,23 @@ fn rule(bytes: usize) -> Box<dyn FnMut()> {
     Box::new(move || drop(black_box(classify())))
 }
 
-/// The rule in its sandbox, with the way in and out. The instance is kept: what a fresh one costs
-/// depends on the kernel.
+/// The rule in its sandbox, with the way in and out. The instance is kept.
 fn component(records: Vec<String>) -> Box<dyn FnMut()> {
     let filter = workload::filter(&workload::rule(), ALERTING).instances(Instances::Kept);
     let batch = workload::batch(&records);
     Box::new(move || drop(black_box(filter.classify(&batch).expect("an outcome"))))
+}
+
+/// A hundred batches of one record: mostly the way in and out of the sandbox, and what an instance
+/// costs. That its memory is cleared is not counted: the kernel and the system's library do that.
+fn instances(instances: Instances) -> Box<dyn FnMut()> {
+    let filter = workload::filter(&workload::rule(), QUIET).instances(instances);
+    let batch = workload::batch(&workload::records(1, 200));
+    Box::new(move || {
+        for _ in 0..100 {
+            drop(black_box(filter.classify(&batch).expect("an outcome")));
+        }
+    })
 }
 
 /// The whole way of an event, from its bytes to those of its answer: what is beyond the component is

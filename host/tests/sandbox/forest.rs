@@ -206,4 +206,12 @@ fn the_scorers_of_all_keys_and_a_snapshot_of_them_fit_the_default_limits() {
     let other = open(settings);
     other.restore(&snapshot).expect("its own snapshot");
     assert!(other.snapshot().expect("a snapshot") == snapshot);
+
+    // What the host has read, the rule does not hold on to.
+    let memory_bytes = || filter.classify_isolating(&batch(0..0), None).memory_bytes;
+    let with_one = memory_bytes();
+    for _ in 0..2 {
+        assert!(filter.snapshot().expect("a snapshot") == snapshot);
+    }
+    assert_eq!(memory_bytes(), with_one);
 }

@@ -1,7 +1,10 @@
 //! The default rule, in its sandbox.
 #![cfg(feature = "default-rule")]
 
-use weir::{Batch, DEFAULT_RULE, Encoding, Engine, Filter, Limits, OpenError, Rule, Verdict};
+use wasmparser::{Parser, Payload};
+use weir::{
+    Batch, DEFAULT_RULE, Encoding, Engine, Filter, Instances, Limits, OpenError, Rule, Verdict,
+};
 
 fn rule() -> Rule {
     let engine = Engine::new(Limits::default()).expect("an engine");
@@ -28,6 +31,25 @@ fn it_imports_nothing() {
 #[test]
 fn it_exports_the_contract_and_nothing_else() {
     assert_eq!(rule().exports(), ["weir:filter/rule@0.2.0"]);
+}
+
+/// Each further one is another instance to make and to clear for every batch.
+#[test]
+fn it_is_one_core_module() {
+    let payloads = Parser::new(0).parse_all(DEFAULT_RULE).map(|payload| payload.expect("wasm"));
+    let modules = payloads.filter(|payload| matches!(payload, Payload::ModuleSection { .. }));
+    assert_eq!(modules.count(), 1);
+}
+
+/// They take half of the stack that rules are built with.
+#[test]
+fn settings_as_deep_as_can_be_are_refused_like_others() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let deep = format!("{}1{}", open.repeat(126), close.repeat(126));
+        let error = rule().open(&format!(r#"{{"upper":1,"field":{deep}}}"#)).expect_err("a list");
+        let OpenError::Settings(error) = error else { panic!("{error}") };
+        assert_eq!((&*error.path, error.value), ("/field", deep));
+    }
 }
 
 #[test]
@@ -109,6 +131,30 @@ fn with(text: &str, at: usize, byte: u8) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     bytes[at] = byte;
     bytes
+}
+
+/// What a kept instance has left of a batch, in the memory of arguments and answers, is not in the
+/// way of the next, whichever is larger.
+#[test]
+fn a_kept_instance_answers_as_a_fresh_one_does() {
+    for settings in [r#"{"upper":1.5}"#, r#"{"upper":1.5,"annotate":true}"#] {
+        let rule = rule();
+        let open = || rule.open(settings).expect("settings that fit");
+        let (fresh, kept) = (open(), open().instances(Instances::Kept));
+        for records in [3, 0, 1, 4000, 2, 500, 501, 1] {
+            let payload = |n: usize| match n % 7 {
+                3 => "{".repeat(n % 300),
+                5 => format!(r#"{{"ANOMALY_SCORE":{n}.25,"of":{records}}}"#),
+                _ => format!(r#"{{"ANOMALY_SCORE":0.5,"note":"{}"}}"#, "a".repeat(n % 90)),
+            };
+            let payloads: Vec<_> = (0..records).map(|n| payload(n + records)).collect();
+            let payloads: Vec<_> = payloads.iter().map(String::as_str).collect();
+            let batch = batch(Encoding::Plain, &payloads);
+            let outcome = kept.classify(&batch).expect("an outcome");
+            assert_eq!(outcome, fresh.classify(&batch).expect("an outcome"), "{records} records");
+            assert_eq!(outcome.verdicts.len(), records);
+        }
+    }
 }
 
 #[test]
