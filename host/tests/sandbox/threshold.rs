@@ -113,8 +113,7 @@ fn it_decodes_base64_as_a_reference_does() {
             payloads.iter().for_each(|payload| batch.push(payload));
             let outcome = filter.classify(&batch).expect("an outcome");
             let refused = |failure: &&weir::Failure| failure.reason.starts_with("not base64: ");
-            let refused =
-                outcome.failed.iter().filter(refused).map(|failure| failure.index as usize);
+            let refused = outcome.failed.iter().filter(refused).map(|failure| failure.index);
             let expected =
                 (0..256).filter(|&n| base64_simd::STANDARD.decode_to_vec(&payloads[n]).is_err());
             assert_eq!(
