@@ -66,12 +66,13 @@ fn excesses(bounds: &[Lanes], point: &[Lanes]) -> f32x4 {
 /// The sum of a box's sides.
 #[inline(always)]
 pub(crate) fn range(bounds: &[Lanes]) -> f32 {
+    let row = |lanes| f32x4::new(bounds[lanes]);
     let half = bounds.len() / 2;
-    let mut negated = f32x4::new(bounds[0]);
-    for lanes in 0..half {
-        let sides = f32x4::new(bounds[lanes]) + f32x4::new(bounds[half + lanes]);
-        negated = if lanes == 0 { sides } else { negated + sides };
-    }
+    let negated = match half {
+        0 => row(0),
+        _ => (1..half)
+            .fold(row(0) + row(half), |sums, lanes| sums + (row(lanes) + row(half + lanes))),
+    };
     let [a, b, c, d] = negated.to_array();
     -((a + c) + (b + d))
 }
