@@ -256,6 +256,26 @@ fn a_snapshot_that_is_cut_short_or_altered_is_refused() {
 }
 
 #[test]
+fn nodes_hang_together_as_a_snapshot_says_or_it_is_refused() {
+    let settings = ForestSettings { trees: 1, sample_size: 10, ..ForestSettings::new(1) };
+    let mut forest = forest(settings);
+    (0..10).for_each(|n| forest.learn(&[f64::from(n)]));
+    let bytes = snapshot(&forest);
+    // Behind the settings, what was learnt and seen, the number of leaves and the next point's time.
+    let shape = 4 + 2 + 5 * 4 + 3 * 8 + 2 + 8;
+    // Of ten leaves and nine inner nodes, and what fills them up.
+    for bits in (0..24).flat_map(|a| (0..=a).map(move |b| [a, b])) {
+        let mut altered = bytes.clone();
+        bits.into_iter().for_each(|bit| altered[shape + bit / 8] ^= 1 << (bit % 8));
+        let altered = sealed(altered);
+        match Forest::restore(settings, &altered) {
+            Ok(restored) => assert!(snapshot(&restored) == altered, "{bits:?}"),
+            Err(error) => assert_eq!(error, SnapshotError::Inconsistent, "{bits:?}"),
+        }
+    }
+}
+
+#[test]
 fn what_is_no_snapshot_is_refused() {
     for bytes in [&b""[..], b"{\"a\": 1}", b"\x7fELF\0\0\0\0\0\0\0\0\0\0\0\0"] {
         assert_eq!(Forest::restore(settings(), bytes).err(), Some(SnapshotError::Foreign));

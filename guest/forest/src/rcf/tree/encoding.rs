@@ -175,8 +175,12 @@ impl Tree {
         from: &mut Reader<'_>,
     ) -> Result<Vec<[u16; 2]>, SnapshotError> {
         let inner = leaves - 1;
-        let shape = from.take((leaves + inner).div_ceil(8))?;
-        if shape.iter().map(|byte| byte.count_ones() as usize).sum::<usize>() != inner {
+        let nodes = leaves + inner;
+        let shape = from.take(nodes.div_ceil(8))?;
+        let ones = shape.iter().map(|byte| byte.count_ones() as usize).sum::<usize>();
+        // The number of nodes is odd, so that the last byte is never full.
+        let fill = shape.last().map_or(0, |last| last >> (nodes % 8));
+        if ones != inner || fill != 0 {
             return Err(INCONSISTENT);
         }
         let mut shape = BitReader::new(shape);
@@ -197,7 +201,7 @@ impl Tree {
         self.masses[..leaves].fill(1);
         self.free_leaves.truncate(self.masses.len() - leaves);
         self.free_cuts.truncate(self.masses.len() - leaves);
-        if is_whole && shape.rest_is_zero() { Ok(children) } else { Err(INCONSISTENT) }
+        if is_whole { Ok(children) } else { Err(INCONSISTENT) }
     }
 
     /// Reads the cuts of the inner nodes that have these children.
