@@ -1,4 +1,4 @@
-use crate::rcf::{Attribution, Forest, ForestSettings};
+use crate::rcf::{Attribution, Forest, ForestSettings, row_bytes};
 use crate::zscore::{ZScore, ZScoreSettings};
 
 /// What a scorer is made with. Within their ranges, as the rule's settings are when they were read.
@@ -14,10 +14,8 @@ impl ScorerSettings {
     pub(crate) fn memory_bytes(self) -> usize {
         match self {
             Self::Forest(ForestSettings { trees, sample_size, shingle, columns, .. }) => {
-                let numbers = 4 * (columns as usize * shingle as usize);
-                // Leaves, and as many inner nodes: a box of two numbers a dimension each, and 20
-                // bytes to tie them together.
-                let node = (2 * numbers).next_multiple_of(16) + 20;
+                // Leaves, and as many inner nodes: a box each, and 20 bytes to tie them together.
+                let node = row_bytes(columns as usize * shingle as usize) + 20;
                 let sample = sample_size as usize;
                 trees as usize * (2 * sample * node + 256) + 64 * sample
             }
@@ -157,6 +155,7 @@ mod tests {
         for settings in [
             settings,
             ForestSettings { columns: 1, trees: 30, sample_size: 64, ..settings },
+            ForestSettings { columns: 5, trees: 30, sample_size: 64, ..settings },
             ForestSettings { columns: 30, shingle: 8, ..settings },
             ForestSettings { columns: 2, sample_size: 1000, trees: 7, ..settings },
         ] {

@@ -30,8 +30,8 @@ impl Attribution {
 }
 
 /// What each side of a point has to do with its score in a tree: first that each coordinate is low,
-/// then that each is high, as boxes are laid out. They sum to the score, and are made like it; what fills
-/// the lanes of boxes means nothing.
+/// then that each is high, as boxes are laid out. They sum to the score, and are made like it; what
+/// fills the lanes of boxes means nothing.
 pub(crate) fn attribute(
     tree: &Tree,
     point: &[Lanes],

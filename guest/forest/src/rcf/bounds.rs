@@ -18,6 +18,11 @@ pub(crate) fn width(dimensions: usize) -> usize {
     if dimensions <= LANES / 2 { 1 } else { 2 * dimensions.div_ceil(LANES) }
 }
 
+/// The memory that a row takes.
+pub(crate) fn row_bytes(dimensions: usize) -> usize {
+    width(dimensions) * size_of::<Lanes>()
+}
+
 /// Where in a row the negated coordinates begin: in its middle.
 #[inline]
 pub(crate) fn negated(dimensions: usize) -> usize {

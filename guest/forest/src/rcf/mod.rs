@@ -46,6 +46,8 @@ mod bits;
 
 mod snapshot;
 
+pub(crate) use crate::rcf::bounds::row_bytes;
+
 pub use crate::rcf::attribution::Attribution;
 pub use crate::rcf::forest::Forest;
 pub use crate::rcf::settings::{ForestSettings, SettingOutOfRange};

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use crate::rcf::bounds::{Lanes, width};
+use crate::rcf::bounds::row_bytes;
 use crate::rcf::forest::Forest;
 use crate::rcf::sampler::Sampler;
 use crate::rcf::score::Scale;
@@ -62,7 +62,7 @@ impl ForestSettings {
     pub fn memory_bytes(&self) -> u64 {
         let [trees, sample, columns] = [self.trees, self.sample_size, self.columns].map(u64::from);
         let dimensions = columns * u64::from(self.shingle);
-        let row = width(dimensions as usize) as u64 * size_of::<Lanes>() as u64;
+        let row = row_bytes(dimensions as usize) as u64;
         let tree = Tree::memory_bytes(sample, row) + Sampler::memory_bytes(sample);
         let rows = row + (dimensions - columns) * size_of::<f32>() as u64;
         size_of::<Forest>() as u64
