@@ -47,18 +47,17 @@ pub(crate) fn excess(bounds: &[Lanes], point: &[Lanes]) -> f32 {
     (a + c) + (b + d)
 }
 
-/// How far a point lies outside each of four boxes: bit for bit what [`excess`] tells of each.
+/// The sum of each one's lanes.
 #[inline(always)]
-pub(crate) fn excess_of_four(boxes: [&[Lanes]; LANES], point: &[Lanes]) -> f32x4 {
-    let excesses = |place: usize| excesses(boxes[place], point);
-    let [a, b, c, d] = f32x4::transpose([excesses(0), excesses(1), excesses(2), excesses(3)]);
+pub(crate) fn lane_sums(four: [f32x4; LANES]) -> f32x4 {
+    let [a, b, c, d] = f32x4::transpose(four);
     (a + c) + (b + d)
 }
 
 /// What sums to how far a point lies outside a box. Each coordinate has its part: the greater of
 /// itself and the least in the box, less the lesser of itself and the greatest in the box.
 #[inline(always)]
-fn excesses(bounds: &[Lanes], point: &[Lanes]) -> f32x4 {
+pub(crate) fn excesses(bounds: &[Lanes], point: &[Lanes]) -> f32x4 {
     let greater = |lanes| f32x4::new(bounds[lanes]).fast_max(f32x4::new(point[lanes]));
     if point.len() == 1 {
         return greater(0);

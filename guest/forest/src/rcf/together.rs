@@ -9,11 +9,11 @@
 use std::array;
 
 use wide::bytemuck::cast;
-use wide::{f32x4, i16x8, i32x4};
+use wide::{f32x4, i16x8};
 
-use crate::rcf::bounds::{LANES, Lanes, equal, excess_of_four};
+use crate::rcf::bounds::{LANES, Lanes, equal, excesses, lane_sums};
 use crate::rcf::score::{Scale, score};
-use crate::rcf::tree::{NONE, Tree};
+use crate::rcf::tree::{NONE, Tree, everything};
 
 /// So many trees are walked down in step.
 const STEP: usize = 8;
@@ -30,7 +30,8 @@ const STEPS: usize = 4;
 pub(crate) struct Scratch {
     /// A row for a box that is drawn for a moment.
     pub(crate) spare: Vec<Lanes>,
-    /// The ways of those that are walked down in step, one after another.
+    /// The ways of those that are walked down in step, one after another. Each begins with nodes
+    /// that stand for what is above a root.
     paths: Vec<Level>,
     /// The length of each.
     levels: usize,
@@ -42,7 +43,7 @@ type Level = [u16; STEP];
 impl Scratch {
     pub(crate) fn new(capacity: usize, width: usize) -> Self {
         let levels = Self::levels(capacity);
-        let paths = vec![[0; STEP]; STEPS * levels];
+        let paths = vec![[everything(capacity as u16); STEP]; STEPS * levels];
         Self { spare: vec![[0.0; LANES]; width], paths, levels }
     }
 
@@ -93,9 +94,10 @@ fn sum_of<const WIDTH: usize>(
 /// Trees that are scored together, known by their places among them.
 struct Block<'a> {
     trees: &'a [Tree],
-    /// As in [`Scratch`].
-    paths: &'a [Level],
-    levels: usize,
+    /// As in [`Scratch`], all in a row.
+    paths: &'a [u16],
+    /// Where in it each tree's way begins.
+    ways: [u32; BLOCK + 1],
     spare: &'a mut [Lanes],
     /// What is known of each tree's score. Behind them is what stands for a tree where too few wait.
     scores: [f32; BLOCK + 1],
@@ -104,14 +106,16 @@ struct Block<'a> {
     /// The trees with boxes to be looked at, and room for as many as make a whole four.
     queue: [u8; BLOCK + LANES],
     waiting: usize,
+    /// What is written down as soon as it is known, for [`look`](Self::look)'s reason.
+    seen: [Lanes; LANES],
 }
 
 impl<'a> Block<'a> {
     /// Walks all trees down to their leaves.
     #[inline(always)]
     fn begin(trees: &'a [Tree], point: &[Lanes], scale: &Scale, scratch: &'a mut Scratch) -> Self {
-        let (mut scores, mut below) = ([0.0; BLOCK + 1], [0; BLOCK + 1]);
-        let mut queue = [0; BLOCK + LANES];
+        let (mut ways, mut below) = ([0; BLOCK + 1], [0; BLOCK + 1]);
+        let (mut scores, mut queue) = ([0.0; BLOCK + 1], [0; BLOCK + LANES]);
         let levels = scratch.levels;
         let steps = trees.chunks(STEP).zip(scratch.paths.chunks_exact_mut(levels));
         for (step, (trees, paths)) in steps.enumerate() {
@@ -121,10 +125,12 @@ impl<'a> Block<'a> {
                 scores[place] = scale.separated(depth.into());
                 below[place] = depth.into();
                 queue[place] = place as u8;
+                ways[place] = (step * levels * STEP + in_step) as u32;
             }
         }
-        let (paths, spare) = (&*scratch.paths, &mut *scratch.spare);
-        Self { trees, paths, levels, spare, scores, below, queue, waiting: trees.len() }
+        let (paths, spare) = (scratch.paths.as_flattened(), &mut *scratch.spare);
+        let (waiting, seen) = (trees.len(), [[0.0; LANES]; LANES]);
+        Self { trees, paths, ways, spare, scores, below, queue, waiting, seen }
     }
 
     /// Looks at the next boxes of each tree in the queue, and leaves those in it whose ways go on.
@@ -134,7 +140,7 @@ impl<'a> Block<'a> {
         self.queue[self.waiting + 1] = BLOCK as u8;
         self.queue[self.waiting + 2] = BLOCK as u8;
         let fours = self.waiting.div_ceil(LANES);
-        self.waiting = 0;
+        let mut waiting = 0;
         for four in 0..fours {
             let next = |lane: usize| usize::from(self.queue[LANES * four + lane]);
             let [a, b, c, d] = [next(0), next(1), next(2), next(3)];
@@ -153,12 +159,21 @@ impl<'a> Block<'a> {
                     }
                 }
             }
-            let highest = separates[0].to_array();
+            // Those whose highest box the point lies outside of wait again.
+            let [from_a, from_b, from_c, from_d] = separates[0].to_array();
+            let mut waits = |place: usize, highest: f32| {
+                self.queue[waiting] = place as u8;
+                waiting += usize::from(highest.to_bits() != 0);
+            };
+            waits(a, from_a);
+            waits(b, from_b);
+            waits(c, from_c);
+            waits(d, from_d);
             let separated = f32x4::transpose([
-                self.advance(a, highest[0], scale),
-                self.advance(b, highest[1], scale),
-                self.advance(c, highest[2], scale),
-                self.advance(d, highest[3], scale),
+                self.advance(a, scale),
+                self.advance(b, scale),
+                self.advance(c, scale),
+                self.advance(d, scale),
             ]);
             let scores = &mut self.scores;
             let mut score = f32x4::new([scores[a], scores[b], scores[c], scores[d]]);
@@ -168,6 +183,7 @@ impl<'a> Block<'a> {
             score += separates[0] * (separated[0] - score);
             [scores[a], scores[b], scores[c], scores[d]] = score.to_array();
         }
+        self.waiting = waiting;
     }
 
     /// Scores a point that equals those of the leaf, if it does. It lies within all boxes above, so
@@ -175,8 +191,8 @@ impl<'a> Block<'a> {
     #[inline(never)]
     fn look_at_leaf<const WIDTH: usize>(&mut self, place: usize, point: &[Lanes], scale: &Scale) {
         let Some(tree) = self.trees.get(place) else { return };
-        let depth = self.below[place] as usize;
-        let leaf = self.paths[place / STEP * self.levels + LANES + depth][place % STEP];
+        let leaf =
+            self.paths[self.ways[place] as usize + STEP * (LANES + self.below[place] as usize)];
         if equal(tree.bounds.get::<WIDTH>(leaf), point) {
             self.scores[place] = score(tree, point, scale, self.spare);
         }
@@ -185,31 +201,57 @@ impl<'a> Block<'a> {
     /// The probabilities that the point is separated by the cuts of the four boxes that are next in a
     /// tree, the highest first: 0 for those above the root.
     #[inline(always)]
-    fn separates<const WIDTH: usize>(&self, place: usize, point: &[Lanes]) -> f32x4 {
-        let below = self.below[place];
-        let tree = self.trees.get(place).unwrap_or(&self.trees[0]);
-        let levels = &self.paths[place % BLOCK / STEP * self.levels + below as usize..][..LANES];
-        let node = |level: usize| levels[level][place % STEP];
+    fn separates<const WIDTH: usize>(&mut self, place: usize, point: &[Lanes]) -> f32x4 {
+        let (trees, paths) = (self.trees, self.paths);
+        let tree = trees.get(place).unwrap_or(&trees[0]);
+        let way = self.ways[place] as usize + STEP * self.below[place] as usize;
+        let levels = &paths[way..][..STEP * (LANES - 1) + 1];
+        let nodes = [levels[0], levels[STEP], levels[2 * STEP], levels[3 * STEP]];
         // SAFETY: `descend` wrote nodes of the tree, of which those above a leaf are inner ones. What
-        // stands for the levels above the root is the number of the first, which there is room for.
-        let bounds = |level| unsafe { tree.bounds.get_unchecked::<WIDTH>(node(level)) };
+        // stands for the levels above the root is one too.
+        let outside = lane_sums(unsafe {
+            [
+                self.look::<WIDTH>(0, tree, nodes[0], point),
+                self.look::<WIDTH>(1, tree, nodes[1], point),
+                self.look::<WIDTH>(2, tree, nodes[2], point),
+                self.look::<WIDTH>(3, tree, nodes[3], point),
+            ]
+        });
         // SAFETY: the same.
-        let range = |level| unsafe { *tree.ranges.get_unchecked(usize::from(node(level))) };
-        let outside = excess_of_four([bounds(0), bounds(1), bounds(2), bounds(3)], point);
-        let ranges = f32x4::new([range(0), range(1), range(2), range(3)]);
-        let separates = outside / (ranges + outside);
-        let depths = i32x4::splat(below as i32) + i32x4::new([-4, -3, -2, -1]);
-        separates & cast::<i32x4, f32x4>(depths.simd_gt(i32x4::splat(-1)))
+        let range = |level: usize| unsafe { *tree.ranges.get_unchecked(usize::from(nodes[level])) };
+        let separates = outside / (f32x4::new([range(0), range(1), range(2), range(3)]) + outside);
+        self.seen[0] = separates.to_array();
+        separates
     }
 
-    /// Goes on to the boxes above those that were looked at, if the cut of the highest of them may
-    /// separate the point, and returns the scores of a point that their cuts separate.
+    /// What sums to how far the point lies outside a box.
+    ///
+    /// It is written down at once: else the boxes of four trees are all read before one is computed
+    /// with, and there are not as many registers.
+    ///
+    /// # Safety
+    ///
+    /// The node is one of the tree's, and `WIDTH` is 0 or the length of its rows.
     #[inline(always)]
-    fn advance(&mut self, place: usize, highest: f32, scale: &Scale) -> f32x4 {
+    unsafe fn look<const WIDTH: usize>(
+        &mut self,
+        level: usize,
+        tree: &Tree,
+        node: u16,
+        point: &[Lanes],
+    ) -> f32x4 {
+        // SAFETY: the caller's.
+        let seen = excesses(unsafe { tree.bounds.get_unchecked::<WIDTH>(node) }, point);
+        self.seen[level] = seen.to_array();
+        seen
+    }
+
+    /// Goes on to the boxes above those that were looked at, and returns the scores of a point that
+    /// their cuts separate.
+    #[inline(always)]
+    fn advance(&mut self, place: usize, scale: &Scale) -> f32x4 {
         let below = self.below[place];
         self.below[place] = below.saturating_sub(LANES as u32);
-        self.queue[self.waiting] = place as u8;
-        self.waiting += usize::from(highest != 0.0);
         scale.separated_above(below as usize)
     }
 
@@ -234,15 +276,11 @@ fn descend(trees: &[Tree], point: &[Lanes], paths: &mut [Level]) -> [u16; STEP] 
     let trees: [&Tree; STEP] = array::from_fn(|place| &trees[place.min(trees.len() - 1)]);
     let mut nodes = trees.map(|tree| u32::from(tree.root));
     let mut levels = 0;
-    for paths in paths.as_chunks_mut::<LEVELS>().0 {
-        for level in paths {
-            *level = nodes.map(|node| node as u16);
-            for place in 0..STEP {
-                // SAFETY: each node is one of the tree's, as its root is: `Steps` lead to no other. A
-                // row is longer than the dimensions are many.
-                nodes[place] = unsafe { trees[place].steps.follow(nodes[place], coordinates) };
-            }
-        }
+    for [first, second, third, fourth] in paths.as_chunks_mut::<LEVELS>().0 {
+        nodes = follow(&trees, nodes, coordinates, first);
+        nodes = follow(&trees, nodes, coordinates, second);
+        nodes = follow(&trees, nodes, coordinates, third);
+        nodes = follow(&trees, nodes, coordinates, fourth);
         levels += LEVELS;
         if nodes.into_iter().fold(u32::MAX, u32::min) >= leaves {
             break;
@@ -258,6 +296,23 @@ fn descend(trees: &[Tree], point: &[Lanes], paths: &mut [Level]) -> [u16; STEP] 
         }
     }
     cast(depths)
+}
+
+/// Writes down a level of the ways, and goes on to the next.
+#[inline(always)]
+fn follow(
+    trees: &[&Tree; STEP],
+    mut nodes: [u32; STEP],
+    coordinates: &[f32],
+    level: &mut Level,
+) -> [u32; STEP] {
+    *level = nodes.map(|node| node as u16);
+    for (node, tree) in nodes.iter_mut().zip(trees) {
+        // SAFETY: each node is one of the tree's, as its root is: `Steps` lead to no other. A row is
+        // longer than the dimensions are many.
+        *node = unsafe { tree.steps.follow(*node, coordinates) };
+    }
+    nodes
 }
 
 #[cfg(test)]

@@ -5,12 +5,18 @@ pub(crate) mod properties;
 
 use std::cmp::Ordering;
 
-use crate::rcf::bounds::{Lanes, Rows, excess, extend, negated, range};
+use crate::rcf::bounds::{LANES, Lanes, Rows, excess, extend, negated, range};
 use crate::rcf::random::Random;
 use crate::rcf::steps::{Cut, Steps};
 
 /// Stands for no node.
 pub(crate) const NONE: u16 = u16::MAX;
+
+/// A node that is not on any way: a tree has one inner node fewer than leaves, so the last of them is
+/// left. Its box is around every point.
+pub(crate) fn everything(capacity: u16) -> u16 {
+    capacity - 1
+}
 
 /// A random cut tree: cuts at the inner nodes, points at the leaves.
 ///
@@ -37,13 +43,18 @@ impl Tree {
     /// A tree for so many points, with none.
     pub(crate) fn new(capacity: u16, dimensions: usize, width: usize) -> Self {
         let nodes = 2 * capacity;
+        let everything = everything(capacity);
+        let mut bounds = Rows::new(nodes.into(), width);
+        bounds.get_mut::<0>(everything).fill([f32::NEG_INFINITY; LANES]);
+        let mut ranges = vec![0.0; capacity.into()];
+        ranges[usize::from(everything)] = 1.0;
         Self {
             root: NONE,
             capacity,
             dimensions,
             steps: Steps::new(nodes, dimensions),
-            bounds: Rows::new(nodes.into(), width),
-            ranges: vec![0.0; capacity.into()],
+            bounds,
+            ranges,
             parents: vec![NONE; nodes.into()],
             masses: vec![0; capacity.into()],
             free_leaves: (capacity..nodes).rev().collect(),
