@@ -1,4 +1,7 @@
+use std::array;
 use std::hint::select_unpredictable;
+
+use wide::u32x4;
 
 /// The cuts of a tree, packed for the way down: eight bytes a node, leaves among them, which lead
 /// to themselves.
@@ -21,7 +24,8 @@ struct Step {
 }
 
 const DIMENSION_BITS: u32 = 10;
-const NODE_BITS: u32 = 11;
+/// Nodes have numbers of so many bits.
+pub(crate) const NODE_BITS: u32 = 11;
 const NODE_MASK: u32 = (1 << NODE_BITS) - 1;
 
 /// A cut of a tree.
@@ -57,6 +61,40 @@ impl Steps {
         assert!(children.iter().all(|&child| usize::from(child) < self.steps.len()));
         assert!(usize::from(dimension) < self.dimensions);
         self.steps[usize::from(node)] = Step { value, packed: pack(dimension, children) };
+    }
+
+    /// Sets the cuts of the first nodes, one for each value, which is little endian. What is given
+    /// beyond these is left alone.
+    pub(crate) fn set_first(
+        &mut self,
+        values: &[[u8; 4]],
+        dimensions: &[u16],
+        children: &[[u16; 2]],
+    ) {
+        let cuts = values.len();
+        let (dimensions, children) = (&dimensions[..cuts], &children[..cuts]);
+        let greatest = |numbers: &[u16]| numbers.iter().fold(0, |greatest, &n| n.max(greatest));
+        assert!(usize::from(greatest(children.as_flattened())) < self.steps.len());
+        assert!(usize::from(greatest(dimensions)) < self.dimensions);
+        let (fours, rest) = self.steps[..cuts].as_chunks_mut::<4>();
+        let some = values.as_chunks::<4>().0.iter().zip(dimensions.as_chunks::<4>().0);
+        let some = some.zip(children.as_chunks::<4>().0);
+        for (steps, ((values, dimensions), &children)) in fours.iter_mut().zip(some) {
+            // As `pack` does.
+            let dimensions = u32x4::new(dimensions.map(u32::from));
+            let children = u32x4::new(children.map(|[left, right]| u32::from(left) | u32::from(right) << u16::BITS));
+            let left = (children & u32x4::splat(u16::MAX.into())) << DIMENSION_BITS;
+            let right = (children >> u16::BITS) << (DIMENSION_BITS + NODE_BITS);
+            let packed = (dimensions | left | right).to_array();
+            let values = values.map(f32::from_le_bytes);
+            *steps = array::from_fn(|place| Step { value: values[place], packed: packed[place] });
+        }
+        let start = cuts - rest.len();
+        for (place, step) in rest.iter_mut().enumerate() {
+            let cut = start + place;
+            let packed = pack(dimensions[cut], children[cut]);
+            *step = Step { value: f32::from_le_bytes(values[cut]), packed };
+        }
     }
 
     /// The node that a point comes to from another.
