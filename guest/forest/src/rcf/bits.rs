@@ -43,7 +43,7 @@ pub(crate) fn ones_before(byte: u8) -> i16x8 {
     let apart = u64::from(byte).wrapping_mul(EACH) & 0x8040_2010_0804_0201;
     let bits = (apart + 0x7f * EACH) >> 7 & EACH;
     let before = bits.wrapping_mul(EACH) - bits;
-    i16x8::from_u8x16_low(cast([before, 0]))
+    i16x8::from_u8x16_low(cast([before.to_le(), 0]))
 }
 
 /// Whether what fills up the bits of so many numbers is zeros.

@@ -214,7 +214,10 @@ impl Sampler {
 /// The greatest of keys, none of which is negative, as bits: these have the keys' order, and what
 /// is no key is greater.
 fn top(keys: &[f32]) -> u32 {
-    keys.iter().fold(0, |top, key| top.max(key.to_bits()))
+    let greater = |top: u32, key: &f32| top.max(key.to_bits());
+    let (blocks, rest) = keys.as_chunks::<BLOCK>();
+    let top = rest.iter().fold(0, greater);
+    blocks.iter().fold(top, |top, block| top.max(block.iter().fold(0, greater)))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | 2 | leaves |
 //! | 8 | the time of the point that enters next; 0 if the sample is not full |
-//! | | level by level, a [bit](crate::rcf::bits) a node, 1 for an inner one |
+//! | | level by level, a [bit](crate::rcf::bits) a node below the root, 1 for an inner one |
 //! | | the dimension of each inner node's cut: a bit a node for its lowest bit, then the same for each further one that dimensions need |
 //! | 4 an inner node | the value of its cut |
 //! | 4 × dimensions a leaf | its point |
@@ -12,7 +12,8 @@
 //! | 4 a point | its key, leaf by leaf |
 //!
 //! What is said of inner nodes, and of leaves, follows their order in the levels. So the children of
-//! the inner node number n, from 0 on, are the nodes number 2 n + 1 and 2 n + 2. Boxes are drawn anew.
+//! the inner node number n, from 0 on, are the nodes number 2 n and 2 n + 1 below the root. Boxes are
+//! drawn anew.
 //!
 //! Nodes are looked at without a decision between them, which the processor would guess wrong for
 //! every second one, and eight at once where that can be. And each part has a function of its own,
@@ -28,39 +29,45 @@ use crate::rcf::bounds::{LANES, Lanes, mirror, negated, range_of_four};
 use crate::rcf::sampler::Sampler;
 use crate::rcf::shingle::LIMIT;
 use crate::rcf::snapshot::{Reader, SnapshotError};
-use crate::rcf::steps::NODE_BITS;
+use crate::rcf::steps::{NODE_BITS, Parts, Step};
 use crate::rcf::tree::{NONE, Tree};
 
 const INCONSISTENT: SnapshotError = SnapshotError::Inconsistent;
 
-/// More nodes than any tree has, a power of two: an index that is cut off by it needs no check.
-const NODES: usize = 1 << NODE_BITS;
-
-/// More inner nodes, or leaves, than any tree has.
-const HALF: usize = NODES / 2;
+/// More inner nodes, or leaves, than any tree has, a power of two: an index that is cut off by it
+/// needs no check.
+const MOST: usize = 1 << (NODE_BITS - 1);
 
 /// What is needed for the time of writing or reading trees, one after another.
+///
+/// In this order: where parts that are used together lie a multiple of 4096 bytes apart, a processor
+/// takes what was written to the one for what is read from the other, and waits.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Scratch {
-    /// The nodes, level by level.
-    nodes: [u16; NODES],
-    /// Of these, the inner ones and the leaves. When trees are read, these have their numbers in order.
-    cuts: [u16; HALF],
-    leaves: [u16; HALF],
-    /// The dimension of each cut.
-    dimensions: [u16; HALF],
+    /// The inner nodes and the leaves, level by level. When trees are read, inner nodes have the first
+    /// numbers.
+    cuts: [u16; MOST],
+    leaves: [u16; MOST],
+    /// The steps of inner nodes, by their numbers.
+    copy: [Step; MOST],
     /// The key of each leaf, by its place among their numbers.
-    keys: [f32; HALF],
+    keys: [f32; MOST],
+    /// The steps of inner nodes, level by level.
+    steps: [Step; MOST],
+    /// These, taken apart.
+    parts: Parts,
 }
 
 impl Scratch {
     pub(crate) fn new() -> Box<Self> {
         Box::new(Self {
-            nodes: [0; NODES],
-            cuts: [0; HALF],
-            leaves: [0; HALF],
-            dimensions: [0; HALF],
-            keys: [0.0; HALF],
+            cuts: [0; MOST],
+            leaves: [0; MOST],
+            copy: [Step::NONE; MOST],
+            keys: [0.0; MOST],
+            steps: [Step::NONE; MOST],
+            parts: Parts::new(),
         })
     }
 }
@@ -87,19 +94,8 @@ impl Tree {
         if leaves == 0 {
             return;
         }
-        let cuts = leaves - 1;
-        let plane = bits::bytes(cuts);
-        let planes = dimension_bits(self.dimensions) * plane;
-        let shape = bits::bytes(cuts + leaves);
-        let (shape, rest) = appended(out, shape + planes + 4 * cuts).split_at_mut(shape);
-        let (planes, values) = rest.split_at_mut(planes);
-        self.order(values.as_chunks_mut().0, scratch);
-        let capacity = i16x8::splat(self.capacity as i16);
-        bits::write(&scratch.nodes[..cuts + leaves], shape, |node| node.simd_lt(capacity));
-        for (bit, plane) in planes.chunks_exact_mut(plane.max(1)).enumerate() {
-            let sign = i16::BITS as i32 - 1 - bit as i32;
-            bits::write(&scratch.dimensions[..cuts], plane, |dimension| dimension << sign);
-        }
+        self.order(leaves - 1, scratch);
+        self.write_cuts(leaves - 1, &mut scratch.parts, &scratch.steps, out);
         self.write_points::<WIDTH>(&scratch.leaves[..leaves], out);
         if leaves < sampler.points().0.len() {
             self.write_masses(&scratch.leaves[..leaves], out);
@@ -111,28 +107,45 @@ impl Tree {
         self.masses.len() - self.free_leaves.len()
     }
 
-    /// Finds the nodes level by level, and the dimensions of cuts, of which there is one for each of
-    /// their values, which are written.
+    /// Finds the nodes level by level, of which so many are inner ones.
     #[inline(never)]
-    fn order(&self, values: &mut [[u8; 4]], scratch: &mut Scratch) {
-        let Scratch { nodes, cuts, leaves, dimensions, .. } = scratch;
+    fn order(&self, inner: usize, scratch: &mut Scratch) {
+        let Scratch { copy, cuts, steps, leaves, .. } = scratch;
+        // A level waits for the one above it: so what it waits for had better be near.
+        self.steps.copy_first(copy);
         // Each is taken for an inner node and for a leaf, and overwritten as what it is not.
-        (nodes[0], cuts[0], leaves[0]) = (self.root, self.root, self.root);
-        let mut next_cut = 1;
-        let children = nodes[1..].as_chunks_mut::<2>().0;
-        let found = values.iter_mut().zip(children).zip(dimensions);
-        for (cut, ((value, children), dimension)) in found.enumerate() {
-            let node = self.cut(cuts[cut % HALF]);
-            *value = node.value.to_le_bytes();
-            *dimension = node.dimension;
-            *children = node.children;
-            let [left, right] = node.children;
-            cuts[next_cut % HALF] = left;
-            leaves[(2 * cut + 1 - next_cut) % HALF] = left;
-            next_cut += usize::from(!self.is_leaf(left));
-            cuts[next_cut % HALF] = right;
-            leaves[(2 * cut + 2 - next_cut) % HALF] = right;
-            next_cut += usize::from(!self.is_leaf(right));
+        (cuts[0], leaves[0]) = (self.root, self.root);
+        let mut next = 1;
+        for (cut, to) in steps[..inner].iter_mut().enumerate() {
+            let step = copy[usize::from(cuts[cut % MOST]) % MOST];
+            *to = step;
+            let [left, right] = step.children();
+            cuts[next % MOST] = left;
+            leaves[(2 * cut + 1 - next) % MOST] = left;
+            next += usize::from(!self.is_leaf(left));
+            cuts[next % MOST] = right;
+            leaves[(2 * cut + 2 - next) % MOST] = right;
+            next += usize::from(!self.is_leaf(right));
+        }
+    }
+
+    /// Appends which nodes are inner ones, and their cuts.
+    #[inline(never)]
+    fn write_cuts(&self, inner: usize, parts: &mut Parts, steps: &[Step; MOST], out: &mut Vec<u8>) {
+        parts.take(inner, steps);
+        let (shape, plane) = (bits::bytes(2 * inner), bits::bytes(inner));
+        let planes = dimension_bits(self.dimensions) * plane;
+        let (shape, rest) = appended(out, shape + planes + 4 * inner).split_at_mut(shape);
+        let (planes, values) = rest.split_at_mut(planes);
+        let capacity = i16x8::splat(self.capacity as i16);
+        let children = parts.children[..inner].as_flattened();
+        bits::write(children, shape, |child| child.simd_lt(capacity));
+        for (bit, plane) in planes.chunks_exact_mut(plane.max(1)).enumerate() {
+            let sign = i16::BITS as i32 - 1 - bit as i32;
+            bits::write(&parts.dimensions[..inner], plane, |dimension| dimension << sign);
+        }
+        for (to, value) in values.as_chunks_mut().0.iter_mut().zip(parts.values) {
+            *to = value.to_le_bytes();
         }
     }
 
@@ -186,7 +199,7 @@ impl Tree {
                 keys
             } else {
                 for (&key, &leaf) in keys.iter().zip(leaves_of_keys) {
-                    scratch.keys[place(leaf) % HALF] = key;
+                    scratch.keys[place(leaf) % MOST] = key;
                 }
                 &scratch.keys
             };
@@ -242,15 +255,10 @@ impl Tree {
         }
         self.number(leaves);
         if leaves > 0 {
-            self.read_shape(leaves, scratch, from)?;
-            self.read_dimensions(leaves - 1, scratch, from)?;
-            let values = from.take(4 * (leaves - 1))?.as_chunks().0;
-            let children = scratch.nodes[1..].as_chunks().0;
-            self.steps.set_first(values, &scratch.dimensions, children);
+            self.read_cuts(leaves - 1, &mut scratch.parts, from)?;
+            self.steps.set_first(leaves - 1, &scratch.parts);
             self.read_points::<WIDTH>(leaves, from)?;
-            if !self.draw_boxes::<WIDTH>(values, scratch) {
-                return Err(INCONSISTENT);
-            }
+            self.draw_boxes::<WIDTH>(leaves - 1, &scratch.parts)?;
             self.measure_all::<WIDTH>(leaves - 1);
             self.read_masses(leaves, points, from)?;
         }
@@ -273,60 +281,48 @@ impl Tree {
         self.masses[..usize::from(leaves)].fill(1);
     }
 
-    /// Reads how nodes hang together: which numbers they have, level by level.
+    /// Reads the children of so many inner nodes, and their cuts.
     #[inline(never)]
-    fn read_shape(
+    fn read_cuts(
         &self,
-        leaves: usize,
-        scratch: &mut Scratch,
+        inner: usize,
+        parts: &mut Parts,
         from: &mut Reader<'_>,
     ) -> Result<(), SnapshotError> {
-        let count = 2 * leaves - 1;
-        let shape = from.take(bits::bytes(count))?;
-        let ones = shape.iter().map(|byte| byte.count_ones() as usize).sum::<usize>();
-        if ones != leaves - 1 || !bits::are_filled_up(shape, count) {
-            return Err(INCONSISTENT);
+        let shape = from.take(bits::bytes(2 * inner))?;
+        let mut is_whole = bits::are_filled_up(shape, 2 * inner);
+        let last = i16x8::splat(2 * inner as i16 - 1);
+        let mut cuts = 1;
+        let children = parts.children.as_flattened_mut().as_chunks_mut::<8>().0;
+        for ((&byte, children), at) in shape.iter().zip(children).zip((0..).step_by(8)) {
+            let at = i16x8::splat(at) + i16x8::new([0, 1, 2, 3, 4, 5, 6, 7]);
+            // The next number of an inner node. There are two children to each before it.
+            let cut = i16x8::splat(cuts) + bits::ones_before(byte);
+            is_whole &= at.min(last).simd_lt(cut + cut).all();
+            let leaf = at + i16x8::splat(self.capacity as i16 + 1) - cut;
+            let number = bits::spread(byte).bitselect(cut, leaf);
+            *children = number.to_array().map(|number| number as u16);
+            cuts += byte.count_ones() as i16;
         }
-        let last = i16x8::splat(count as i16 - 1);
-        let capacity = i16x8::splat(self.capacity as i16);
-        let mut at = i16x8::new([0, 1, 2, 3, 4, 5, 6, 7]);
-        let mut cuts = i16x8::ZERO;
-        let mut lacks_parent = i16x8::ZERO;
-        for (&byte, nodes) in shape.iter().zip(scratch.nodes.as_chunks_mut::<8>().0) {
-            let before = cuts + bits::ones_before(byte);
-            // Two children for each cut, and the root.
-            lacks_parent |= at.min(last).simd_gt(before + before);
-            let number = bits::spread(byte).bitselect(before, at - before + capacity);
-            *nodes = number.to_array().map(|number| number as u16);
-            cuts += i16x8::splat(byte.count_ones() as i16);
-            at += i16x8::splat(8);
-        }
-        if lacks_parent.any() { Err(INCONSISTENT) } else { Ok(()) }
-    }
+        is_whole &= cuts as usize == inner.max(1);
 
-    /// Reads the dimensions of so many cuts.
-    #[inline(never)]
-    fn read_dimensions(
-        &self,
-        cuts: usize,
-        scratch: &mut Scratch,
-        from: &mut Reader<'_>,
-    ) -> Result<(), SnapshotError> {
-        scratch.dimensions.fill(0);
-        let mut is_whole = true;
-        for bit in 0..dimension_bits(self.dimensions) {
-            let plane = from.take(bits::bytes(cuts))?;
-            is_whole &= bits::are_filled_up(plane, cuts);
-            let bit = i16x8::splat(1 << bit);
-            for (&byte, to) in plane.iter().zip(scratch.dimensions.as_chunks_mut::<8>().0) {
-                let dimensions = i16x8::new(to.map(|dimension| dimension as i16));
-                let dimensions = dimensions | (bits::spread(byte) & bit);
-                *to = dimensions.to_array().map(|dimension| dimension as u16);
+        let planes = dimension_bits(self.dimensions);
+        let bytes = bits::bytes(inner);
+        let planes = from.take(planes * bytes)?.chunks_exact(bytes.max(1));
+        is_whole &= planes.clone().all(|plane| bits::are_filled_up(plane, inner));
+        for (byte, to) in (0..bytes).zip(parts.dimensions.as_chunks_mut::<8>().0) {
+            let mut dimensions = i16x8::ZERO;
+            for (bit, plane) in planes.clone().enumerate() {
+                dimensions |= bits::spread(plane[byte]) & i16x8::splat(1 << bit);
             }
+            is_whole &= dimensions.simd_lt(i16x8::splat(self.dimensions as i16)).all();
+            *to = dimensions.to_array().map(|dimension| dimension as u16);
         }
-        let dimensions = &scratch.dimensions[..cuts];
-        let greatest = dimensions.iter().fold(0, |greatest, &dimension| dimension.max(greatest));
-        is_whole &= usize::from(greatest) < self.dimensions;
+
+        let values = from.take(4 * inner)?.as_chunks().0;
+        for (to, &value) in parts.values.iter_mut().zip(values) {
+            *to = f32::from_le_bytes(value);
+        }
         if is_whole { Ok(()) } else { Err(INCONSISTENT) }
     }
 
@@ -342,11 +338,11 @@ impl Tree {
         let mut points = from.rest();
         from.take(4 * dimensions * leaves)?;
         let limit = f32x4::splat(LIMIT);
-        let mut within = f32x4::splat(f32::from_bits(u32::MAX));
+        let mut within = true;
         let mut read = |row: &mut [Lanes], whole: &[u8]| {
             for (place, (to, unit)) in row.iter_mut().zip(whole.as_chunks().0).enumerate() {
                 let lanes = lanes(unit, dimensions - LANES * place);
-                within &= lanes.abs().simd_le(limit);
+                within &= lanes.abs().simd_le(limit).all();
                 *to = lanes.to_array();
             }
             mirror(row);
@@ -364,19 +360,23 @@ impl Tree {
             read(row, &filled_up);
             points = &points[4 * dimensions..];
         }
-        if within.all() { Ok(()) } else { Err(INCONSISTENT) }
+        if within { Ok(()) } else { Err(INCONSISTENT) }
     }
 
-    /// Ties nodes together and draws the boxes of inner ones, the children's first. Tells whether
-    /// their cuts, whose values these are, separate their children.
+    /// Ties nodes together and draws the boxes of inner ones, so many, the children's first. Checks
+    /// that their cuts separate their children.
     #[inline(never)]
-    fn draw_boxes<const WIDTH: usize>(&mut self, values: &[[u8; 4]], scratch: &Scratch) -> bool {
+    fn draw_boxes<const WIDTH: usize>(
+        &mut self,
+        inner: usize,
+        parts: &Parts,
+    ) -> Result<(), SnapshotError> {
+        let Parts { values, dimensions, children } = parts;
         let negated = negated(self.dimensions);
-        let children = scratch.nodes[1..].as_chunks::<2>().0;
-        let cuts = values.iter().zip(children).zip(&scratch.dimensions).enumerate();
         let mut separate = true;
-        for (node, ((&value, &children), &dimension)) in cuts.rev() {
-            let (node, value) = (node as u16, f32::from_le_bytes(value));
+        let cuts = values[..inner].iter().zip(&dimensions[..inner]).zip(&children[..inner]);
+        for (node, ((&value, &dimension), &children)) in cuts.enumerate().rev() {
+            let node = node as u16;
             for child in children {
                 self.parents[usize::from(child)] = node;
             }
@@ -391,7 +391,7 @@ impl Tree {
             }
         }
         self.parents[usize::from(self.root)] = NONE;
-        separate
+        if separate { Ok(()) } else { Err(INCONSISTENT) }
     }
 
     /// Adds up the sides of the boxes of the first inner nodes, so many.
