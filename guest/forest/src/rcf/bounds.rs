@@ -4,6 +4,8 @@
 //! coordinate (which is the greatest, negated), both filled up with zeros. A point is the row of the
 //! box around it alone. So the box around two others is the lesser of each number.
 
+use std::slice::ChunksExactMut;
+
 use wide::bytemuck::cast;
 use wide::{f32x4, i32x4};
 
@@ -161,7 +163,7 @@ impl Rows {
     pub(crate) fn rows_mut<const WIDTH: usize>(
         &mut self,
         from: u16,
-    ) -> impl Iterator<Item = &mut [Lanes]> {
+    ) -> ChunksExactMut<'_, Lanes> {
         let width = self.width::<WIDTH>();
         self.lanes[usize::from(from) * width..].chunks_exact_mut(width)
     }

@@ -116,16 +116,21 @@ impl Tree {
         // Each is taken for an inner node and for a leaf, and overwritten as what it is not.
         (cuts[0], leaves[0]) = (self.root, self.root);
         let mut next = 1;
-        for (cut, to) in steps[..inner].iter_mut().enumerate() {
-            let step = copy[usize::from(cuts[cut % MOST]) % MOST];
-            *to = step;
-            let [left, right] = step.children();
-            cuts[next % MOST] = left;
-            leaves[(2 * cut + 1 - next) % MOST] = left;
-            next += usize::from(!self.is_leaf(left));
-            cuts[next % MOST] = right;
-            leaves[(2 * cut + 2 - next) % MOST] = right;
-            next += usize::from(!self.is_leaf(right));
+        // Four at once. What comes behind the last is not looked at.
+        let fours = steps.as_chunks_mut::<4>().0.iter_mut().take(inner.div_ceil(4));
+        for (four, steps) in fours.enumerate() {
+            for (place, to) in steps.iter_mut().enumerate() {
+                let cut = 4 * four + place;
+                let step = copy[usize::from(cuts[cut % MOST]) % MOST];
+                *to = step;
+                let [left, right] = step.children();
+                cuts[next % MOST] = left;
+                leaves[(2 * cut + 1 - next) % MOST] = left;
+                next += usize::from(!self.is_leaf(left));
+                cuts[next % MOST] = right;
+                leaves[(2 * cut + 2 - next) % MOST] = right;
+                next += usize::from(!self.is_leaf(right));
+            }
         }
     }
 
@@ -157,13 +162,25 @@ impl Tree {
         // Whole units of a row are written. What is too much is overwritten by the next point, and
         // there is room for that of the last one.
         let room = units * size_of::<Lanes>() - bytes;
-        let points = appended(out, bytes * leaves.len() + room);
-        for (&leaf, start) in leaves.iter().zip((0..).step_by(bytes)) {
-            let Some(to) = points.get_mut(start..start + units * size_of::<Lanes>()) else { return };
+        let mut points = appended(out, bytes * leaves.len() + room);
+        let whole = units * size_of::<Lanes>();
+        let write = |leaf: u16, to: &mut [u8]| {
             let row = &self.bounds.get::<WIDTH>(leaf)[..units];
-            for (to, unit) in to.as_chunks_mut().0.iter_mut().zip(row) {
+            for (to, unit) in to[..whole].as_chunks_mut().0.iter_mut().zip(row) {
                 *to = cast::<[[u8; 4]; LANES], [u8; size_of::<Lanes>()]>(unit.map(f32::to_le_bytes));
             }
+        };
+        let (fours, rest) = leaves.as_chunks::<4>();
+        for &[a, b, c, d] in fours {
+            write(a, points);
+            write(b, &mut points[bytes..]);
+            write(c, &mut points[2 * bytes..]);
+            write(d, &mut points[3 * bytes..]);
+            points = &mut points[4 * bytes..];
+        }
+        for &leaf in rest {
+            write(leaf, points);
+            points = &mut points[bytes..];
         }
         out.truncate(out.len() - room);
     }
@@ -335,12 +352,13 @@ impl Tree {
         let dimensions = self.dimensions;
         // Whole units of a row are read, which end behind the point.
         let whole = self.bounds.half::<WIDTH>() * size_of::<Lanes>();
+        let bytes = 4 * dimensions;
         let mut points = from.rest();
-        from.take(4 * dimensions * leaves)?;
+        from.take(bytes * leaves)?;
         let limit = f32x4::splat(LIMIT);
         let mut within = true;
-        let mut read = |row: &mut [Lanes], whole: &[u8]| {
-            for (place, (to, unit)) in row.iter_mut().zip(whole.as_chunks().0).enumerate() {
+        let mut read = |row: &mut [Lanes], from: &[u8]| {
+            for (place, (to, unit)) in row.iter_mut().zip(from[..whole].as_chunks().0).enumerate() {
                 let lanes = lanes(unit, dimensions - LANES * place);
                 within &= lanes.abs().simd_le(limit).all();
                 *to = lanes.to_array();
@@ -348,17 +366,21 @@ impl Tree {
             mirror(row);
         };
         let mut rows = self.bounds.rows_mut::<WIDTH>(self.capacity).take(leaves);
-        while let Some(whole) = points.get(..whole) {
-            let Some(row) = rows.next() else { break };
-            read(row, whole);
-            points = &points[4 * dimensions..];
+        while points.len() >= 3 * bytes + whole && rows.len() >= 4 {
+            let [Some(a), Some(b), Some(c), Some(d)] = [(); 4].map(|()| rows.next()) else { break };
+            read(a, points);
+            read(b, &points[bytes..]);
+            read(c, &points[2 * bytes..]);
+            read(d, &points[3 * bytes..]);
+            points = &points[4 * bytes..];
         }
-        // The last of a snapshot that ends with fewer keys than that.
         for row in rows {
-            let mut filled_up = points.to_vec();
-            filled_up.resize(whole, 0);
-            read(row, &filled_up);
-            points = &points[4 * dimensions..];
+            // A snapshot may end with fewer keys than that.
+            match points.get(..whole) {
+                Some(points) => read(row, points),
+                None => read(row, &[points, &[0; size_of::<Lanes>()]].concat()),
+            }
+            points = &points[bytes..];
         }
         if within { Ok(()) } else { Err(INCONSISTENT) }
     }
@@ -371,27 +393,38 @@ impl Tree {
         inner: usize,
         parts: &Parts,
     ) -> Result<(), SnapshotError> {
-        let Parts { values, dimensions, children } = parts;
-        let negated = negated(self.dimensions);
         let mut separate = true;
-        let cuts = values[..inner].iter().zip(&dimensions[..inner]).zip(&children[..inner]);
-        for (node, ((&value, &dimension), &children)) in cuts.enumerate().rev() {
-            let node = node as u16;
-            for child in children {
-                self.parents[usize::from(child)] = node;
-            }
-            let dimension = usize::from(dimension);
-            let [left, right] = children;
-            // SAFETY: these are nodes of the tree, or the steps had not been set, and `WIDTH` is its.
-            unsafe {
-                self.bounds.unite_unchecked::<WIDTH>(node, children);
-                let left = self.bounds.get_unchecked::<WIDTH>(left).as_flattened();
-                let right = self.bounds.get_unchecked::<WIDTH>(right).as_flattened();
-                separate &= (-left[negated + dimension] <= value) & (value < right[dimension]);
-            }
+        let whole = inner - inner % 4;
+        for node in (whole..inner).rev() {
+            separate &= self.draw_box::<WIDTH>(node, parts);
+        }
+        for node in (0..whole).rev().step_by(4) {
+            separate &= self.draw_box::<WIDTH>(node, parts);
+            separate &= self.draw_box::<WIDTH>(node - 1, parts);
+            separate &= self.draw_box::<WIDTH>(node - 2, parts);
+            separate &= self.draw_box::<WIDTH>(node - 3, parts);
         }
         self.parents[usize::from(self.root)] = NONE;
         if separate { Ok(()) } else { Err(INCONSISTENT) }
+    }
+
+    /// Draws the box of an inner node. Tells whether its cut separates its children.
+    #[inline(always)]
+    fn draw_box<const WIDTH: usize>(&mut self, node: usize, parts: &Parts) -> bool {
+        let (value, children) = (parts.values[node], parts.children[node]);
+        let dimension = usize::from(parts.dimensions[node]);
+        for child in children {
+            self.parents[usize::from(child)] = node as u16;
+        }
+        let negated = negated(self.dimensions);
+        let [left, right] = children;
+        // SAFETY: these are nodes of the tree, or the steps had not been set, and `WIDTH` is its.
+        unsafe {
+            self.bounds.unite_unchecked::<WIDTH>(node as u16, children);
+            let left = self.bounds.get_unchecked::<WIDTH>(left).as_flattened();
+            let right = self.bounds.get_unchecked::<WIDTH>(right).as_flattened();
+            (-left[negated + dimension] <= value) & (value < right[dimension])
+        }
     }
 
     /// Adds up the sides of the boxes of the first inner nodes, so many.
