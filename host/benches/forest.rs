@@ -63,7 +63,9 @@ fn main() {
         println!("| {what} | {:.0} |", alone(&rule, settings));
     }
 
-    println!("\nmilliseconds; opened is an instance that has learnt nothing, as a state is taken over by");
+    println!(
+        "\nmilliseconds; opened is an instance that has learnt nothing, as a state is taken over by"
+    );
     println!(
         "\n| columns | snapshot | opened | taken | taken over | 100 records | taken and taken over beside 100 records |"
     );

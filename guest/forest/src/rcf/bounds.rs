@@ -160,10 +160,7 @@ impl Rows {
 
     /// The rows from one on.
     #[inline(always)]
-    pub(crate) fn rows_mut<const WIDTH: usize>(
-        &mut self,
-        from: u16,
-    ) -> ChunksExactMut<'_, Lanes> {
+    pub(crate) fn rows_mut<const WIDTH: usize>(&mut self, from: u16) -> ChunksExactMut<'_, Lanes> {
         let width = self.width::<WIDTH>();
         self.lanes[usize::from(from) * width..].chunks_exact_mut(width)
     }
@@ -195,8 +192,7 @@ impl Rows {
         for lanes in 0..width {
             // SAFETY: the caller's.
             unsafe {
-                let [a, b] =
-                    [a, b].map(|row| f32x4::new(*self.lanes.get_unchecked(row + lanes)));
+                let [a, b] = [a, b].map(|row| f32x4::new(*self.lanes.get_unchecked(row + lanes)));
                 let row = self.lanes.get_unchecked_mut(row + lanes);
                 let united = a.fast_min(b).to_array();
                 changed |= *row != united;
@@ -204,6 +200,11 @@ impl Rows {
             }
         }
         changed
+    }
+
+    /// Whether rows are of `WIDTH`; 0 stands for any.
+    pub(crate) fn are_of<const WIDTH: usize>(&self) -> bool {
+        self.width::<WIDTH>() == self.width
     }
 
     /// The length of the half of a row that a point's coordinates are in.

@@ -33,14 +33,14 @@ impl Step {
     /// The left node and the right.
     #[inline(always)]
     pub(crate) fn children(self) -> [u16; 2] {
-        [DIMENSION_BITS, DIMENSION_BITS + NODE_BITS].map(|bits| (self.packed >> bits & NODE_MASK) as u16)
+        [DIMENSION_BITS, DIMENSION_BITS + NODE_BITS]
+            .map(|bits| (self.packed >> bits & NODE_MASK) as u16)
     }
 }
 
 const DIMENSION_BITS: u32 = 10;
 const DIMENSION_MASK: u32 = (1 << DIMENSION_BITS) - 1;
-/// Nodes have numbers of so many bits.
-pub(crate) const NODE_BITS: u32 = 11;
+const NODE_BITS: u32 = 11;
 const NODE_MASK: u32 = (1 << NODE_BITS) - 1;
 
 /// A cut of a tree.
@@ -79,25 +79,20 @@ impl Steps {
         self.steps[usize::from(node)] = Step { value, packed: pack(dimension, children) };
     }
 
-    /// Copies the steps of as many nodes as there is room for, or all.
-    pub(crate) fn copy_first(&self, to: &mut [Step]) {
-        let count = self.steps.len().min(to.len());
-        to[..count].copy_from_slice(&self.steps[..count]);
-    }
-
     /// Sets the cuts of the first nodes, so many.
     pub(crate) fn set_first(&mut self, cuts: usize, parts: &Parts) {
         let Parts { values, dimensions, children } = parts;
         let fours = values.as_chunks().0.iter().zip(dimensions.as_chunks().0);
         let fours = fours.zip(children.as_chunks().0);
-        let fours = fours.map(|((&values, &dimensions), &children)| (values, dimensions, children));
+        let mut fours =
+            fours.map(|((&values, &dimensions), &children)| (values, dimensions, children));
         let ends = [self.dimensions, self.steps.len()].map(|end| end as u32);
         let (steps, rest) = self.steps[..cuts].as_chunks_mut();
         let count = steps.len();
         for (steps, (values, dimensions, children)) in steps.iter_mut().zip(fours.clone()) {
             *steps = join(values, dimensions, children, ends);
         }
-        if let Some((values, mut dimensions, mut children)) = fours.skip(count).next() {
+        if let Some((values, mut dimensions, mut children)) = fours.nth(count) {
             dimensions[rest.len()..].fill(0);
             children[rest.len()..].fill([0; 2]);
             let four = join(values, dimensions, children, ends);
@@ -130,24 +125,25 @@ impl Steps {
     }
 }
 
-/// More inner nodes than a tree has, a multiple of what is taken apart at once.
-const MOST: usize = 1 << (NODE_BITS - 1);
+/// More inner nodes than a tree has: an index that is cut off by it, which is a power of two, needs no
+/// check.
+pub(crate) const MOST_CUTS: usize = 1 << (NODE_BITS - 1);
 
 /// Many cuts, of which each part is by itself.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    pub(crate) values: [f32; MOST],
-    pub(crate) dimensions: [u16; MOST],
-    pub(crate) children: [[u16; 2]; MOST],
+    pub(crate) values: [f32; MOST_CUTS],
+    pub(crate) dimensions: [u16; MOST_CUTS],
+    pub(crate) children: [[u16; 2]; MOST_CUTS],
 }
 
 impl Parts {
     pub(crate) fn new() -> Self {
-        Self { values: [0.0; MOST], dimensions: [0; MOST], children: [[0; 2]; MOST] }
+        Self { values: [0.0; MOST_CUTS], dimensions: [0; MOST_CUTS], children: [[0; 2]; MOST_CUTS] }
     }
 
     /// Takes so many steps apart.
-    pub(crate) fn take(&mut self, cuts: usize, steps: &[Step; MOST]) {
+    pub(crate) fn take(&mut self, cuts: usize, steps: &[Step; MOST_CUTS]) {
         let parts = self.values.as_chunks_mut().0.iter_mut();
         let parts = parts.zip(self.dimensions.as_chunks_mut().0);
         let parts = parts.zip(self.children.as_chunks_mut().0);
