@@ -168,8 +168,8 @@ impl Rows {
     /// Makes a row the box around two others. Tells whether it was not.
     #[inline(always)]
     pub(crate) fn unite<const WIDTH: usize>(&mut self, row: u16, [a, b]: [u16; 2]) -> bool {
-        let rows = self.lanes.len() / self.width::<WIDTH>();
-        assert!([row, a, b].iter().all(|&row| usize::from(row) < rows));
+        let last = usize::from(row.max(a).max(b));
+        assert!((last + 1) * self.width::<WIDTH>() <= self.lanes.len());
         // SAFETY: as was just checked.
         unsafe { self.unite_unchecked::<WIDTH>(row, [a, b]) }
     }

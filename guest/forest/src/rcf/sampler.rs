@@ -7,6 +7,11 @@
 //! the paper's exponential jumps it is not each point that draws: drawn is the number of the next
 //! point that enters, which is seldom.
 
+use std::iter;
+
+use wide::f32x4;
+
+use crate::rcf::bounds::LANES;
 use crate::rcf::random::Random;
 
 /// Keys are divided by the weight of their time, relative to a base that moves on, by whole
@@ -69,7 +74,8 @@ impl Clock {
     }
 }
 
-/// So many keys are searched for the greatest when one of them is another.
+/// So many keys are searched for the greatest when one of them is another. There are no more blocks
+/// than that in a sample, and a bit for each in 32.
 const BLOCK: usize = 32;
 
 /// The sample of one tree. When it is full, the point of the greatest key leaves next.
@@ -79,8 +85,8 @@ pub(crate) struct Sampler {
     keys: Vec<f32>,
     /// The leaf that holds it.
     leaves: Vec<u16>,
-    /// The greatest key of each [`BLOCK`], once the sample is full.
-    tops: Vec<f32>,
+    /// The greatest key of each [`BLOCK`], once the sample is full. Behind them are zeros.
+    tops: [f32; BLOCK],
     /// The place of the point that leaves next, once the sample is full.
     first: usize,
     capacity: usize,
@@ -93,7 +99,7 @@ impl Sampler {
         Self {
             keys: Vec::with_capacity(capacity),
             leaves: Vec::with_capacity(capacity),
-            tops: Vec::with_capacity(capacity.div_ceil(BLOCK)),
+            tops: [0.0; BLOCK],
             first: 0,
             capacity,
             next: 0,
@@ -119,7 +125,7 @@ impl Sampler {
         self.leaves.extend(leaves);
         let keys = if self.is_full() {
             self.search_all(before);
-            &self.tops
+            &self.tops[..]
         } else {
             &self.keys
         };
@@ -157,8 +163,7 @@ impl Sampler {
             self.keys[self.first] = (drawn / clock.weight) as f32;
             self.leaves[self.first] = leaf;
             let block = self.first / BLOCK;
-            let keys = &self.keys[block * BLOCK..];
-            self.tops[block] = f32::from_bits(top(&keys[..keys.len().min(BLOCK)]));
+            self.tops[block] = f32::from_bits(top(self.block(block)));
             self.first = self.search(before);
         } else {
             self.keys.push((random.exponential() / clock.weight) as f32);
@@ -174,8 +179,9 @@ impl Sampler {
 
     /// Searches all blocks of a full sample.
     fn search_all(&mut self, before: impl Fn(u16, u16) -> bool) {
-        self.tops.clear();
-        self.tops.extend(self.keys.chunks(BLOCK).map(|block| f32::from_bits(top(block))));
+        for (top_of_block, block) in self.tops.iter_mut().zip(self.keys.chunks(BLOCK)) {
+            *top_of_block = f32::from_bits(top(block));
+        }
         self.first = self.search(before);
     }
 
@@ -183,14 +189,18 @@ impl Sampler {
     /// that is restored in another order goes on alike.
     fn search(&self, before: impl Fn(u16, u16) -> bool) -> usize {
         let greatest = f32::from_bits(top(&self.tops));
-        let blocks = self.tops.iter().zip(self.keys.chunks(BLOCK)).enumerate();
-        let blocks = blocks.filter(|(_, (top, _))| **top == greatest);
-        let places = blocks.flat_map(|(block, (_, keys))| {
-            let keys = keys.iter().enumerate().filter(|(_, key)| **key == greatest);
-            keys.map(move |(place, _)| block * BLOCK + place)
+        let places = places(&self.tops, greatest).flat_map(|block| {
+            let start = block * BLOCK;
+            places(self.block(block), greatest).map(move |place| start + place)
         });
         let last = |a, b| if before(self.leaves[a], self.leaves[b]) { b } else { a };
         places.reduce(last).unwrap_or(0)
+    }
+
+    /// The keys of a block. None if there is no such block.
+    fn block(&self, block: usize) -> &[f32] {
+        let keys = self.keys.get(block * BLOCK..).unwrap_or_default();
+        &keys[..keys.len().min(BLOCK)]
     }
 
     /// Scales all keys. `before` is as in [`take`](Self::take).
@@ -206,18 +216,38 @@ impl Sampler {
     /// The memory that a sampler of this capacity takes.
     pub(crate) fn memory_bytes(capacity: u64) -> u64 {
         let points = capacity * (size_of::<f32>() + size_of::<u16>()) as u64;
-        let tops = capacity.div_ceil(BLOCK as u64) * size_of::<f32>() as u64;
-        size_of::<Self>() as u64 + points + tops
+        size_of::<Self>() as u64 + points
     }
 }
 
 /// The greatest of keys, none of which is negative, as bits: these have the keys' order, and what
 /// is no key is greater.
+#[inline(always)]
 fn top(keys: &[f32]) -> u32 {
     let greater = |top: u32, key: &f32| top.max(key.to_bits());
     let (blocks, rest) = keys.as_chunks::<BLOCK>();
     let top = rest.iter().fold(0, greater);
     blocks.iter().fold(top, |top, block| top.max(block.iter().fold(0, greater)))
+}
+
+/// The places of a key among so many as a block has at the most.
+#[inline(always)]
+fn places(keys: &[f32], key: f32) -> impl Iterator<Item = usize> {
+    let mut places = 0;
+    if let Some(block) = keys.as_array::<BLOCK>() {
+        for (four, &keys) in block.as_chunks().0.iter().enumerate() {
+            places |= f32x4::new(keys).simd_eq(f32x4::splat(key)).to_bitmask() << (LANES * four);
+        }
+    } else {
+        for (place, &other) in keys.iter().enumerate() {
+            places |= u32::from(other == key) << place;
+        }
+    }
+    iter::from_fn(move || {
+        let place = places.trailing_zeros();
+        places &= places.wrapping_sub(1);
+        (place < u32::BITS).then_some(place as usize)
+    })
 }
 
 #[cfg(test)]
