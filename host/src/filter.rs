@@ -127,7 +127,7 @@ impl Filter {
             return Err(RestoreError::Refused("the rule keeps no state".to_owned()));
         }
         // What it has learnt until now does not count, whatever comes of the snapshot.
-        self.idle().clear();
+        self.idle().retain(|session| session.is_as_opened);
         let restored = self.in_order(|session| session.restore(&self.rule, snapshot))?;
         // What a rule says to have left alone may still be half done.
         restored.map_err(|reason| {
@@ -252,6 +252,8 @@ struct Session {
     store: Store<Meter>,
     exported: Exported,
     classifier: ResourceAny,
+    /// Whether it has neither seen a batch nor taken over a state.
+    is_as_opened: bool,
 }
 
 impl Session {
@@ -266,7 +268,7 @@ impl Session {
         let (exported, opened) =
             opened.map_err(|error| OpenError::Fault(Fault::of(&error, &limits)))?;
         let classifier = opened.map_err(SettingsError::from)?;
-        Ok(Self { store, exported, classifier })
+        Ok(Self { store, exported, classifier, is_as_opened: true })
     }
 
     fn classify(
@@ -276,6 +278,7 @@ impl Session {
         deadline: Option<Instant>,
     ) -> Result<(Outcome, Use), Interrupted> {
         let interrupted = |fault| Interrupted::new(fault, Stage::Classifying, rule.engine.limits());
+        self.is_as_opened = false;
         let memory_before = self.store.data().memory_bytes;
         let limits = limits_until(deadline, rule.engine.limits());
         rule.engine.start_time(&mut self.store, limits.time);
@@ -310,6 +313,7 @@ impl Session {
     }
 
     fn restore(&mut self, rule: &Rule, snapshot: &[u8]) -> Result<Result<(), String>, Fault> {
+        self.is_as_opened = false;
         let limits = rule.engine.limits();
         rule.engine.start_time(&mut self.store, limits.time);
         rule.exports

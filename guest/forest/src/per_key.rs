@@ -54,7 +54,10 @@ impl PerKey {
         if !work.learn {
             return match self.awake.get_mut(key) {
                 Some(scorer) => scorer.score(point, work),
-                None => self.woken(self.asleep.get(key).map(|bytes| &**bytes)).score(point, work),
+                None => {
+                    let snapshot = self.asleep.get(key).map(|bytes| &**bytes);
+                    self.woken(snapshot, None).score(point, work)
+                }
             };
         }
         if let Some(scorer) = self.awake.to_back(key) {
@@ -64,34 +67,41 @@ impl PerKey {
         if let Some(snapshot) = &snapshot {
             self.asleep_bytes -= entry_bytes(key, snapshot);
         }
-        let mut scorer = self.woken(snapshot.as_deref());
+        let is_full = self.awake.len() >= self.most_awake;
+        let other = if is_full { self.send_to_sleep() } else { None };
+        let mut scorer = self.woken(snapshot.as_deref(), other);
         let scored = scorer.score(point, work);
-        if self.awake.len() >= self.most_awake {
-            self.send_to_sleep();
-        }
         self.awake.insert(key.into(), scorer);
         scored
     }
 
-    /// The scorer of a snapshot, or a new one.
-    fn woken(&self, snapshot: Option<&[u8]>) -> Scorer {
+    /// The scorer of a snapshot, or a new one. A scorer of which nothing is needed any more has the
+    /// memory for that of a snapshot.
+    fn woken(&self, snapshot: Option<&[u8]>, other: Option<Scorer>) -> Scorer {
+        let new = || Scorer::new(self.settings);
+        let Some(snapshot) = snapshot else { return new() };
+        let mut scorer = other.unwrap_or_else(new);
         // A snapshot that was made here is good. One of a state that was taken over may be none, for
         // all that its checksum can tell; then the key begins anew.
-        let restored = snapshot.and_then(|bytes| Scorer::restore(self.settings, bytes).ok());
-        restored.unwrap_or_else(|| Scorer::new(self.settings))
+        match scorer.take_over(snapshot) {
+            Ok(()) => scorer,
+            Err(_) => new(),
+        }
     }
 
-    fn send_to_sleep(&mut self) {
-        let Some((key, scorer)) = self.awake.pop_front() else { return };
+    /// Sends the scorer that was used the longest time ago to sleep, and returns it.
+    fn send_to_sleep(&mut self) -> Option<Scorer> {
+        let (key, scorer) = self.awake.pop_front()?;
         let mut snapshot = Vec::new();
         scorer.snapshot(&mut snapshot);
         let snapshot = snapshot.into_boxed_slice();
         self.asleep_bytes += entry_bytes(&key, &snapshot);
         self.asleep.insert(key, snapshot);
         while self.asleep_bytes > self.most_asleep_bytes {
-            let Some((key, snapshot)) = self.asleep.pop_front() else { return };
+            let Some((key, snapshot)) = self.asleep.pop_front() else { break };
             self.asleep_bytes -= entry_bytes(&key, &snapshot);
         }
+        Some(scorer)
     }
 
     /// Those that are awake, in order.

@@ -1,82 +1,54 @@
-//! Numbers of a few bits each, packed into bytes, the least significant bit first.
+//! A bit for each of many numbers, eight to a byte, the first in the least significant bit. Bits that
+//! fill up the last byte are zeros.
 
-/// Packs numbers into bytes, of which there are enough.
-#[derive(Debug)]
-pub(crate) struct BitWriter<'a> {
-    bytes: &'a mut [u8],
-    /// What is not written yet.
-    rest: u64,
-    bits: u32,
+use wide::bytemuck::cast;
+use wide::i16x8;
+
+/// So many numbers have their bits in one byte.
+const EIGHT: usize = 8;
+
+/// The bytes that the bits of so many numbers take.
+pub(crate) const fn bytes(numbers: usize) -> usize {
+    numbers.div_ceil(EIGHT)
 }
 
-impl<'a> BitWriter<'a> {
-    pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
-        Self { bytes, rest: 0, bits: 0 }
+/// Writes a bit for each number, in as many bytes as they take: whether what `mask` makes of the
+/// number is negative.
+#[inline(always)]
+pub(crate) fn write(numbers: &[u16], out: &mut [u8], mask: impl Fn(i16x8) -> i16x8) {
+    let bits = |eight| mask(cast::<[u16; EIGHT], i16x8>(eight)).to_bitmask() as u8;
+    let (eights, rest) = numbers.as_chunks();
+    for (to, &eight) in out.iter_mut().zip(eights) {
+        *to = bits(eight);
     }
-
-    /// Adds a number of so many bits, at most 32.
-    #[inline]
-    pub(crate) fn write(&mut self, number: u64, bits: u32) {
-        self.rest |= number << self.bits;
-        self.bits += bits;
-        if self.bits >= u32::BITS {
-            self.flush(size_of::<u32>());
-        }
-    }
-
-    /// Writes what is left. The last byte is filled up with zeros.
-    pub(crate) fn finish(mut self) {
-        self.flush(self.bits.div_ceil(8) as usize);
-    }
-
-    /// Writes the first bytes of the rest, so many.
-    fn flush(&mut self, bytes: usize) {
-        if let Some(to) = self.bytes.split_off_mut(..bytes) {
-            to.copy_from_slice(&self.rest.to_le_bytes()[..bytes]);
-        }
-        self.rest >>= 8 * bytes;
-        self.bits = self.bits.saturating_sub(8 * bytes as u32);
+    if !rest.is_empty() {
+        let mut eight = [0; EIGHT];
+        eight[..rest.len()].copy_from_slice(rest);
+        out[eights.len()] = bits(eight) & ((1 << rest.len()) - 1);
     }
 }
 
-/// Unpacks numbers. Behind the end there are zeros.
-#[derive(Debug)]
-pub(crate) struct BitReader<'a> {
-    bytes: &'a [u8],
-    rest: u64,
-    bits: u32,
+/// The bits of a byte, each as a number: 0 or -1, which is all ones.
+#[inline(always)]
+pub(crate) fn spread(byte: u8) -> i16x8 {
+    let bits = i16x8::new([1, 2, 4, 8, 16, 32, 64, 128]);
+    (i16x8::splat(byte.into()) & bits).simd_eq(bits)
 }
 
-impl<'a> BitReader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, rest: 0, bits: 0 }
-    }
+/// How many of a byte's bits before each are ones.
+#[inline(always)]
+pub(crate) fn ones_before(byte: u8) -> i16x8 {
+    // A byte for each bit, 0 or 1: multiplied by this, each is the sum of itself and those before.
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let apart = u64::from(byte).wrapping_mul(EACH) & 0x8040_2010_0804_0201;
+    let bits = (apart + 0x7f * EACH) >> 7 & EACH;
+    let before = bits.wrapping_mul(EACH) - bits;
+    i16x8::from_u8x16_low(cast([before.to_le(), 0]))
+}
 
-    /// The next number, of so many bits, at most 32.
-    #[inline]
-    pub(crate) fn read(&mut self, bits: u32) -> u64 {
-        if self.bits < bits {
-            self.fill();
-        }
-        let number = self.rest & ((1 << bits) - 1);
-        self.rest >>= bits;
-        self.bits -= bits;
-        number
-    }
-
-    /// Whether nothing is left but zeros.
-    pub(crate) fn rest_is_zero(&self) -> bool {
-        self.rest == 0 && self.bytes.iter().all(|&byte| byte == 0)
-    }
-
-    /// Takes up to four bytes. They end with zeros where there are fewer.
-    fn fill(&mut self) {
-        let bytes = self.bytes.split_off(..self.bytes.len().min(4)).unwrap_or_default();
-        let mut next = [0; 4];
-        next[..bytes.len()].copy_from_slice(bytes);
-        self.rest |= u64::from(u32::from_le_bytes(next)) << self.bits;
-        self.bits += u32::BITS;
-    }
+/// Whether what fills up the bits of so many numbers is zeros.
+pub(crate) fn are_filled_up(bytes: &[u8], numbers: usize) -> bool {
+    numbers.is_multiple_of(EIGHT) || bytes.last().is_none_or(|last| last >> (numbers % EIGHT) == 0)
 }
 
 #[cfg(test)]
@@ -87,17 +59,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(numbers in prop::collection::vec((any::<u32>(), 0..=32_u32), 0..50)) {
-            let cut = |number: u32, bits: u32| u64::from(number) & ((1 << bits) - 1);
-            let bits: u32 = numbers.iter().map(|(_, bits)| bits).sum();
-            let mut bytes = vec![0xff; bits.div_ceil(8) as usize];
-            let mut writer = BitWriter::new(&mut bytes);
-            numbers.iter().for_each(|&(number, bits)| writer.write(cut(number, bits), bits));
-            writer.finish();
-            let mut reader = BitReader::new(&bytes);
-            for &(number, bits) in &numbers {
-                prop_assert_eq!(reader.read(bits), cut(number, bits));
+        fn what_is_written_is_read(numbers in prop::collection::vec(any::<u16>(), 0..50)) {
+            let mut out = vec![0; bytes(numbers.len())];
+            write(&numbers, &mut out, |eight| eight);
+            prop_assert!(are_filled_up(&out, numbers.len()));
+            let read: Vec<_> = out.iter().flat_map(|&byte| spread(byte).to_array()).collect();
+            for (&number, &read) in numbers.iter().zip(&read) {
+                prop_assert_eq!(read, if number < 0x8000 { 0 } else { -1 });
             }
+            let ones = out.iter().flat_map(|&byte| ones_before(byte).to_array());
+            for (place, ones) in ones.enumerate() {
+                let before = &read[place / EIGHT * EIGHT..place];
+                prop_assert_eq!(ones, -before.iter().sum::<i16>());
+            }
+            prop_assert!(read[numbers.len()..].iter().all(|&bit| bit == 0));
         }
     }
 }

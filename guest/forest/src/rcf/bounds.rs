@@ -4,6 +4,8 @@
 //! coordinate (which is the greatest, negated), both filled up with zeros. A point is the row of the
 //! box around it alone. So the box around two others is the lesser of each number.
 
+use std::slice::ChunksExactMut;
+
 use wide::bytemuck::cast;
 use wide::{f32x4, i32x4};
 
@@ -70,15 +72,28 @@ pub(crate) fn excesses(bounds: &[Lanes], point: &[Lanes]) -> f32x4 {
 /// The sum of a box's sides.
 #[inline(always)]
 pub(crate) fn range(bounds: &[Lanes]) -> f32 {
+    let [a, b, c, d] = negated_sides(bounds).to_array();
+    -((a + c) + (b + d))
+}
+
+/// The sums of the sides of four boxes: bit for bit what [`range`] tells of each.
+#[inline(always)]
+pub(crate) fn range_of_four(boxes: [&[Lanes]; LANES]) -> f32x4 {
+    let sides = |place: usize| negated_sides(boxes[place]);
+    let [a, b, c, d] = f32x4::transpose([sides(0), sides(1), sides(2), sides(3)]);
+    -((a + c) + (b + d))
+}
+
+/// What sums to the sides of a box, negated.
+#[inline(always)]
+fn negated_sides(bounds: &[Lanes]) -> f32x4 {
     let row = |lanes| f32x4::new(bounds[lanes]);
     let half = bounds.len() / 2;
-    let negated = match half {
+    match half {
         0 => row(0),
         _ => (1..half)
             .fold(row(0) + row(half), |sums, lanes| sums + (row(lanes) + row(half + lanes))),
-    };
-    let [a, b, c, d] = negated.to_array();
-    -((a + c) + (b + d))
+    }
 }
 
 /// Makes a row the one of the point whose coordinates stand in its first half.
@@ -92,13 +107,6 @@ pub(crate) fn mirror(row: &mut [Lanes]) {
     for (negated, &mut least) in negated.iter_mut().zip(least) {
         *negated = (-f32x4::new(least)).to_array();
     }
-}
-
-/// Whether all coordinates of a point lie within ± the limit.
-#[inline(always)]
-pub(crate) fn is_within(point: &[Lanes], limit: f32) -> bool {
-    let limit = f32x4::splat(limit);
-    point.iter().all(|&lanes| f32x4::new(lanes).abs().simd_le(limit).all())
 }
 
 /// Makes the box one around the point too.
@@ -149,19 +157,59 @@ impl Rows {
         &mut self.lanes[usize::from(row) * width..][..width]
     }
 
+    /// The rows from one on.
+    #[inline(always)]
+    pub(crate) fn rows_mut<const WIDTH: usize>(&mut self, from: u16) -> ChunksExactMut<'_, Lanes> {
+        let width = self.width::<WIDTH>();
+        self.lanes[usize::from(from) * width..].chunks_exact_mut(width)
+    }
+
     /// Makes a row the box around two others. Tells whether it was not.
     #[inline(always)]
     pub(crate) fn unite<const WIDTH: usize>(&mut self, row: u16, [a, b]: [u16; 2]) -> bool {
+        let last = usize::from(row.max(a).max(b));
+        assert!((last + 1) * self.width::<WIDTH>() <= self.lanes.len());
+        // SAFETY: as was just checked.
+        unsafe { self.unite_unchecked::<WIDTH>(row, [a, b]) }
+    }
+
+    /// Like [`unite`](Self::unite), without a check.
+    ///
+    /// # Safety
+    ///
+    /// The rows are some of these, and `WIDTH` is 0 or their width.
+    #[inline(always)]
+    pub(crate) unsafe fn unite_unchecked<const WIDTH: usize>(
+        &mut self,
+        row: u16,
+        [a, b]: [u16; 2],
+    ) -> bool {
         let width = self.width::<WIDTH>();
         let [row, a, b] = [row, a, b].map(|row| usize::from(row) * width);
+        debug_assert!(row.max(a).max(b) + width <= self.lanes.len() && width == self.width);
         let mut changed = false;
         for lanes in 0..width {
-            let [a, b] = [a, b].map(|row| f32x4::new(self.lanes[row + lanes]));
-            let united = a.fast_min(b).to_array();
-            changed |= self.lanes[row + lanes] != united;
-            self.lanes[row + lanes] = united;
+            // SAFETY: the caller's.
+            unsafe {
+                let [a, b] = [a, b].map(|row| f32x4::new(*self.lanes.get_unchecked(row + lanes)));
+                let row = self.lanes.get_unchecked_mut(row + lanes);
+                let united = a.fast_min(b).to_array();
+                changed |= *row != united;
+                *row = united;
+            }
         }
         changed
+    }
+
+    /// Whether rows are of `WIDTH`; 0 stands for any.
+    pub(crate) fn are_of<const WIDTH: usize>(&self) -> bool {
+        self.width::<WIDTH>() == self.width
+    }
+
+    /// The length of the half of a row that a point's coordinates are in.
+    #[inline(always)]
+    pub(crate) fn half<const WIDTH: usize>(&self) -> usize {
+        (self.width::<WIDTH>() / 2).max(1)
     }
 
     #[inline(always)]

@@ -7,7 +7,7 @@ use crate::rcf::settings::{ForestSettings, SettingOutOfRange};
 use crate::rcf::shingle::Shingle;
 use crate::rcf::snapshot::{self, SnapshotError};
 use crate::rcf::together::{self, Scratch};
-use crate::rcf::tree::Tree;
+use crate::rcf::tree::{Tree, encoding};
 
 /// More records than any stream brings: a snapshot that tells of more is wrong.
 const MAX_LEARNT: u64 = 1 << 60;
@@ -101,7 +101,9 @@ impl Forest {
         self.learnt += 1;
         if self.learnt >= u64::from(self.settings.shingle) {
             if let Some(factor) = self.clock.tick() {
-                self.samplers.iter_mut().for_each(|sampler| sampler.scale(factor));
+                for (tree, sampler) in self.trees.iter().zip(&mut self.samplers) {
+                    sampler.scale(factor, |a, b| tree.compare(a, b).is_lt());
+                }
             }
             for (tree, sampler) in self.trees.iter_mut().zip(&mut self.samplers) {
                 if sampler.takes(&self.clock) {
@@ -161,15 +163,23 @@ impl Forest {
 
     /// Appends the forest's state to `out`.
     pub fn snapshot(&self, out: &mut Vec<u8>) {
-        let start = out.len();
+        let trees = || self.trees.iter().zip(&self.samplers);
+        let most = trees().map(|(tree, sampler)| tree.most_bytes(sampler)).sum::<usize>();
+        out.reserve(snapshot::HEAD_BYTES + 4 * self.shingle.before.len() + most);
         snapshot::begin(&self.settings, out);
         out.extend(self.learnt.to_le_bytes());
         out.extend(self.random.state.to_le_bytes());
         out.extend(self.shingle.before.iter().flat_map(|number| number.to_le_bytes()));
-        for (tree, sampler) in self.trees.iter().zip(&self.samplers) {
-            tree.write(sampler, out);
+        let mut scratch = encoding::Scratch::new();
+        let width = width(self.settings.dimensions());
+        for (tree, sampler) in trees() {
+            match width {
+                1 => tree.write::<1>(sampler, &mut scratch, out),
+                2 => tree.write::<2>(sampler, &mut scratch, out),
+                4 => tree.write::<4>(sampler, &mut scratch, out),
+                _ => tree.write::<0>(sampler, &mut scratch, out),
+            }
         }
-        snapshot::end(start, out);
     }
 
     /// The forest whose state a snapshot is. From here on it scores as the one that was not
@@ -210,12 +220,13 @@ impl Forest {
         let seen = (self.learnt + 1).saturating_sub(self.settings.shingle.into());
         self.clock = Clock::at(self.settings.time_decay, seen);
         let width = width(self.settings.dimensions());
+        let mut scratch = encoding::Scratch::new();
         for (tree, sampler) in self.trees.iter_mut().zip(&mut self.samplers) {
             match width {
-                1 => tree.read::<1>(sampler, seen, &mut reader)?,
-                2 => tree.read::<2>(sampler, seen, &mut reader)?,
-                4 => tree.read::<4>(sampler, seen, &mut reader)?,
-                _ => tree.read::<0>(sampler, seen, &mut reader)?,
+                1 => tree.read::<1>(sampler, seen, &mut scratch, &mut reader)?,
+                2 => tree.read::<2>(sampler, seen, &mut scratch, &mut reader)?,
+                4 => tree.read::<4>(sampler, seen, &mut scratch, &mut reader)?,
+                _ => tree.read::<0>(sampler, seen, &mut scratch, &mut reader)?,
             }
         }
         reader.finish()

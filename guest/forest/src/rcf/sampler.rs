@@ -7,6 +7,11 @@
 //! the paper's exponential jumps it is not each point that draws: drawn is the number of the next
 //! point that enters, which is seldom.
 
+use std::iter;
+
+use wide::f32x4;
+
+use crate::rcf::bounds::LANES;
 use crate::rcf::random::Random;
 
 /// Keys are divided by the weight of their time, relative to a base that moves on, by whole
@@ -69,14 +74,21 @@ impl Clock {
     }
 }
 
-/// The sample of one tree. When it is full it is a heap: the greatest key is the first, and its point
-/// leaves next.
+/// So many keys are searched for the greatest when one of them is another. There are no more blocks
+/// than that in a sample, and a bit for each in 32.
+const BLOCK: usize = 32;
+
+/// The sample of one tree. When it is full, the point of the greatest key leaves next.
 #[derive(Clone, Debug)]
 pub(crate) struct Sampler {
     /// The key of each point.
-    pub(crate) keys: Vec<f32>,
+    keys: Vec<f32>,
     /// The leaf that holds it.
-    pub(crate) leaves: Vec<u16>,
+    leaves: Vec<u16>,
+    /// The greatest key of each [`BLOCK`], once the sample is full. Behind them are zeros.
+    tops: [f32; BLOCK],
+    /// The place of the point that leaves next, once the sample is full.
+    first: usize,
     capacity: usize,
     /// The time of the point that enters next, once the sample is full.
     pub(crate) next: u64,
@@ -84,15 +96,40 @@ pub(crate) struct Sampler {
 
 impl Sampler {
     pub(crate) fn new(capacity: usize) -> Self {
-        let (keys, leaves) = (Vec::with_capacity(capacity), Vec::with_capacity(capacity));
-        Self { keys, leaves, capacity, next: 0 }
+        Self {
+            keys: Vec::with_capacity(capacity),
+            leaves: Vec::with_capacity(capacity),
+            tops: [0.0; BLOCK],
+            first: 0,
+            capacity,
+            next: 0,
+        }
     }
 
-    /// Lets all points go.
-    pub(crate) fn clear(&mut self) {
+    /// The key of each point, and the leaf that holds it.
+    pub(crate) fn points(&self) -> (&[f32], &[u16]) {
+        (&self.keys, &self.leaves)
+    }
+
+    /// Takes these points, whose keys are little endian, in place of all that it has. `before` is as in [`take`](Self::take).
+    /// Tells whether all keys are ones that a point can have.
+    pub(crate) fn replace(
+        &mut self,
+        keys: &[[u8; 4]],
+        leaves: impl Iterator<Item = u16>,
+        before: impl Fn(u16, u16) -> bool,
+    ) -> bool {
         self.keys.clear();
+        self.keys.extend(keys.iter().map(|&key| f32::from_le_bytes(key)));
         self.leaves.clear();
-        self.next = 0;
+        self.leaves.extend(leaves);
+        let keys = if self.is_full() {
+            self.search_all(before);
+            &self.tops[..]
+        } else {
+            &self.keys
+        };
+        top(keys) <= f32::MAX.to_bits()
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -107,7 +144,7 @@ impl Sampler {
 
     /// The leaf of the point that leaves when another enters.
     pub(crate) fn leaving(&self) -> Option<u16> {
-        self.is_full().then(|| self.leaves[0])
+        self.is_full().then(|| self.leaves[self.first])
     }
 
     /// Takes the point seen just now, in place of the one that leaves. `before` orders leaves,
@@ -121,66 +158,96 @@ impl Sampler {
     ) {
         if self.is_full() {
             // Below the greatest key, or the point had not entered: the distribution is cut off.
-            let bound = f64::from(self.keys[0]) * clock.weight;
+            let bound = f64::from(self.keys[self.first]) * clock.weight;
             let drawn = -libm::log1p(random.uniform() * libm::expm1(-bound));
-            (self.keys[0], self.leaves[0]) = ((drawn / clock.weight) as f32, leaf);
-            self.sift_down(0, before);
+            self.keys[self.first] = (drawn / clock.weight) as f32;
+            self.leaves[self.first] = leaf;
+            let block = self.first / BLOCK;
+            self.tops[block] = f32::from_bits(top(self.block(block)));
+            self.first = self.search(before);
         } else {
             self.keys.push((random.exponential() / clock.weight) as f32);
             self.leaves.push(leaf);
             if self.is_full() {
-                self.heapify(before);
+                self.search_all(before);
             }
         }
         if self.is_full() {
-            self.next = clock.when(random.exponential() / f64::from(self.keys[0]));
+            self.next = clock.when(random.exponential() / f64::from(self.keys[self.first]));
         }
     }
 
-    /// Makes a heap of what is in no order.
-    pub(crate) fn heapify(&mut self, before: impl Fn(u16, u16) -> bool) {
-        for place in (0..self.keys.len() / 2).rev() {
-            self.sift_down(place, &before);
+    /// Searches all blocks of a full sample.
+    fn search_all(&mut self, before: impl Fn(u16, u16) -> bool) {
+        for (top_of_block, block) in self.tops.iter_mut().zip(self.keys.chunks(BLOCK)) {
+            *top_of_block = f32::from_bits(top(block));
         }
+        self.first = self.search(before);
     }
 
-    /// Puts a point below those of greater keys. Among equal ones it is the leaf that decides, so
-    /// that a sample that is restored in another order goes on alike.
-    fn sift_down(&mut self, mut place: usize, before: impl Fn(u16, u16) -> bool) {
-        let (keys, leaves) = (&mut *self.keys, &mut *self.leaves);
-        let less = |(key_a, leaf_a): (f32, u16), (key_b, leaf_b): (f32, u16)| {
-            key_a < key_b || (key_a == key_b && before(leaf_a, leaf_b))
-        };
-        let sifted = (keys[place], leaves[place]);
-        while let Some(&key) = keys.get(2 * place + 1) {
-            let mut below = 2 * place + 1;
-            if let Some(&right) = keys.get(below + 1) {
-                // Which is the greater is anyone's guess, so nothing is decided by it.
-                below += usize::from(key < right);
-                if key == right {
-                    below += usize::from(before(leaves[below], leaves[below + 1]));
-                }
-            }
-            let greatest = (keys[below], leaves[below]);
-            if !less(sifted, greatest) {
-                break;
-            }
-            (keys[place], leaves[place]) = greatest;
-            place = below;
-        }
-        (keys[place], leaves[place]) = sifted;
+    /// The place of the greatest key. Among equal ones it is the leaf that decides, so that a sample
+    /// that is restored in another order goes on alike.
+    fn search(&self, before: impl Fn(u16, u16) -> bool) -> usize {
+        let greatest = f32::from_bits(top(&self.tops));
+        let places = places(&self.tops, greatest).flat_map(|block| {
+            let start = block * BLOCK;
+            places(self.block(block), greatest).map(move |place| start + place)
+        });
+        let last = |a, b| if before(self.leaves[a], self.leaves[b]) { b } else { a };
+        places.reduce(last).unwrap_or(0)
     }
 
-    pub(crate) fn scale(&mut self, factor: f32) {
+    /// The keys of a block. None if there is no such block.
+    fn block(&self, block: usize) -> &[f32] {
+        let keys = self.keys.get(block * BLOCK..).unwrap_or_default();
+        &keys[..keys.len().min(BLOCK)]
+    }
+
+    /// Scales all keys. `before` is as in [`take`](Self::take).
+    pub(crate) fn scale(&mut self, factor: f32, before: impl Fn(u16, u16) -> bool) {
         for key in &mut self.keys {
             *key = (*key * factor).min(f32::MAX);
+        }
+        if self.is_full() {
+            self.search_all(before);
         }
     }
 
     /// The memory that a sampler of this capacity takes.
     pub(crate) fn memory_bytes(capacity: u64) -> u64 {
-        size_of::<Self>() as u64 + capacity * (size_of::<f32>() + size_of::<u16>()) as u64
+        let points = capacity * (size_of::<f32>() + size_of::<u16>()) as u64;
+        size_of::<Self>() as u64 + points
     }
+}
+
+/// The greatest of keys, none of which is negative, as bits: these have the keys' order, and what
+/// is no key is greater.
+#[inline(always)]
+fn top(keys: &[f32]) -> u32 {
+    let greater = |top: u32, key: &f32| top.max(key.to_bits());
+    let (blocks, rest) = keys.as_chunks::<BLOCK>();
+    let top = rest.iter().fold(0, greater);
+    blocks.iter().fold(top, |top, block| top.max(block.iter().fold(0, greater)))
+}
+
+/// The places of a key among so many as a block has at the most.
+#[inline(always)]
+fn places(keys: &[f32], key: f32) -> impl Iterator<Item = usize> {
+    let mut places = 0;
+    if let Some(block) = keys.as_array::<BLOCK>() {
+        for (four, &keys) in block.as_chunks().0.iter().enumerate() {
+            places |= f32x4::new(keys).simd_eq(f32x4::splat(key)).to_bitmask() << (LANES * four);
+        }
+    } else {
+        for (place, &other) in keys.iter().enumerate() {
+            places |= u32::from(other == key) << place;
+        }
+    }
+    iter::from_fn(move || {
+        let place = places.trailing_zeros();
+        places &= places.wrapping_sub(1);
+        (place < u32::BITS).then_some(place as usize)
+    })
 }
 
 #[cfg(test)]
@@ -194,7 +261,7 @@ mod tests {
         let mut clock = Clock::new(time_decay);
         for point in 0..points {
             if let Some(factor) = clock.tick() {
-                sampler.scale(factor);
+                sampler.scale(factor, |a, b| a < b);
             }
             assert_eq!(clock, Clock::at(time_decay, clock.seen));
             if sampler.takes(&clock) {
@@ -253,15 +320,44 @@ mod tests {
     }
 
     #[test]
+    fn the_greatest_key_leaves() {
+        let mut random = Random::new(5);
+        for capacity in [10, 31, 32, 33, 100] {
+            let mut sampler = Sampler::new(capacity);
+            let mut clock = Clock::new(capacity as u32 + 1);
+            for point in 0..1000 {
+                clock.tick();
+                if sampler.takes(&clock) {
+                    sampler.take(point, &clock, &mut random, |a, b| a < b);
+                }
+                let Some(leaving) = sampler.leaving() else { continue };
+                let (keys, leaves) = sampler.points();
+                let greatest = keys.iter().zip(leaves).max_by(|a, b| a.0.total_cmp(b.0));
+                assert_eq!(greatest.map(|(_, &leaf)| leaf), Some(leaving));
+            }
+        }
+    }
+
+    #[test]
     fn equal_keys_leave_in_the_order_of_their_leaves() {
-        let order = |leaves: [u16; 3]| {
-            let mut sampler = Sampler::new(3);
-            sampler.keys = vec![1.0; 3];
-            sampler.leaves = leaves.to_vec();
-            sampler.heapify(|a, b| a < b);
+        let order = |leaves: [u16; 70]| {
+            let mut sampler = Sampler::new(leaves.len());
+            assert!(sampler.replace(&[1_f32.to_le_bytes(); 70], leaves.into_iter(), |a, b| a < b));
             sampler.leaving()
         };
-        assert_eq!(order([0, 1, 2]), Some(2));
-        assert_eq!(order([2, 0, 1]), Some(2));
+        let ascending = std::array::from_fn(|leaf| leaf as u16);
+        let mut other = ascending;
+        other.rotate_left(35);
+        assert_eq!([ascending, other].map(order), [Some(69), Some(69)]);
+    }
+
+    #[test]
+    fn what_no_point_can_have_is_no_key() {
+        let takes = |key: f32| {
+            let mut sampler = Sampler::new(10);
+            sampler.replace(&[1.0, key].map(f32::to_le_bytes), 0..2, |a, b| a < b)
+        };
+        assert!(takes(0.0) && takes(f32::MAX));
+        assert!(![-0.0, -1.0, f32::INFINITY, f32::NAN, -f32::NAN].into_iter().any(takes));
     }
 }

@@ -3,24 +3,26 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 4 | `WRCF` |
-//! | 2 | the version of the format, 2 |
+//! | 2 | the version of the format, 3 |
 //! | 4 each | trees, sample size, time decay, shingle, columns |
 //! | 8 | seed |
 //! | 8 | records learnt |
 //! | 8 | the state of the generator of random numbers |
 //! | 4 a number | the records that the next point is made of too, the oldest first |
-//! | | the [trees](crate::rcf::tree), one after another |
-//! | 8 | XXH64 of all before, with the seed 0 |
+//! | | the [trees](crate::rcf::tree::encoding), one after another |
+//!
+//! It has no checksum: what keeps it outside of memory has one of all that it keeps.
 
 use std::fmt;
-
-use twox_hash::XxHash64;
 
 use crate::rcf::settings::{ForestSettings, SettingOutOfRange};
 
 const MAGIC: &[u8; 4] = b"WRCF";
 
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
+
+/// What comes before the records and the trees.
+pub(crate) const HEAD_BYTES: usize = MAGIC.len() + size_of_val(&VERSION) + 5 * 4 + 3 * 8;
 
 /// Why bytes are not the state of a forest of these settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +33,8 @@ pub enum SnapshotError {
     Foreign,
     /// A version of the format that is not known here.
     Version(u16),
-    /// The checksum is not that of the bytes: some were altered, or lost.
-    Damaged,
+    /// Bytes are missing.
+    CutShort,
     /// The forest had another setting.
     Differs {
         /// The field of [`ForestSettings`].
@@ -42,7 +44,7 @@ pub enum SnapshotError {
         /// What it holds in the settings to restore with.
         here: u64,
     },
-    /// The checksum holds, and no forest can have this state.
+    /// No forest can have this state.
     Inconsistent,
 }
 
@@ -54,9 +56,7 @@ impl fmt::Display for SnapshotError {
             Self::Version(version) => {
                 write!(f, "a snapshot of format {version}, which is not known here: {VERSION} is")
             }
-            Self::Damaged => {
-                f.write_str("the snapshot is damaged or cut short: its checksum is another")
-            }
+            Self::CutShort => f.write_str("the snapshot is cut short"),
             Self::Differs { setting, snapshot, here } => {
                 write!(
                     f,
@@ -87,31 +87,17 @@ pub(crate) fn begin(settings: &ForestSettings, out: &mut Vec<u8>) {
     out.extend(settings.seed.to_le_bytes());
 }
 
-/// Appends what a snapshot that begins at `start` ends with.
-pub(crate) fn end(start: usize, out: &mut Vec<u8>) {
-    out.extend(XxHash64::oneshot(0, &out[start..]).to_le_bytes());
-}
-
-/// Reads what a snapshot begins and ends with, and leaves what is between.
+/// Reads what a snapshot begins with, and leaves the rest.
 pub(crate) fn open<'a>(
     settings: &ForestSettings,
     snapshot: &'a [u8],
 ) -> Result<Reader<'a>, SnapshotError> {
     settings.check().map_err(SnapshotError::Settings)?;
-    let mut reader = Reader(snapshot);
-    if reader.array().is_ok_and(|magic| magic != *MAGIC) || snapshot.is_empty() {
-        return Err(SnapshotError::Foreign);
-    }
-    // A format that is not known has its checksum elsewhere.
+    let mut reader = Reader(snapshot.strip_prefix(MAGIC).ok_or(SnapshotError::Foreign)?);
     let version = u16::from_le_bytes(reader.array()?);
     if version != VERSION {
         return Err(SnapshotError::Version(version));
     }
-    let (bytes, checksum) = snapshot.split_last_chunk().ok_or(SnapshotError::Damaged)?;
-    if XxHash64::oneshot(0, bytes) != u64::from_le_bytes(*checksum) {
-        return Err(SnapshotError::Damaged);
-    }
-    let mut reader = Reader(&bytes[MAGIC.len() + size_of_val(&VERSION)..]);
     let same = |setting, snapshot, here| {
         let differs = SnapshotError::Differs { setting, snapshot, here };
         if snapshot == here { Ok(()) } else { Err(differs) }
@@ -140,12 +126,17 @@ fn numbers(settings: &ForestSettings) -> [(&'static str, u32); 5] {
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
+    /// What is yet to be read.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     pub(crate) fn take(&mut self, bytes: usize) -> Result<&'a [u8], SnapshotError> {
-        self.0.split_off(..bytes).ok_or(SnapshotError::Damaged)
+        self.0.split_off(..bytes).ok_or(SnapshotError::CutShort)
     }
 
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], SnapshotError> {
-        let (array, rest) = self.0.split_first_chunk().ok_or(SnapshotError::Damaged)?;
+        let (array, rest) = self.0.split_first_chunk().ok_or(SnapshotError::CutShort)?;
         self.0 = rest;
         Ok(*array)
     }

@@ -1,4 +1,4 @@
-mod encoding;
+pub(crate) mod encoding;
 
 #[cfg(test)]
 pub(crate) mod properties;
@@ -60,15 +60,6 @@ impl Tree {
             free_leaves: (capacity..nodes).rev().collect(),
             free_cuts: (0..capacity - 1).rev().collect(),
         }
-    }
-
-    /// Lets all points go.
-    pub(crate) fn clear(&mut self) {
-        self.root = NONE;
-        self.free_leaves.clear();
-        self.free_leaves.extend((self.capacity..2 * self.capacity).rev());
-        self.free_cuts.clear();
-        self.free_cuts.extend((0..self.capacity - 1).rev());
     }
 
     /// The number of the first leaf.
