@@ -3,9 +3,9 @@
 //! Twice as fast in WebAssembly as the general decoder, whose vectors are made for 32 bytes.
 
 use std::arch::wasm32::{
-    i8x16_add, i8x16_bitmask, i8x16_eq, i8x16_swizzle, i32x4_dot_i16x8, u8x16, u8x16_splat,
+    i8x16_add, i8x16_bitmask, i8x16_eq, i8x16_shuffle, i8x16_swizzle, i32x4_dot_i16x8, u8x16, u8x16_splat,
     u16x8_shl, u16x8_shr, u16x8_splat, u32x4_splat, u64x2_shl, u64x2_shr, v128, v128_and,
-    v128_andnot, v128_any_true, v128_bitselect, v128_load, v128_or, v128_store,
+    v128_andnot, v128_bitselect, v128_load, v128_not, v128_or, v128_store,
 };
 
 /// How many symbols make a block.
@@ -31,37 +31,26 @@ pub(super) fn decode(encoded: &[u8], out: &mut [u8]) -> Option<usize> {
     // The last block, partial or whole, may be padded.
     let blocks = (encoded.len() - 1) / SYMBOLS;
     let mut faults = u8x16_splat(0);
-    let mut decode_run = |from: usize, run: usize| {
-        for block in from..from + run {
-            // SAFETY: with `block < blocks` this reads 16 symbols of `encoded`, and writes 16
-            // bytes from 12 for each block before it. The last 4 are too many: the next block, or
-            // nobody, needs their place, and there is room for them.
-            unsafe {
-                let symbols = v128_load(encoded.as_ptr().add(block * SYMBOLS).cast());
-                let (bytes, fault) = decode_block(symbols);
-                faults = v128_or(faults, fault);
-                v128_store(out.as_mut_ptr().add(block * BYTES).cast(), bytes);
-            }
+    let (mut from, mut to) = (encoded.as_ptr(), out.as_mut_ptr());
+    let mut left = blocks;
+    // SAFETY: each run is of blocks that are left.
+    unsafe {
+        while left >= 8 {
+            faults = v128_or(faults, decode_run::<4>(&mut from, &mut to));
+            faults = v128_or(faults, decode_run::<4>(&mut from, &mut to));
+            left -= 8;
         }
-    };
-    // What an engine keeps in registers it puts aside where a loop looks at the time limit: so few
-    // rounds.
-    let mut done = 0;
-    while blocks - done >= 8 {
-        decode_run(done, 4);
-        decode_run(done + 4, 4);
-        done += 8;
-    }
-    if blocks - done >= 4 {
-        decode_run(done, 4);
-        done += 4;
-    }
-    if blocks - done >= 2 {
-        decode_run(done, 2);
-        done += 2;
-    }
-    if blocks > done {
-        decode_run(done, 1);
+        if left >= 4 {
+            faults = v128_or(faults, decode_run::<4>(&mut from, &mut to));
+            left -= 4;
+        }
+        if left >= 2 {
+            faults = v128_or(faults, decode_run::<2>(&mut from, &mut to));
+            left -= 2;
+        }
+        if left >= 1 {
+            faults = v128_or(faults, decode_run::<1>(&mut from, &mut to));
+        }
     }
 
     // The last symbols fill a block together with symbols that are decoded already.
@@ -69,7 +58,30 @@ pub(super) fn decode(encoded: &[u8], out: &mut [u8]) -> Option<usize> {
     let place = &mut out[length - BYTES..][..SYMBOLS];
     // SAFETY: the reference is to 16 writable bytes; the store needs no alignment.
     unsafe { v128_store(place.as_mut_ptr().cast(), bytes) };
-    (!v128_any_true(v128_or(faults, fault))).then_some(length - padding)
+    (i8x16_bitmask(v128_or(faults, fault)) == 0).then_some(length - padding)
+}
+
+/// Decodes so many blocks, and moves on behind them: a vector that is zero if all are symbols.
+///
+/// # Safety
+///
+/// The blocks can be read, and 16 bytes written from the 12 of each on.
+#[inline(always)]
+unsafe fn decode_run<const BLOCKS: usize>(from: &mut *const u8, to: &mut *mut u8) -> v128 {
+    let mut faults = u8x16_splat(0);
+    for block in 0..BLOCKS {
+        // SAFETY: as the caller says. The last 4 bytes are too many: the next block, or nobody,
+        // needs their place.
+        unsafe {
+            let symbols = v128_load(from.add(block * SYMBOLS).cast());
+            let (bytes, fault) = decode_block(symbols);
+            faults = v128_or(faults, fault);
+            v128_store(to.add(block * BYTES).cast(), bytes);
+        }
+    }
+    // SAFETY: as the caller says.
+    (*from, *to) = unsafe { (from.add(BLOCKS * SYMBOLS), to.add(BLOCKS * BYTES)) };
+    faults
 }
 
 /// Decodes fewer symbols than make a block.
@@ -83,7 +95,7 @@ fn decode_few(encoded: &[u8], out: &mut [u8]) -> Option<usize> {
     unsafe { v128_store(block.as_mut_ptr().cast(), bytes) };
     let length = encoded.len() / 4 * 3;
     out[..length].copy_from_slice(&block[BYTES - length..BYTES]);
-    (!v128_any_true(fault)).then_some(length - padding)
+    (i8x16_bitmask(fault) == 0).then_some(length - padding)
 }
 
 /// The bytes that the last symbols stand for, which may be padded; a vector that is zero if they are
@@ -99,78 +111,80 @@ fn decode_last(block: &[u8; SYMBOLS]) -> (v128, v128, usize) {
     let unused = v128_and(bytes, u64x2_shr(padding, 8 * (SYMBOLS - BYTES) as u32));
     // Not in the last place but one only.
     let misplaced = v128_andnot(u64x2_shl(padding, 8), padding);
-    let fault = v128_or(v128_or(fault, unused), misplaced);
+    let zero = u8x16_splat(0);
+    let fault = v128_or(fault, v128_not(i8x16_eq(v128_or(unused, misplaced), zero)));
     (bytes, fault, i8x16_bitmask(padding).count_ones() as usize)
 }
 
 /// The last two symbols of a block, where padding may stand.
 const LAST_TWO: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
-/// The 12 bytes that 16 symbols stand for, and a vector that is zero if all of them are symbols.
+/// The 12 bytes that 16 symbols stand for, and a vector of which no byte is negative if all of them are
+/// symbols.
 #[inline(always)]
 fn decode_block(symbols: v128) -> (v128, v128) {
-    let nibble = u8x16_splat(0x0f);
-    let row = v128_and(u16x8_shr(symbols, 4), nibble);
-    let column = v128_and(symbols, nibble);
-    let fault = v128_and(i8x16_swizzle(ROWS, row), i8x16_swizzle(FOREIGN, column));
-
-    // '/' shares its row with '+', not its distance: it takes the row above, which has no symbol.
-    let slash = i8x16_eq(symbols, u8x16_splat(b'/'));
-    let distance = i8x16_swizzle(DISTANCES, i8x16_add(row, slash));
-    let sextets = i8x16_add(symbols, distance);
+    // '+' shares its octet with '/', and takes the one below, in which there is no symbol.
+    let plus = i8x16_eq(symbols, u8x16_splat(b'+'));
+    let octet = i8x16_add(v128_and(u16x8_shr(symbols, 3), u8x16_splat(0x1f)), plus);
+    let checked = i8x16_add(symbols, i8x16_swizzle(CHECKS, octet));
+    let sextets = i8x16_add(checked, i8x16_swizzle(VALUES, octet));
 
     // Sextets a, b, c, d lie in memory in this order; big-endian, they make 24 bits.
     let ab_cd =
         v128_or(v128_and(u16x8_shl(sextets, 6), u16x8_splat(0x0fc0)), u16x8_shr(sextets, 8));
     let abcd = i32x4_dot_i16x8(ab_cd, u32x4_splat(0x0001_1000));
-    // What the last four bytes are does not matter.
-    let order = u8x16(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 12, 12, 12, 12);
-    (i8x16_swizzle(abcd, order), fault)
+    // The same vector, which the engine's compiler knows and LLVM does not: what LLVM takes for a
+    // shuffle of two vectors, the engine does with one. What the last four bytes are does not matter.
+    let same = v128_bitselect(abcd, abcd, symbols);
+    let bytes = i8x16_shuffle::<2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 28, 28, 28, 28>(abcd, same);
+    (bytes, checked)
 }
 
-/// By the upper half of a byte: the bit of its row in ASCII. Rows without symbols share one.
-const ROWS: v128 = table(ROW_BITS);
+/// By the octet of ASCII that a byte is in: what makes it negative, added to it, if it is no symbol.
+///
+/// In an octet one end of the symbols is the octet's own. So the other one decides, and the sum either
+/// falls below zero there or overflows. What is not ASCII has no octet, gets nothing, and is negative.
+const CHECKS: v128 = table(OCTETS.0);
 
-/// By the lower half of a byte: the bits of the rows in which it is no symbol.
-const FOREIGN: v128 = table(foreign_bits());
+/// By the octet that a symbol is in: what makes it its value, added to that sum.
+const VALUES: v128 = table(OCTETS.1);
 
-/// By the upper half of a symbol: how far its value lies from it. For `/` see above.
-const DISTANCES: v128 = table(distances());
-
-const NO_SYMBOLS: u8 = 0x80;
-
-const ROW_BITS: [u8; 16] = {
-    let mut bits = [NO_SYMBOLS; 16];
-    let mut row = 2;
-    while row < 8 {
-        bits[row] = 1 << row >> 2;
-        row += 1;
+const OCTETS: ([u8; 16], [u8; 16]) = {
+    let (mut checks, mut values) = ([0x80; 16], [0; 16]);
+    let mut octet = 0;
+    while octet < 16 {
+        let (mut first, mut last) = (8 * octet as u8, 8 * octet as u8 + 7);
+        if octet == 4 {
+            (first, last) = (b'+', b'+')
+        } else if octet == 5 {
+            (first, last) = (b'/', b'/')
+        }
+        while first < last && value(first).is_none() {
+            first += 1;
+        }
+        while first < last && value(last).is_none() {
+            last -= 1;
+        }
+        if let Some(value) = value(first) {
+            let is_open = last % 8 == 7 || last == b'+';
+            checks[octet] = if is_open { 0_u8.wrapping_sub(first) } else { 127 - last };
+            values[octet] = value.wrapping_sub(first).wrapping_sub(checks[octet]);
+        }
+        octet += 1;
     }
-    bits
+    (checks, values)
 };
 
-const fn foreign_bits() -> [u8; 16] {
-    let mut bits = [NO_SYMBOLS; 16];
-    let mut byte = 0x20_u8;
-    while byte < 0x80 {
-        if !super::is_symbol(byte) {
-            bits[(byte & 0x0f) as usize] |= ROW_BITS[(byte >> 4) as usize];
-        }
-        byte += 1;
+/// What a symbol stands for.
+const fn value(symbol: u8) -> Option<u8> {
+    match symbol {
+        b'A'..=b'Z' => Some(symbol - b'A'),
+        b'a'..=b'z' => Some(26 + symbol - b'a'),
+        b'0'..=b'9' => Some(52 + symbol - b'0'),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
     }
-    bits
-}
-
-const fn distances() -> [u8; 16] {
-    let mut distances = [0; 16];
-    distances[1] = 63_u8.wrapping_sub(b'/');
-    distances[2] = 62_u8.wrapping_sub(b'+');
-    distances[3] = 52_u8.wrapping_sub(b'0');
-    distances[4] = 0_u8.wrapping_sub(b'A');
-    distances[5] = distances[4];
-    distances[6] = 26_u8.wrapping_sub(b'a');
-    distances[7] = distances[6];
-    distances
 }
 
 const fn table(bytes: [u8; 16]) -> v128 {
