@@ -222,9 +222,12 @@ unsafe fn short_scalar_end(here: *const u8) -> Option<*const u8> {
         close += stops.trailing_zeros() as usize;
         return (byte(close) == b'"').then(|| here.wrapping_add(close + 1));
     }
-    let sign = usize::from(first == b'-');
-    // A clear bit for each digit. Behind the vector there is none.
-    let others = !lanes(sign).digits();
+    // A clear bit for each digit. Behind the vector there is none. A number mostly has no sign: so what
+    // is looked at first does not wait for one.
+    let (mut sign, mut others) = (0, !lanes(0).digits());
+    if first == b'-' {
+        (sign, others) = (1, !lanes(1).digits());
+    }
     let integer = others.trailing_zeros() as usize;
     if integer > 0 {
         let byte = |offset: usize| byte(sign + offset);
