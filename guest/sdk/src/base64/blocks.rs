@@ -3,9 +3,9 @@
 //! Twice as fast in WebAssembly as the general decoder, whose vectors are made for 32 bytes.
 
 use std::arch::wasm32::{
-    i8x16_add, i8x16_bitmask, i8x16_eq, i8x16_shuffle, i8x16_swizzle, i32x4_dot_i16x8, u8x16, u8x16_splat,
-    u16x8_shl, u16x8_shr, u16x8_splat, u32x4_splat, u64x2_shl, u64x2_shr, v128, v128_and,
-    v128_andnot, v128_bitselect, v128_load, v128_not, v128_or, v128_store,
+    i8x16_add, i8x16_bitmask, i8x16_eq, i8x16_shuffle, i8x16_swizzle, i32x4_dot_i16x8, u8x16,
+    u8x16_splat, u16x8_shl, u16x8_shr, u16x8_splat, u32x4_splat, u64x2_shl, u64x2_shr, v128,
+    v128_and, v128_andnot, v128_bitselect, v128_load, v128_not, v128_or, v128_store,
 };
 
 /// How many symbols make a block.
