@@ -13,8 +13,10 @@ use crate::string::Utf8;
 use crate::{Document, Kind, PADDING, Value, number, run, string};
 
 /// What a document of a shape consists of, but for its scalars.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shape {
+    /// What the root is.
+    kind: Kind,
     /// In the order of the document, in which they leave out nothing but the scalars.
     steps: Vec<Step>,
     /// How many bytes of whitespace stand before the root, and behind it.
@@ -98,7 +100,8 @@ impl Shape {
             return None;
         }
         let behind = bytes.len() - document.root.offset - document.root.length;
-        let mut shape = Self { around: (document.root.offset, behind), ..Self::default() };
+        let around = (document.root.offset, behind);
+        let mut shape = Self { kind: document.root.kind, steps: Vec::new(), around };
         let (mut text, mut at) = (0, 0);
         while let Some(&byte) = bytes.get(at) {
             let (end, is_scalar) = match byte {
@@ -140,33 +143,25 @@ impl Shape {
         if buffer.len() < length + PADDING {
             return None;
         }
-        let offset = |place: *const u8| place.addr() - buffer.as_ptr().addr();
-        let document = &buffer[..length];
-        let end = document.as_ptr_range().end;
+        let end = buffer[..length].as_ptr_range().end;
         let mut walk = Walk { here: buffer.as_ptr(), step: self.steps.as_mut_ptr(), field: None };
-        let mut utf8 = Utf8::Unchecked;
-        loop {
-            // SAFETY: the last step is an end, and the buffer goes on for PADDING bytes.
-            match unsafe { walk.take(end) } {
-                Stop::End => break,
-                Stop::Other => return None,
-                Stop::Scalar => {
-                    let scalar = scalar_end(buffer, document, offset(walk.here), &mut utf8)?;
-                    // SAFETY: a scalar's step is not the last.
-                    unsafe { walk.pass_scalar(buffer.as_ptr().wrapping_add(scalar)) };
-                }
+        // SAFETY: the last step is an end, and the buffer goes on for PADDING bytes.
+        unsafe {
+            let stop = walk.take(end);
+            if stop != Stop::End {
+                walk.go_on(stop, buffer, length)?;
             }
         }
         if walk.here != end {
             return None;
         }
+        let offset = |place: *const u8| place.addr() - buffer.as_ptr().addr();
         let field = walk.field.map(|(start, end)| {
             let start = offset(start);
             Value::new(scalar_kind(buffer[start]), buffer, start, offset(end))
         });
         let (start, end) = (self.around.0, length - self.around.1);
-        let kind = if buffer[start] == b'{' { Kind::Object } else { Kind::Array };
-        Some(Document { root: Value::new(kind, buffer, start, end), field })
+        Some(Document { root: Value::new(self.kind, buffer, start, end), field })
     }
 }
 
@@ -179,6 +174,7 @@ struct Walk {
 }
 
 /// Why a walk stops.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
     /// All steps are taken. It may be behind the document's end.
     End,
@@ -247,18 +243,37 @@ impl Walk {
         }
     }
 
-    /// Passes the scalar here, which ends at a place.
+    /// Passes a scalar that it stopped at, and takes the other steps. None if the document, which the
+    /// first `length` bytes of the buffer are, is not of their shape.
     ///
     /// # Safety
     ///
-    /// The walk has [stopped](Stop::Scalar) at it.
-    unsafe fn pass_scalar(&mut self, end: *const u8) {
-        // SAFETY: a scalar's step is one of the steps, and not the last.
-        let (step, next) = unsafe { (&*self.step, self.step.add(1)) };
-        if step.then == Then::Field {
-            self.field = Some((self.here, end));
+    /// As for [`take`](Self::take), which stopped like this.
+    #[cold]
+    #[inline(never)]
+    unsafe fn go_on(&mut self, mut stop: Stop, buffer: &[u8], length: usize) -> Option<()> {
+        let document = &buffer[..length];
+        let mut utf8 = Utf8::Unchecked;
+        loop {
+            match stop {
+                Stop::End => return Some(()),
+                Stop::Other => return None,
+                Stop::Scalar => {
+                    let start = self.here;
+                    let at = start.addr() - buffer.as_ptr().addr();
+                    let end = scalar_end(buffer, document, at, &mut utf8)?;
+                    self.here = buffer.as_ptr().wrapping_add(end);
+                    // SAFETY: a scalar's step is one of the steps, and not the last.
+                    unsafe {
+                        if (*self.step).then == Then::Field {
+                            self.field = Some((start, self.here));
+                        }
+                        self.step = self.step.add(1);
+                        stop = self.take(document.as_ptr_range().end);
+                    }
+                }
+            }
         }
-        (self.here, self.step) = (end, next);
     }
 }
 
@@ -381,27 +396,49 @@ mod tests {
     use super::*;
     use crate::{Pointer, scan};
 
-    /// Passes a document, which may be the front of what can be read, by the shape of another one: at
-    /// once, and when scalars as long as those of the other one are expected.
-    fn pass(shape_of: &str, document: &str, behind: &str) -> bool {
+    fn shape_of<'d>(document: &'d str, pointer: &Pointer) -> (Shape, Document<'d>) {
+        let known = scan(document.as_bytes(), pointer).expect(document);
+        (Shape::of(&known, document.as_bytes()).expect(document), known)
+    }
+
+    fn padded(document: &str, behind: &str) -> Vec<u8> {
+        document.bytes().chain(behind.bytes().cycle().take(PADDING)).collect()
+    }
+
+    /// Passes a document, which may be the front of what can be read, by the shape of another one.
+    fn pass(known: &str, document: &str, behind: &str) -> bool {
         let pointer = Pointer::parse("/a").expect("a pointer");
-        let known = scan(shape_of.as_bytes(), &pointer).expect(shape_of);
-        let mut shape = Shape::of(&known, shape_of.as_bytes()).expect(shape_of);
-        let padded = |document: &str| {
-            let mut buffer = document.as_bytes().to_vec();
-            buffer.extend(behind.bytes().cycle().take(PADDING));
-            buffer
-        };
-        let (buffer, known_buffer) = (padded(document), padded(shape_of));
-        let passed = shape.clone().pass(&buffer, document.len());
-        for _ in 0..OFTEN + 2 {
-            assert_eq!(shape.pass(&known_buffer, shape_of.len()), Some(known), "{shape_of}");
-        }
-        assert_eq!(shape.pass(&buffer, document.len()), passed, "{document}");
+        let (mut shape, _) = shape_of(known, &pointer);
+        let buffer = padded(document, behind);
+        let passed = shape.pass(&buffer, document.len());
         if let Some(passed) = passed {
             assert_eq!(Ok(passed), scan(document.as_bytes(), &pointer), "{document}");
         }
         passed.is_some()
+    }
+
+    #[test]
+    fn scalars_may_be_of_other_lengths_than_expected() {
+        let pointer = Pointer::parse("/a").expect("a pointer");
+        let document = |b: &str, a: &str| format!(r#"{{"b":{b},"a":{a},"c":true}}"#);
+        let text = document(r#""four""#, "1234");
+        let (mut shape, known) = shape_of(&text, &pointer);
+        for _ in 0..OFTEN + 2 {
+            assert_eq!(shape.pass(&padded(&text, "0"), text.len()), Some(known));
+        }
+        assert_eq!([shape.steps[0].lengths.expected, shape.steps[1].lengths.expected], [6, 4]);
+        for b in ["123.56", "[2356]", "\"fou\"r", "\"fivey\"", "\"2\"", "7", "null"] {
+            for a in ["null", "12.5", "0.25", "0125", "1 25", "1,25", "12345", "123", "\"2\"", "x"]
+            {
+                let text = document(b, a);
+                let (mut shape, buffer) = (shape.clone(), padded(&text, "0"));
+                for _ in 0..2 {
+                    let passed = shape.pass(&buffer, text.len());
+                    let expected = scan(text.as_bytes(), &pointer).ok();
+                    assert_eq!(passed, expected.filter(|_| !b.starts_with('[')), "{text}");
+                }
+            }
+        }
     }
 
     #[test]
