@@ -68,7 +68,7 @@ impl Lengths {
     }
 }
 
-/// What follows the text of a step.
+/// What follows the text of a step. Scalars come last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 enum Then {
     /// The next step.
