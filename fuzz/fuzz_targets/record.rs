@@ -20,13 +20,14 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     buffer.resize(2 * bytes.len() + PADDING, b'0');
     assert_eq!(scan_within(&buffer, bytes.len(), &pointer), scan(bytes, &pointer));
 
-    // Nor do the documents before it matter. It takes two of a shape for it to be remembered.
+    // Nor do the documents before it matter. It takes two of a shape for it to be remembered, and some
+    // more until the lengths of its scalars are expected.
     let mut scanner = FieldScanner::new(pointer.clone());
     for document in bytes.split(|&byte| byte == 0) {
         buffer.clear();
         buffer.extend_from_slice(document);
         buffer.resize(document.len() + PADDING, b'0');
-        for _ in 0..2 {
+        for _ in 0..12 {
             assert_eq!(scanner.scan_within(&buffer, document.len()), scan(document, &pointer));
         }
     }

@@ -63,7 +63,8 @@ fn assert_agreement(document: &[u8], pointer: &str) {
 fn assert_stream<'d>(documents: impl IntoIterator<Item = &'d [u8]>, pointer: &str) {
     let mut scanner = FieldScanner::new(Pointer::parse(pointer).expect("a pointer"));
     for document in documents {
-        for padding in ["0", "\"", ",", "}", "1}"] {
+        // So often that what is alike in them is expected of the next one.
+        for padding in ["0", "\"", ",", "}", "1}"].into_iter().cycle().take(15) {
             let mut buffer = document.to_vec();
             buffer.extend(padding.bytes().cycle().take(PADDING));
             let scanned = scanner.scan_within(&buffer, document.len());

@@ -103,7 +103,7 @@ impl Shapes {
     /// Passes a document, if it is valid and of the first shape.
     #[inline(always)]
     fn pass_first<'a>(&mut self, buffer: &'a [u8], length: usize) -> Option<Document<'a>> {
-        let document = self.known.first()?.pass(buffer, length)?;
+        let document = self.known.first_mut()?.pass(buffer, length)?;
         (self.strays, self.misses, self.pause) = (0, 0, 1);
         Some(document)
     }
@@ -111,7 +111,7 @@ impl Shapes {
     /// Passes a document, if it is valid and of another shape that is known.
     fn pass_others<'a>(&mut self, buffer: &'a [u8], length: usize) -> Option<Document<'a>> {
         self.strays += 1;
-        let mut others = self.known.iter().enumerate().skip(1);
+        let mut others = self.known.iter_mut().enumerate().skip(1);
         let (place, document) =
             others.find_map(|(place, shape)| Some((place, shape.pass(buffer, length)?)))?;
         // Once in a while one comes in between: that is no reason to change the order.

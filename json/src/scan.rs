@@ -2,13 +2,15 @@ use crate::lanes::{self, Lanes, WIDTH};
 use crate::path::{Path, Span};
 use crate::run::{REACH, Run};
 use crate::string::Utf8;
-use crate::{Cause, Document, Kind, Pointer, SyntaxError, Value, number, string};
+use crate::{Cause, Document, Kind, Pointer, SyntaxError, Value, number, shape, string};
 
 /// How many objects and arrays may be open within each other.
 pub const MAX_DEPTH: u32 = 127;
 
 /// How many bytes behind a document make scanning it faster.
-pub const PADDING: usize = REACH;
+pub const PADDING: usize = shape::REACH;
+
+const _: () = assert!(REACH <= PADDING, "what runs look at is there");
 
 /// Checks that `document` is JSON, all of it, and finds the value that `field` names.
 ///

@@ -8,16 +8,15 @@
 //! It reads without checking each offset. Its tests are small enough for Miri:
 //! `cargo +nightly miri test --package weir-json shape::`.
 
-use std::cell::Cell;
-use std::ptr;
-
 use crate::lanes::{Lanes, WIDTH};
 use crate::string::Utf8;
 use crate::{Document, Kind, PADDING, Value, number, run, string};
 
 /// What a document of a shape consists of, but for its scalars.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shape {
+    /// What the root is.
+    kind: Kind,
     /// In the order of the document, in which they leave out nothing but the scalars.
     steps: Vec<Step>,
     /// How many bytes of whitespace stand before the root, and behind it.
@@ -30,15 +29,52 @@ struct Step {
     /// The text, and what fills it up.
     text: [u8; TEXT],
     /// How many bytes of text there are.
-    length: u16,
+    length: u8,
     then: Then,
+    /// The scalar behind it, in the documents so far.
+    lengths: Lengths,
 }
 
-/// What follows the text of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How long the scalar of a step was in the last documents, if it was short and plain.
+///
+/// Where a step ends is known only once its scalar was looked at, and only then the next one can be
+/// begun. Where the scalars of a step are of one length, a processor need not wait: it goes on where the
+/// step ended the last times, and meanwhile finds that this one does as well.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lengths {
+    /// The last one, in bytes, once it has come [often](OFTEN) in a row. Before that, 0.
+    expected: u8,
+    /// How many bytes the step and a scalar of that length are.
+    stride: u8,
+    last: u8,
+    /// How often the last one came in a row, beside the first time.
+    repeats: u8,
+}
+
+/// After so many of the same length another one is expected. Less, and lengths that change are guessed
+/// wrong too often, which takes longer than to wait.
+const OFTEN: u8 = 8;
+
+impl Lengths {
+    /// Notes a length that was not expected, of the scalar behind `text` bytes.
+    #[inline(always)]
+    fn note(&mut self, length: u8, text: u8) {
+        // Without a branch: which lengths come cannot be foreseen here.
+        let all_if = |condition| u8::from(condition).wrapping_neg();
+        self.repeats = (self.repeats + 1) & all_if(length == self.last);
+        self.expected = length & all_if(self.repeats >= OFTEN);
+        self.stride = text + length;
+        self.last = length;
+    }
+}
+
+/// What follows the text of a step. Scalars come last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 enum Then {
-    /// The next step, or the document's end.
+    /// The next step.
     Text,
+    /// The document's end.
+    End,
     Scalar,
     /// The scalar that is looked for.
     Field,
@@ -47,11 +83,12 @@ enum Then {
 /// How long the text of a step is, at the most: two vectors, of which most need one.
 const TEXT: usize = 2 * WIDTH;
 
-/// How many bytes from a step's start are looked at before the next look at where the document ends:
-/// the longest text, a quote or sign, and two vectors.
-const REACH: usize = TEXT + 1 + 2 * WIDTH;
+/// In so many vectors behind its quote a string ends that is short. Of a number there are two.
+const STRING_VECTORS: usize = 3;
 
-const _: () = assert!(REACH <= PADDING, "what is looked at is there");
+/// How many bytes from a step's start are looked at before the next look at where the document ends:
+/// the longest text, and the longest string that is short.
+pub(crate) const REACH: usize = TEXT + 1 + STRING_VECTORS * WIDTH;
 
 impl Shape {
     /// The shape of a valid document, and of the place of a value in it. None if that is a container,
@@ -63,7 +100,8 @@ impl Shape {
             return None;
         }
         let behind = bytes.len() - document.root.offset - document.root.length;
-        let mut shape = Self { around: (document.root.offset, behind), ..Self::default() };
+        let around = (document.root.offset, behind);
+        let mut shape = Self { kind: document.root.kind, steps: Vec::new(), around };
         let (mut text, mut at) = (0, 0);
         while let Some(&byte) = bytes.get(at) {
             let (end, is_scalar) = match byte {
@@ -85,6 +123,7 @@ impl Shape {
             at = end;
         }
         shape.push(&bytes[text..]);
+        shape.steps.last_mut()?.then = Then::End;
         Some(shape)
     }
 
@@ -93,104 +132,148 @@ impl Shape {
         self.steps.extend(text.chunks(TEXT).map(|piece| {
             let mut text = [0; TEXT];
             text[..piece.len()].copy_from_slice(piece);
-            Step { text, length: piece.len() as u16, then: Then::Text }
+            Step { text, length: piece.len() as u8, then: Then::Text, lengths: Lengths::default() }
         }));
     }
 
     /// Passes the document that the first `length` bytes of a buffer are, if it is valid and of this
     /// shape.
     #[inline]
-    pub(crate) fn pass<'a>(&self, buffer: &'a [u8], length: usize) -> Option<Document<'a>> {
+    pub(crate) fn pass<'a>(&mut self, buffer: &'a [u8], length: usize) -> Option<Document<'a>> {
         if buffer.len() < length + PADDING {
             return None;
         }
         let end = buffer[..length].as_ptr_range().end;
-        let utf8 = Cell::new(Utf8::Unchecked);
-        let text = Text { buffer, end, utf8, field: Cell::new(None) };
-        if take(&self.steps, &text) != end {
+        let mut walk = Walk { here: buffer.as_ptr(), step: self.steps.as_mut_ptr(), field: None };
+        // SAFETY: the last step is an end, and the buffer goes on for PADDING bytes.
+        unsafe {
+            let stop = walk.take(end);
+            if stop != Stop::End {
+                walk.go_on(stop, buffer, length)?;
+            }
+        }
+        if walk.here != end {
             return None;
         }
-        let field = text.field.get().map(|(start, end)| {
-            let start = text.offset(start);
-            Value::new(scalar_kind(buffer[start]), buffer, start, text.offset(end))
+        let offset = |place: *const u8| place.addr() - buffer.as_ptr().addr();
+        let field = walk.field.map(|(start, end)| {
+            let start = offset(start);
+            Value::new(scalar_kind(buffer[start]), buffer, start, offset(end))
         });
         let (start, end) = (self.around.0, length - self.around.1);
-        let kind = if buffer[start] == b'{' { Kind::Object } else { Kind::Array };
-        Some(Document { root: Value::new(kind, buffer, start, end), field })
+        Some(Document { root: Value::new(self.kind, buffer, start, end), field })
     }
 }
 
-/// A document, and what can be read behind it: for [`PADDING`] bytes at the least.
-struct Text<'a> {
-    buffer: &'a [u8],
-    /// The end of the document.
-    end: *const u8,
-    utf8: Cell<Utf8>,
+/// Where a walk along a document and the steps of a shape stands.
+struct Walk {
+    here: *const u8,
+    step: *mut Step,
     /// Where the value that is looked for begins and ends, once it was passed.
-    field: Cell<Option<(*const u8, *const u8)>>,
+    field: Option<(*const u8, *const u8)>,
 }
 
-impl Text<'_> {
-    #[inline(always)]
-    fn offset(&self, place: *const u8) -> usize {
-        place.addr() - self.buffer.as_ptr().addr()
+/// Why a walk stops.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// All steps are taken. It may be behind the document's end.
+    End,
+    /// Here is a scalar that is long, not plain, or none.
+    Scalar,
+    /// The document is of another shape.
+    Other,
+}
+
+impl Walk {
+    /// Takes steps.
+    ///
+    /// It calls nothing and keeps little, so that a WebAssembly engine needs few registers for it.
+    ///
+    /// # Safety
+    ///
+    /// The last of the steps is an [end](Then::End), and behind the document's end, which is at `end`,
+    /// [`PADDING`] bytes can be read.
+    #[inline(never)]
+    unsafe fn take(&mut self, end: *const u8) -> Stop {
+        let (mut here, mut step) = (self.here, self.step);
+        loop {
+            if here > end {
+                return Stop::Other;
+            }
+            // SAFETY: it is not behind the last step.
+            let Step { text, length, then, lengths } = unsafe { &mut *step };
+            let (texts, _) = text.as_chunks();
+            let equal = |vector: usize| {
+                // SAFETY: the place is in the document or at its end, behind which REACH bytes can be
+                // read: both vectors are among them.
+                let bytes = unsafe { here.cast::<[u8; WIDTH]>().add(vector).read() };
+                Lanes::load(&bytes).equal_run(Lanes::load(&texts[vector])) as usize
+            };
+            let text = usize::from(*length);
+            let first = equal(0);
+            if first < text && (first < WIDTH || WIDTH + equal(1) < text) {
+                return Stop::Other;
+            }
+            let start = here.wrapping_add(text);
+            let mut next = start;
+            if *then >= Then::Scalar {
+                // SAFETY: it is up to TEXT bytes behind that place.
+                let Some(end) = (unsafe { short_scalar_end(start) }) else {
+                    (self.here, self.step) = (start, step);
+                    return Stop::Scalar;
+                };
+                let scalar = end.addr() - start.addr();
+                next = if scalar == usize::from(lengths.expected) {
+                    // The same place, but it does not take the scalar to find it.
+                    here.wrapping_add(usize::from(lengths.stride))
+                } else {
+                    lengths.note(scalar as u8, *length);
+                    end
+                };
+                if *then == Then::Field {
+                    self.field = Some((start, next));
+                }
+            } else if *then == Then::End {
+                self.here = start;
+                return Stop::End;
+            }
+            here = next;
+            // SAFETY: it is not the last step.
+            step = unsafe { step.add(1) };
+        }
     }
-}
 
-/// Takes the steps, from the start of the document: where they end, which may be behind the document;
-/// null if it is not of their shape.
-///
-/// It calls nothing for what is short and plain, and keeps little, so that a WebAssembly engine needs
-/// few registers for it.
-#[inline(never)]
-fn take(steps: &[Step], text: &Text<'_>) -> *const u8 {
-    let mut here = text.buffer.as_ptr();
-    let mut steps = steps.iter();
-    loop {
-        // Two steps a round: an engine puts aside what it keeps where a loop looks at the time limit.
-        let Some(step) = steps.next() else { return here };
-        here = step.take(text, here);
-        if here.is_null() {
-            return here;
+    /// Passes a scalar that it stopped at, and takes the other steps. None if the document, which the
+    /// first `length` bytes of the buffer are, is not of their shape.
+    ///
+    /// # Safety
+    ///
+    /// As for [`take`](Self::take), which stopped like this.
+    #[cold]
+    #[inline(never)]
+    unsafe fn go_on(&mut self, mut stop: Stop, buffer: &[u8], length: usize) -> Option<()> {
+        let document = &buffer[..length];
+        let mut utf8 = Utf8::Unchecked;
+        loop {
+            match stop {
+                Stop::End => return Some(()),
+                Stop::Other => return None,
+                Stop::Scalar => {
+                    let start = self.here;
+                    let at = start.addr() - buffer.as_ptr().addr();
+                    let end = scalar_end(buffer, document, at, &mut utf8)?;
+                    self.here = buffer.as_ptr().wrapping_add(end);
+                    // SAFETY: a scalar's step is one of the steps, and not the last.
+                    unsafe {
+                        if (*self.step).then == Then::Field {
+                            self.field = Some((start, self.here));
+                        }
+                        self.step = self.step.add(1);
+                        stop = self.take(document.as_ptr_range().end);
+                    }
+                }
+            }
         }
-        let Some(step) = steps.next() else { return here };
-        here = step.take(text, here);
-        if here.is_null() {
-            return here;
-        }
-    }
-}
-
-impl Step {
-    /// Takes the step from a place: where it ends, or null.
-    #[inline(always)]
-    fn take(&self, text: &Text<'_>, here: *const u8) -> *const u8 {
-        if here > text.end {
-            return ptr::null();
-        }
-        let (texts, _) = self.text.as_chunks();
-        let equal = |vector: usize| {
-            // SAFETY: the place is in the document or at its end, behind which REACH bytes can be
-            // read: both vectors are among them.
-            let bytes = unsafe { here.cast::<[u8; WIDTH]>().add(vector).read() };
-            Lanes::load(&bytes).equal_run(Lanes::load(&texts[vector])) as usize
-        };
-        let length = usize::from(self.length);
-        let first = equal(0);
-        if first < length && (first < WIDTH || WIDTH + equal(1) < length) {
-            return ptr::null();
-        }
-        let start = here.wrapping_add(length);
-        let then = self.then;
-        if then == Then::Text {
-            return start;
-        }
-        // SAFETY: it is up to TEXT bytes behind that place.
-        let end = unsafe { short_scalar_end(start) }.unwrap_or_else(|| scalar_end(text, start));
-        if then == Then::Field {
-            text.field.set(Some((start, end)));
-        }
-        end
     }
 }
 
@@ -202,7 +285,8 @@ impl Step {
 /// `REACH - TEXT` bytes can be read.
 #[inline(always)]
 unsafe fn short_scalar_end(here: *const u8) -> Option<*const u8> {
-    // SAFETY: no offset is beyond what the caller promises: `1 + WIDTH + WIDTH` at the most.
+    // SAFETY: no offset is beyond what the caller promises: of a string they are in its vectors, of a
+    // number in two, or a sign, a point and an exponent's sign behind them.
     let byte = |offset: usize| unsafe { *here.add(offset) };
     let lanes = |offset: usize| {
         // SAFETY: as above. An array of bytes needs no alignment.
@@ -210,21 +294,24 @@ unsafe fn short_scalar_end(here: *const u8) -> Option<*const u8> {
     };
     let first = byte(0);
     if first == b'"' {
-        let mut close = 1;
-        let mut stops = lanes(close).string_stops();
-        if stops == 0 {
-            close += WIDTH;
-            stops = lanes(close).string_stops();
-            if stops == 0 {
-                return None;
+        for vector in 0..STRING_VECTORS {
+            let start = 1 + vector * WIDTH;
+            let stops = lanes(start).string_stops();
+            if stops != 0 {
+                let close = start + stops.trailing_zeros() as usize;
+                return (byte(close) == b'"').then(|| here.wrapping_add(close + 1));
             }
         }
-        close += stops.trailing_zeros() as usize;
-        return (byte(close) == b'"').then(|| here.wrapping_add(close + 1));
+        return None;
     }
+    // To look for digits need not wait for the sign.
+    let mut digits = u64::from(lanes(0).digits());
+    if digits >> (WIDTH - 1) != 0 {
+        digits |= u64::from(lanes(WIDTH).digits()) << WIDTH;
+    }
+    // A clear bit for each digit. Behind the vectors there is none.
     let sign = usize::from(first == b'-');
-    // A clear bit for each digit. Behind the vector there is none.
-    let others = !lanes(sign).digits();
+    let others = !digits >> sign;
     let integer = others.trailing_zeros() as usize;
     if integer > 0 {
         let byte = |offset: usize| byte(sign + offset);
@@ -246,36 +333,34 @@ unsafe fn short_scalar_end(here: *const u8) -> Option<*const u8> {
             }
             end = exponent + length;
         }
-        // A leading zero stands alone. What goes up to the vector's end may go on behind it.
-        if (integer > 1 && byte(0) == b'0') || end >= WIDTH {
+        // A leading zero stands alone. What goes up to the vectors' end may go on behind it.
+        if (integer > 1 && byte(0) == b'0') || sign + end >= 2 * WIDTH {
             return None;
         }
         return Some(here.wrapping_add(sign + end));
     }
-    run::literal(0, byte).map(|end| here.wrapping_add(end))
+    // SAFETY: as above.
+    let word = unsafe { here.cast::<[u8; 4]>().read() };
+    let length = match &word {
+        b"true" | b"null" => 4,
+        b"fals" if byte(4) == b'e' => 5,
+        _ => return None,
+    };
+    Some(here.wrapping_add(length))
 }
 
-/// The place behind the scalar at a place, whatever it is; null if it is not valid.
+/// The offset behind the scalar at an offset, whatever it is; none if it is not valid.
 #[cold]
 #[inline(never)]
-fn scalar_end(text: &Text<'_>, here: *const u8) -> *const u8 {
-    let document = &text.buffer[..text.offset(text.end)];
-    let at = text.offset(here);
-    let end = match document.get(at) {
-        Some(b'"') => {
-            let mut utf8 = text.utf8.get();
-            let string = string::scan(document, at + 1, &mut utf8);
-            text.utf8.set(utf8);
-            string.ok().map(|string| string.close + 1)
-        }
-        Some(b'-' | b'0'..=b'9') => {
-            let window = text.buffer[at..].first_chunk();
-            let length = window.and_then(run::number_length);
+fn scalar_end(buffer: &[u8], document: &[u8], at: usize, utf8: &mut Utf8) -> Option<usize> {
+    match document.get(at)? {
+        b'"' => string::scan(document, at + 1, utf8).ok().map(|string| string.close + 1),
+        b'-' | b'0'..=b'9' => {
+            let length = buffer[at..].first_chunk().and_then(run::number_length);
             length.map(|length| at + length).or_else(|| number::scan(document, at).ok())
         }
         _ => None,
-    };
-    end.map_or(ptr::null(), |end| text.buffer.as_ptr().wrapping_add(end))
+    }
 }
 
 /// Where the string at a place of a valid document ends.
@@ -311,18 +396,49 @@ mod tests {
     use super::*;
     use crate::{Pointer, scan};
 
+    fn shape_of<'d>(document: &'d str, pointer: &Pointer) -> (Shape, Document<'d>) {
+        let known = scan(document.as_bytes(), pointer).expect(document);
+        (Shape::of(&known, document.as_bytes()).expect(document), known)
+    }
+
+    fn padded(document: &str, behind: &str) -> Vec<u8> {
+        document.bytes().chain(behind.bytes().cycle().take(PADDING)).collect()
+    }
+
     /// Passes a document, which may be the front of what can be read, by the shape of another one.
-    fn pass(shape_of: &str, document: &str, behind: &str) -> bool {
+    fn pass(known: &str, document: &str, behind: &str) -> bool {
         let pointer = Pointer::parse("/a").expect("a pointer");
-        let known = scan(shape_of.as_bytes(), &pointer).expect(shape_of);
-        let shape = Shape::of(&known, shape_of.as_bytes()).expect(shape_of);
-        let mut buffer = document.as_bytes().to_vec();
-        buffer.extend(behind.bytes().cycle().take(PADDING));
+        let (mut shape, _) = shape_of(known, &pointer);
+        let buffer = padded(document, behind);
         let passed = shape.pass(&buffer, document.len());
         if let Some(passed) = passed {
             assert_eq!(Ok(passed), scan(document.as_bytes(), &pointer), "{document}");
         }
         passed.is_some()
+    }
+
+    #[test]
+    fn scalars_may_be_of_other_lengths_than_expected() {
+        let pointer = Pointer::parse("/a").expect("a pointer");
+        let document = |b: &str, a: &str| format!(r#"{{"b":{b},"a":{a},"c":true}}"#);
+        let text = document(r#""four""#, "1234");
+        let (mut shape, known) = shape_of(&text, &pointer);
+        for _ in 0..OFTEN + 2 {
+            assert_eq!(shape.pass(&padded(&text, "0"), text.len()), Some(known));
+        }
+        assert_eq!([shape.steps[0].lengths.expected, shape.steps[1].lengths.expected], [6, 4]);
+        for b in ["123.56", "[2356]", "\"fou\"r", "\"fivey\"", "\"2\"", "7", "null"] {
+            for a in ["null", "12.5", "0.25", "0125", "1 25", "1,25", "12345", "123", "\"2\"", "x"]
+            {
+                let text = document(b, a);
+                let (mut shape, buffer) = (shape.clone(), padded(&text, "0"));
+                for _ in 0..2 {
+                    let passed = shape.pass(&buffer, text.len());
+                    let expected = scan(text.as_bytes(), &pointer).ok();
+                    assert_eq!(passed, expected.filter(|_| !b.starts_with('[')), "{text}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -353,6 +469,16 @@ mod tests {
             r#""é""#,
             &long,
             r#""thirty-two letters and no more..""#,
+            r#""forty-seven letters, and then the closing quote""#,
+            r#""forty-eight letters, and then the closing quote:""#,
+            "-123456789012345678901234567890",
+            "-1234567890123456789012345678901",
+            "1234567890123456789012345678901",
+            "12345678901234567890123456789012",
+            "123456789012345678901234567890.5",
+            "1234567890123456789012345678901.5",
+            "0.12345678901234567890123456789e1",
+            "0.1234567890123456789012345678e-1",
         ] {
             for behind in ["0", "\"", ",", "}", "e", "."] {
                 for shape in [r#"{"a":?}"#, r#" {"b": [?, ?] ,"a":?, "a key so long":{"d":?}}"#] {

@@ -18,8 +18,13 @@ pub fn decode_into(encoded: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError>
 }
 
 /// Decodes `encoded` into the front of `buffer`, which only ever grows: how many bytes that makes.
-/// Behind them the buffer goes on for [`PADDING`] bytes at the least, whatever they hold.
-pub(crate) fn decode_within(encoded: &[u8], buffer: &mut Vec<u8>) -> Result<usize, DecodeError> {
+/// Behind them the buffer goes on for [`PADDING`] bytes at the least, whatever they hold, as
+/// [`Record::within`](crate::Record::within) has it.
+///
+/// # Errors
+///
+/// As [`decode_into`]. What the buffer holds then is unspecified.
+pub fn decode_within(encoded: &[u8], buffer: &mut Vec<u8>) -> Result<usize, DecodeError> {
     let enough = encoded.len() / 4 * 3 + PADDING;
     if buffer.len() < enough {
         buffer.resize(enough.next_power_of_two(), 0);

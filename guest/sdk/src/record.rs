@@ -112,18 +112,29 @@ impl<'a> Record<'a> {
 /// The number that was found in a document, which must be an object.
 #[inline(always)]
 fn number(scanned: Result<Document<'_>, SyntaxError>, field: &Pointer) -> Result<f64, FieldError> {
-    let document = scanned.map_err(FieldError::NotJson)?;
-    if document.root.kind != Kind::Object {
-        return Err(FieldError::NotAnObject(document.root.kind));
+    if let Ok(Document { root, field: Some(value) }) = &scanned
+        && root.kind == Kind::Object
+        && let Some(number) = value.as_f64()
+    {
+        return Ok(number);
     }
-    let Some(value) = document.field else {
-        return Err(FieldError::Missing(field.clone()));
-    };
-    value.as_f64().ok_or_else(|| FieldError::NotANumber {
-        field: field.clone(),
-        found: value.kind,
-        offset: value.offset,
-    })
+    Err(no_number(&scanned, field))
+}
+
+/// Why there is none.
+#[cold]
+#[inline(never)]
+fn no_number(scanned: &Result<Document<'_>, SyntaxError>, field: &Pointer) -> FieldError {
+    match scanned {
+        Err(error) => FieldError::NotJson(*error),
+        Ok(Document { root, .. }) if root.kind != Kind::Object => {
+            FieldError::NotAnObject(root.kind)
+        }
+        Ok(Document { field: None, .. }) => FieldError::Missing(field.clone()),
+        Ok(Document { field: Some(value), .. }) => {
+            FieldError::NotANumber { field: field.clone(), found: value.kind, offset: value.offset }
+        }
+    }
 }
 
 /// Checks that a document is an object.

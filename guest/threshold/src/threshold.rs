@@ -1,5 +1,5 @@
 use weir_guest::json::FieldScanner;
-use weir_guest::{Bounds, Record, Rule, Settings, SettingsError, Verdict, annotate};
+use weir_guest::{Bounds, FieldError, Record, Rule, Settings, SettingsError, Verdict, annotate};
 
 use crate::settings::{SCHEMA, ThresholdSettings};
 
@@ -25,7 +25,7 @@ impl Rule for Threshold {
     fn classify(&mut self, record: &Record<'_>) -> Verdict {
         match record.number_by(&mut self.score) {
             Ok(score) => self.bounds.verdict(score),
-            Err(error) => Verdict::Fail(error.to_string()),
+            Err(error) => fail(&error),
         }
     }
 
@@ -38,6 +38,12 @@ impl Rule for Threshold {
         let member: &[u8] = if flagged { br#""anomaly":true"# } else { br#""anomaly":false"# };
         annotate(record.payload(), member, out);
     }
+}
+
+/// Apart from what is done for each record.
+#[cold]
+fn fail(error: &FieldError) -> Verdict {
+    Verdict::Fail(error.to_string())
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The default rule, in its sandbox.
 #![cfg(feature = "default-rule")]
 
+use std::collections::HashSet;
+
 use wasmparser::{Parser, Payload};
 use weir::{
     Batch, DEFAULT_RULE, Encoding, Engine, Filter, Instances, Limits, OpenError, Rule, Verdict,
@@ -123,6 +125,24 @@ fn it_decodes_base64_as_a_reference_does() {
             );
         }
     }
+}
+
+/// Every symbol, and most of them in every place of what is decoded at once: the first bits of UTF-8 are
+/// never all set.
+#[test]
+fn it_decodes_every_symbol() {
+    let filter = open(r#"{"field":"/a","upper":1}"#);
+    let text: String = (' '..'\u{800}').filter(|letter| !"\"\\".contains(*letter)).collect();
+    let mut seen = HashSet::new();
+    for shift in 0..12 {
+        let document = format!(r#"{{"a":2,"b":"{}{text}"}}"#, " ".repeat(shift));
+        let encoded = base64_simd::STANDARD.encode_to_string(&document);
+        let symbols = encoded.trim_end_matches('=').bytes();
+        seen.extend(symbols);
+        let outcome = filter.classify(&batch(Encoding::Base64, &[&encoded])).expect("an outcome");
+        assert_eq!(outcome.flagged[0].message, document);
+    }
+    assert_eq!(seen.len(), 64);
 }
 
 /// A text with another byte in one place.

@@ -1,7 +1,7 @@
 //! The rule that the rivals' guests run: Weir's own decoders and its default rule's comparison, so
 //! that what differs between the contestants is the engine and how records get in and out.
 
-use weir_guest::json::{FieldScanner, PADDING, Pointer};
+use weir_guest::json::{FieldScanner, Pointer};
 use weir_guest::{Record, base64};
 
 /// Flags records whose anomaly score is at least this.
@@ -28,9 +28,8 @@ impl Threshold {
     ///
     /// Says what is wrong with the record.
     pub fn is_flagged(&mut self, encoded: &[u8]) -> Result<bool, String> {
-        base64::decode_into(encoded, &mut self.decoded).map_err(|error| error.to_string())?;
-        let length = self.decoded.len();
-        self.decoded.resize(length + PADDING, 0);
+        let length = base64::decode_within(encoded, &mut self.decoded)
+            .map_err(|error| error.to_string())?;
         let score = Record::within(&self.decoded, length).number_by(&mut self.score);
         score.map(|score| score >= UPPER).map_err(|error| error.to_string())
     }
