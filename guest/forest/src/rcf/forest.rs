@@ -37,6 +37,8 @@ pub struct Forest {
     shingle: Shingle,
     trees: Vec<Tree>,
     samplers: Vec<Sampler>,
+    /// No tree takes a point before the one of this number.
+    due: u64,
     scale: Scale,
     scratch: Scratch,
 }
@@ -61,6 +63,7 @@ impl Forest {
             shingle: Shingle::new(settings.columns as usize, settings.shingle as usize),
             trees: vec![tree; trees],
             samplers: (0..trees).map(|_| Sampler::new(capacity.into())).collect(),
+            due: 0,
             scale: Scale::new(trees, capacity.into()),
             scratch: Scratch::new(capacity.into(), width(dimensions)),
         })
@@ -83,12 +86,8 @@ impl Forest {
     ///
     /// If the record has not as many numbers as the forest has columns.
     pub fn score(&mut self, record: &[f64]) -> f64 {
-        let warm = self.is_warm();
-        let point = self.shingle.point(record);
-        if !warm {
-            return 0.0;
-        }
-        together::sum(&self.trees, point, &self.scale, &mut self.scratch) * self.scale.factor
+        self.shingle.take(record);
+        self.score_point()
     }
 
     /// Learns a record.
@@ -97,29 +96,8 @@ impl Forest {
     ///
     /// If the record has not as many numbers as the forest has columns.
     pub fn learn(&mut self, record: &[f64]) {
-        let point = self.shingle.point(record);
-        self.learnt += 1;
-        if self.learnt >= u64::from(self.settings.shingle) {
-            if let Some(factor) = self.clock.tick() {
-                for (tree, sampler) in self.trees.iter().zip(&mut self.samplers) {
-                    sampler.scale(factor, |a, b| tree.compare(a, b).is_lt());
-                }
-            }
-            for (tree, sampler) in self.trees.iter_mut().zip(&mut self.samplers) {
-                if sampler.takes(&self.clock) {
-                    let leaf = match point.len() {
-                        1 => replace::<1>(tree, sampler.leaving(), point, &mut self.random),
-                        2 => replace::<2>(tree, sampler.leaving(), point, &mut self.random),
-                        4 => replace::<4>(tree, sampler.leaving(), point, &mut self.random),
-                        _ => replace::<0>(tree, sampler.leaving(), point, &mut self.random),
-                    };
-                    sampler.take(leaf, &self.clock, &mut self.random, |a, b| {
-                        tree.compare(a, b).is_lt()
-                    });
-                }
-            }
-        }
-        self.shingle.advance();
+        self.shingle.take(record);
+        self.learn_point();
     }
 
     /// Scores a record, then learns it.
@@ -128,8 +106,9 @@ impl Forest {
     ///
     /// If the record has not as many numbers as the forest has columns.
     pub fn score_and_learn(&mut self, record: &[f64]) -> f64 {
-        let score = self.score(record);
-        self.learn(record);
+        self.shingle.take(record);
+        let score = self.score_point();
+        self.learn_point();
         score
     }
 
@@ -141,11 +120,11 @@ impl Forest {
     pub fn attribution(&mut self, record: &[f64]) -> Vec<Attribution> {
         let columns = self.settings.columns as usize;
         let mut attributions = vec![Attribution::default(); columns];
-        let warm = self.is_warm();
-        let point = self.shingle.point(record);
-        if !warm {
+        self.shingle.take(record);
+        if !self.is_warm() {
             return attributions;
         }
+        let point = self.shingle.point();
         let dimensions = self.settings.dimensions();
         let mut sides = vec![0.0; point.as_flattened().len()];
         let factor = self.scale.factor;
@@ -211,6 +190,7 @@ impl Forest {
 
     fn read(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
         let mut reader = snapshot::open(&self.settings, snapshot)?;
+        self.due = 0;
         self.learnt = u64::from_le_bytes(reader.array()?);
         self.random.state = u64::from_le_bytes(reader.array()?);
         self.shingle.read(&mut reader)?;
@@ -235,6 +215,49 @@ impl Forest {
     /// The memory that the forest takes, in bytes: all that it will ever take.
     pub fn memory_bytes(&self) -> usize {
         self.settings.memory_bytes() as usize
+    }
+
+    /// Scores the point of the record that was taken last.
+    fn score_point(&mut self) -> f64 {
+        if !self.is_warm() {
+            return 0.0;
+        }
+        let point = self.shingle.point();
+        together::sum(&self.trees, point, &self.scale, &mut self.scratch) * self.scale.factor
+    }
+
+    /// Learns the point of the record that was taken last.
+    fn learn_point(&mut self) {
+        self.learnt += 1;
+        if self.learnt >= u64::from(self.settings.shingle) {
+            if let Some(factor) = self.clock.tick() {
+                for (tree, sampler) in self.trees.iter().zip(&mut self.samplers) {
+                    sampler.scale(factor, |a, b| tree.compare(a, b).is_lt());
+                }
+            }
+            if self.due <= self.clock.seen {
+                self.learn_where_due();
+            }
+        }
+        self.shingle.advance();
+    }
+
+    fn learn_where_due(&mut self) {
+        let point = self.shingle.point();
+        self.due = u64::MAX;
+        for (tree, sampler) in self.trees.iter_mut().zip(&mut self.samplers) {
+            if sampler.takes(&self.clock) {
+                let leaf = match point.len() {
+                    1 => replace::<1>(tree, sampler.leaving(), point, &mut self.random),
+                    2 => replace::<2>(tree, sampler.leaving(), point, &mut self.random),
+                    4 => replace::<4>(tree, sampler.leaving(), point, &mut self.random),
+                    _ => replace::<0>(tree, sampler.leaving(), point, &mut self.random),
+                };
+                sampler
+                    .take(leaf, &self.clock, &mut self.random, |a, b| tree.compare(a, b).is_lt());
+            }
+            self.due = self.due.min(sampler.next);
+        }
     }
 
     fn is_warm(&self) -> bool {

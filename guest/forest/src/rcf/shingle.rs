@@ -27,8 +27,8 @@ impl Shingle {
         }
     }
 
-    /// The point that a record makes with those before it.
-    pub(crate) fn point(&mut self, record: &[f64]) -> &[Lanes] {
+    /// Makes the point of a record and those before it.
+    pub(crate) fn take(&mut self, record: &[f64]) {
         assert_eq!(record.len(), self.columns, "as many numbers as there are columns");
         let row = self.point.as_flattened_mut();
         let before = self.before.len();
@@ -37,10 +37,14 @@ impl Shingle {
             *to = coordinate(from);
         }
         mirror(&mut self.point);
+    }
+
+    /// The point of the record that was taken last.
+    pub(crate) fn point(&self) -> &[Lanes] {
         &self.point
     }
 
-    /// Lets the oldest record go, and takes the one whose point was made last.
+    /// Goes on: the record that was taken last is one of those before the next.
     pub(crate) fn advance(&mut self) {
         let row = &self.point.as_flattened()[..self.dimensions];
         self.before.copy_from_slice(&row[self.columns..]);
