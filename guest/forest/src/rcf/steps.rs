@@ -125,7 +125,7 @@ impl Steps {
     }
 }
 
-/// More inner nodes than a tree has: an index that is cut off by it, which is a power of two, needs no
+/// More inner nodes, or leaves, than a tree has: an index that is cut off by it, which is a power of two, needs no
 /// check.
 pub(crate) const MOST_CUTS: usize = 1 << (NODE_BITS - 1);
 
