@@ -125,8 +125,8 @@ impl Steps {
     }
 }
 
-/// More inner nodes, or leaves, than a tree has: an index that is cut off by it, which is a power of two, needs no
-/// check.
+/// More inner nodes, or leaves, than a tree has, and a power of two: an index that is cut off by it
+/// needs no check.
 pub(crate) const MOST_CUTS: usize = 1 << (NODE_BITS - 1);
 
 /// Many cuts, of which each part is by itself.
