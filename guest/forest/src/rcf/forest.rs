@@ -140,7 +140,8 @@ impl Forest {
         attributions
     }
 
-    /// Appends the forest's state to `out`.
+    /// Appends the forest's state to `out`. It has no checksum: who keeps it where it may be damaged
+    /// adds one.
     pub fn snapshot(&self, out: &mut Vec<u8>) {
         let trees = || self.trees.iter().zip(&self.samplers);
         let most = trees().map(|(tree, sampler)| tree.most_bytes(sampler)).sum::<usize>();
@@ -166,7 +167,8 @@ impl Forest {
     ///
     /// # Errors
     ///
-    /// If the bytes are not a whole snapshot of a forest of these settings.
+    /// If the bytes are not a whole snapshot of a forest of these settings. That some were altered is
+    /// found only if no forest can have the state that they are then.
     pub fn restore(settings: ForestSettings, snapshot: &[u8]) -> Result<Self, SnapshotError> {
         let mut forest = Self::new(settings).map_err(SnapshotError::Settings)?;
         forest.take_over(snapshot)?;

@@ -111,8 +111,8 @@ impl Sampler {
         (&self.keys, &self.leaves)
     }
 
-    /// Takes these points, whose keys are little endian, in place of all that it has. `before` is as in [`take`](Self::take).
-    /// Tells whether all keys are ones that a point can have.
+    /// Takes these points, whose keys are little endian, in place of all that it has. `before` is as
+    /// in [`take`](Self::take). Tells whether all keys are ones that a point can have.
     pub(crate) fn replace(
         &mut self,
         keys: &[[u8; 4]],

@@ -93,7 +93,8 @@ pub(crate) fn open<'a>(
     snapshot: &'a [u8],
 ) -> Result<Reader<'a>, SnapshotError> {
     settings.check().map_err(SnapshotError::Settings)?;
-    let mut reader = Reader(snapshot.strip_prefix(MAGIC).ok_or(SnapshotError::Foreign)?);
+    let after_magic = snapshot.strip_prefix(MAGIC).ok_or(SnapshotError::Foreign)?;
+    let mut reader = Reader::new(after_magic);
     let version = u16::from_le_bytes(reader.array()?);
     if version != VERSION {
         return Err(SnapshotError::Version(version));
@@ -126,6 +127,10 @@ fn numbers(settings: &ForestSettings) -> [(&'static str, u32); 5] {
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// What is yet to be read.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.0

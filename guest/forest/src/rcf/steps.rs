@@ -125,8 +125,8 @@ impl Steps {
     }
 }
 
-/// More inner nodes than a tree has: an index that is cut off by it, which is a power of two, needs no
-/// check.
+/// More inner nodes, or leaves, than a tree has, and a power of two: an index that is cut off by it
+/// needs no check.
 pub(crate) const MOST_CUTS: usize = 1 << (NODE_BITS - 1);
 
 /// Many cuts, of which each part is by itself.
@@ -192,4 +192,62 @@ fn join(
 fn pack(dimension: u16, [left, right]: [u16; 2]) -> u32 {
     let [left, right] = [left, right].map(u32::from);
     u32::from(dimension) | left << DIMENSION_BITS | right << (DIMENSION_BITS + NODE_BITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NODES: u16 = 40;
+    const DIMENSIONS: usize = 300;
+
+    fn cuts() -> impl Strategy<Value = Vec<Cut>> {
+        let cut = (0..DIMENSIONS as u16, -1e35..1e35_f32, [0..NODES, 0..NODES]);
+        let cut = cut.prop_map(|(dimension, value, children)| Cut { dimension, value, children });
+        prop::collection::vec(cut, 0..20)
+    }
+
+    proptest! {
+        #[test]
+        fn steps_are_those_of_the_parts_that_they_are_taken_apart_to(cuts in cuts()) {
+            let (mut one, mut other) = (Steps::new(NODES, DIMENSIONS), Steps::new(NODES, DIMENSIONS));
+            let mut steps = [Step::NONE; MOST_CUTS];
+            for (node, &cut) in (0..).zip(&cuts) {
+                one.set(node, cut);
+                steps[usize::from(node)] = one.step(node);
+            }
+            let mut parts = Parts::new();
+            parts.take(cuts.len(), &steps);
+            for (place, cut) in cuts.iter().enumerate() {
+                prop_assert_eq!(parts.values[place], cut.value);
+                prop_assert_eq!(parts.dimensions[place], cut.dimension);
+                prop_assert_eq!(parts.children[place], cut.children);
+            }
+            // What lies behind the last does not count.
+            parts.children[cuts.len()] = [u16::MAX; 2];
+            other.set_first(cuts.len(), &parts);
+            for node in 0..NODES {
+                let [one, other] = [&one, &other].map(|steps| steps.step(node));
+                prop_assert_eq!((one.value, one.packed), (other.value, other.packed));
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic = "are_nodes"]
+    fn a_step_leads_to_no_other_node() {
+        let mut parts = Parts::new();
+        parts.children[1] = [3, NODES];
+        Steps::new(NODES, DIMENSIONS).set_first(2, &parts);
+    }
+
+    #[test]
+    #[should_panic = "are_nodes"]
+    fn a_step_has_no_other_dimension() {
+        let mut parts = Parts::new();
+        parts.dimensions[4] = DIMENSIONS as u16;
+        Steps::new(NODES, DIMENSIONS).set_first(5, &parts);
+    }
 }

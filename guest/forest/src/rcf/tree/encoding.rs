@@ -38,6 +38,9 @@ pub(crate) struct Scratch {
     parts: Parts,
     /// The leaves, level by level.
     leaves: [u16; MOST_CUTS],
+    /// Their masses, and those that hold several points.
+    masses: [u16; MOST_CUTS],
+    several: [u16; MOST_CUTS],
     /// The key of each leaf, by its place among their numbers.
     keys: [f32; MOST_CUTS],
 }
@@ -49,6 +52,8 @@ impl Scratch {
             steps: [Step::NONE; MOST_CUTS],
             parts: Parts::new(),
             leaves: [0; MOST_CUTS],
+            masses: [0; MOST_CUTS],
+            several: [0; MOST_CUTS],
             keys: [0.0; MOST_CUTS],
         })
     }

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 
 use crate::rcf::bounds::{LANES, Lanes, excess, mirror, range, width};
 use crate::rcf::random::Random;
+use crate::rcf::sampler::{Clock, Sampler};
+use crate::rcf::snapshot::Reader;
 use crate::rcf::steps::Cut;
+use crate::rcf::tree::encoding::Scratch;
 use crate::rcf::tree::{NONE, Tree};
 
 /// The row of a point.
@@ -97,11 +100,69 @@ fn points() -> impl Strategy<Value = Vec<Vec<f32>>> {
 
 const CAPACITY: u16 = 16;
 
+/// A tree and its sample after these points.
+fn taught(points: &[Vec<f32>], random: &mut Random) -> (Tree, Sampler, Clock) {
+    let mut tree = tree(points[0].len());
+    let (mut sampler, mut clock) = (Sampler::new(CAPACITY.into()), Clock::new(20));
+    for point in points {
+        clock.tick();
+        if sampler.takes(&clock) {
+            sampler.leaving().into_iter().for_each(|leaf| tree.remove::<0>(leaf));
+            let leaf = tree.insert::<0>(&row(point), random);
+            sampler.take(leaf, &clock, random, |a, b| tree.compare(a, b).is_lt());
+        }
+    }
+    (tree, sampler, clock)
+}
+
+/// What is written of a tree and its sample.
+fn written<const WIDTH: usize>(tree: &Tree, sampler: &Sampler) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    tree.write::<WIDTH>(sampler, &mut Scratch::new(), &mut bytes);
+    assert!(bytes.len() <= tree.most_bytes(sampler));
+    bytes
+}
+
+/// Writes a tree and its sample, and reads them in place of others.
+fn write_and_read<const WIDTH: usize>(
+    (tree, sampler, clock): &(Tree, Sampler, Clock),
+    (other, others): &mut (Tree, Sampler),
+) {
+    let bytes = written::<WIDTH>(tree, sampler);
+    let mut reader = Reader::new(&bytes);
+    let read = other.read::<WIDTH>(others, clock.seen, &mut Scratch::new(), &mut reader);
+    assert_eq!(read.and(reader.finish()), Ok(()));
+    assert_eq!(Shape::of_root(other), Shape::of_root(tree));
+    check_tree(other, &check(tree, tree.root, NONE));
+    assert_eq!(written::<WIDTH>(other, others), bytes);
+    let point = |tree: &Tree, leaf: Option<u16>| leaf.map(|leaf| tree.bounds(leaf).to_vec());
+    assert_eq!(point(other, others.leaving()), point(tree, sampler.leaving()));
+}
+
 fn tree(dimensions: usize) -> Tree {
     Tree::new(CAPACITY, dimensions, width(dimensions))
 }
 
 proptest! {
+    #[test]
+    fn a_tree_that_is_read_is_the_one_that_was_written(
+        points in points(),
+        others in prop::collection::vec(any::<prop::sample::Index>(), 1..40),
+        seed: u64,
+    ) {
+        let mut random = Random::new(seed);
+        let taught_ones = taught(&points, &mut random);
+        let others: Vec<_> = others.iter().map(|other| other.get(&points).clone()).collect();
+        let (other, others, _) = taught(&others, &mut random);
+        let mut other = (other, others);
+        write_and_read::<0>(&taught_ones, &mut other);
+        match width(points[0].len()) {
+            1 => write_and_read::<1>(&taught_ones, &mut other),
+            2 => write_and_read::<2>(&taught_ones, &mut other),
+            _ => write_and_read::<4>(&taught_ones, &mut other),
+        }
+    }
+
     #[test]
     fn a_tree_holds_its_points_within_boxes_that_fit(points in points(), seed: u64) {
         let (mut tree, mut random) = (tree(points[0].len()), Random::new(seed));

@@ -1,4 +1,4 @@
-use std::iter;
+use std::hint::select_unpredictable;
 
 use wide::bytemuck::cast;
 use wide::{f32x4, i16x8, i32x4};
@@ -44,7 +44,7 @@ impl Tree {
             self.measure_all::<WIDTH>(leaves - 1);
             self.read_masses(leaves, points, from)?;
         }
-        self.read_sample(sampler, leaves, points, from)
+        self.read_sample(sampler, leaves, points, scratch, from)
     }
 
     /// Takes the first numbers for so many leaves, and for as many inner nodes as they need.
@@ -223,14 +223,17 @@ impl Tree {
             return Ok(());
         }
         let several = from.take(bits::bytes(leaves))?;
+        let count = several.iter().map(|byte| byte.count_ones() as usize).sum::<usize>();
+        let masses: &[[u8; 2]] = from.take(2 * count)?.as_chunks().0;
         let mut is_whole = bits::are_filled_up(several, leaves);
-        let mut sum = 0;
-        for (at, mass) in self.masses[..leaves].iter_mut().enumerate() {
-            if several[at / 8] >> (at % 8) & 1 == 1 {
-                *mass = u16::from_le_bytes(from.array()?);
-                is_whole &= *mass > 1;
-            }
-            sum += usize::from(*mass);
+        is_whole &= masses.iter().all(|&mass| u16::from_le_bytes(mass) > 1);
+        let (mut next, mut sum) = (0, 0);
+        for (at, to) in self.masses[..leaves].iter_mut().enumerate() {
+            let is_several = several[at / 8] >> (at % 8) & 1 == 1;
+            let mass = masses.get(next).map_or(1, |&mass| u16::from_le_bytes(mass));
+            *to = select_unpredictable(is_several, mass, 1);
+            next += usize::from(is_several);
+            sum += usize::from(*to);
         }
         if is_whole && sum == points { Ok(()) } else { Err(INCONSISTENT) }
     }
@@ -240,6 +243,7 @@ impl Tree {
         sampler: &mut Sampler,
         leaves: usize,
         points: usize,
+        scratch: &mut Scratch,
         from: &mut Reader<'_>,
     ) -> Result<(), SnapshotError> {
         let keys = from.take(4 * points)?.as_chunks().0;
@@ -248,8 +252,20 @@ impl Tree {
         let are_keys = if leaves == points {
             sampler.replace(keys, all, before)
         } else {
-            let of_leaf = |leaf| iter::repeat_n(leaf, self.mass(leaf).into());
-            sampler.replace(keys, all.flat_map(of_leaf), before)
+            // Each leaf where its first key is, and then where its others are.
+            let held_by = &mut scratch.leaves[..points];
+            held_by.fill(0);
+            let mut start = 0;
+            for leaf in all {
+                held_by[start] = leaf;
+                start += usize::from(self.mass(leaf));
+            }
+            let mut last = 0;
+            for leaf in &mut *held_by {
+                last = last.max(*leaf);
+                *leaf = last;
+            }
+            sampler.replace(keys, held_by.iter().copied(), before)
         };
         if are_keys { Ok(()) } else { Err(INCONSISTENT) }
     }

@@ -34,10 +34,12 @@ impl Tree {
         self.order(leaves - 1, scratch);
         self.write_cuts(leaves - 1, &mut scratch.parts, &scratch.steps, out);
         self.write_points::<WIDTH>(&scratch.leaves[..leaves], out);
-        if leaves < sampler.points().0.len() {
-            self.write_masses(&scratch.leaves[..leaves], out);
+        if leaves == sampler.points().0.len() {
+            self.write_keys(sampler, leaves, scratch, out);
+        } else {
+            let several = self.write_masses(leaves, scratch, out);
+            self.write_keys_of_several(sampler, leaves, several, scratch, out);
         }
-        self.write_keys(sampler, leaves, scratch, out);
     }
 
     fn leaves(&self) -> usize {
@@ -127,17 +129,27 @@ impl Tree {
         out.truncate(out.len() - (whole - bytes));
     }
 
-    /// Appends the masses of leaves, one of which holds more than one point.
+    /// Appends the masses of leaves, one of which holds more than one point. Returns how many do; the
+    /// scratch has which.
     #[inline(never)]
-    fn write_masses(&self, order: &[u16], out: &mut Vec<u8>) {
-        let masses: Vec<_> = order.iter().map(|&leaf| self.mass(leaf)).collect();
+    fn write_masses(&self, leaves: usize, scratch: &mut Scratch, out: &mut Vec<u8>) -> usize {
+        let Scratch { leaves: order, masses, several, .. } = scratch;
+        let masses = &mut masses[..leaves];
+        let mut count = 0;
+        for (to, &leaf) in masses.iter_mut().zip(&*order) {
+            *to = self.mass(leaf);
+            several[count % MOST_CUTS] = leaf;
+            count += usize::from(*to > 1);
+        }
         let one = i16x8::splat(1);
-        bits::write(&masses, appended(out, bits::bytes(masses.len())), |mass| mass.simd_gt(one));
-        out.extend(masses.into_iter().filter(|&mass| mass > 1).flat_map(u16::to_le_bytes));
+        bits::write(masses, appended(out, bits::bytes(leaves)), |mass| mass.simd_gt(one));
+        for (to, &leaf) in appended(out, 2 * count).as_chunks_mut().0.iter_mut().zip(&*several) {
+            *to = self.mass(leaf).to_le_bytes();
+        }
+        count
     }
 
-    /// Appends the keys of a sample, those of the first leaf first, and those of a leaf ascending: in
-    /// which order a sample holds them depends on what it was before.
+    /// Appends the keys of a sample that holds no point twice, in the order of leaves.
     #[inline(never)]
     fn write_keys(
         &self,
@@ -148,12 +160,7 @@ impl Tree {
     ) {
         let (keys, held_by) = sampler.points();
         let order = &scratch.leaves[..leaves];
-        let to = appended(out, 4 * keys.len()).as_chunks_mut::<4>().0;
-        if leaves < keys.len() {
-            self.write_keys_of_several(keys, held_by, order, to);
-            return;
-        }
-        // A sample that never held a point twice has the leaves in order.
+        // If it never did, it has them in the order of their numbers.
         let differ = held_by.iter().zip(self.capacity..).fold(0, |all, (a, b)| all | (a ^ b));
         let by_leaf = if differ == 0 {
             keys
@@ -164,7 +171,7 @@ impl Tree {
             &scratch.keys
         };
         let key = |leaf| by_leaf[self.place(leaf)].to_le_bytes();
-        let (fours, last) = to.as_chunks_mut::<4>();
+        let (fours, last) = appended(out, 4 * keys.len()).as_chunks_mut().0.as_chunks_mut::<4>();
         let (fours_order, last_order) = order.as_chunks();
         for (to, &[a, b, c, d]) in fours.iter_mut().zip(fours_order) {
             *to = [key(a), key(b), key(c), key(d)];
@@ -174,27 +181,32 @@ impl Tree {
         }
     }
 
-    /// Writes the keys of a sample where some leaf has more than one.
+    /// Appends the keys of a sample, those of the first leaf first, and those of a leaf ascending: in
+    /// which order a sample holds them depends on what it was before. So many leaves have several.
+    #[inline(never)]
     fn write_keys_of_several(
         &self,
-        keys: &[f32],
-        held_by: &[u16],
-        order: &[u16],
-        to: &mut [[u8; 4]],
+        sampler: &Sampler,
+        leaves: usize,
+        several: usize,
+        scratch: &Scratch,
+        out: &mut Vec<u8>,
     ) {
-        let mut ends = vec![0; self.masses.len()];
+        let (keys, held_by) = sampler.points();
+        let to = appended(out, 4 * keys.len()).as_chunks_mut::<4>().0;
+        let mut ends = [0; MOST_CUTS];
         let mut end = 0;
-        for &leaf in order {
-            ends[self.place(leaf)] = end;
-            end += usize::from(self.mass(leaf));
+        for (&leaf, &mass) in scratch.leaves[..leaves].iter().zip(&scratch.masses) {
+            ends[self.place(leaf) % MOST_CUTS] = end;
+            end += usize::from(mass);
         }
         for (&key, &leaf) in keys.iter().zip(held_by) {
-            let end = &mut ends[self.place(leaf)];
+            let end = &mut ends[self.place(leaf) % MOST_CUTS];
             to[*end] = key.to_le_bytes();
             *end += 1;
         }
-        for &leaf in order.iter().filter(|&&leaf| self.mass(leaf) > 1) {
-            let end = ends[self.place(leaf)];
+        for &leaf in &scratch.several[..several] {
+            let end = ends[self.place(leaf) % MOST_CUTS];
             to[end - usize::from(self.mass(leaf))..end]
                 .sort_unstable_by(|&a, &b| f32::from_le_bytes(a).total_cmp(&f32::from_le_bytes(b)));
         }
