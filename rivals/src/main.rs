@@ -34,10 +34,8 @@ fn main() {
         flagged[0]
     );
 
-    let mut work: Vec<_> = contestants
-        .iter_mut()
-        .map(|one| turns::per_record(RECORDS, || (one.classify)()))
-        .collect();
+    let mut work: Vec<_> =
+        contestants.iter_mut().map(|one| turns::per_record(RECORDS, || (one.classify)())).collect();
     let figures = turns::take(TURNS, &mut work);
     drop(work);
     println!("{:<44} {:>9} {:>7}   mark", "", "ns/record", "ratio");

@@ -23,7 +23,7 @@ const BYTES: usize = 12;
 #[inline]
 pub(super) fn decode(encoded: &[u8], out: &mut [u8]) -> Option<usize> {
     let length = encoded.len() / 4 * 3;
-    if encoded.len() % 4 != 0 {
+    if !encoded.len().is_multiple_of(4) {
         return None;
     }
     let Some(last) = encoded.last_chunk() else { return decode_few(encoded, out) };

@@ -28,8 +28,8 @@ impl Threshold {
     ///
     /// Says what is wrong with the record.
     pub fn is_flagged(&mut self, encoded: &[u8]) -> Result<bool, String> {
-        let length = base64::decode_within(encoded, &mut self.decoded)
-            .map_err(|error| error.to_string())?;
+        let length =
+            base64::decode_within(encoded, &mut self.decoded).map_err(|error| error.to_string())?;
         let score = Record::within(&self.decoded, length).number_by(&mut self.score);
         score.map(|score| score >= UPPER).map_err(|error| error.to_string())
     }
