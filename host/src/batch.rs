@@ -48,6 +48,7 @@ impl Batch {
     /// # Panics
     ///
     /// If all payloads together exceed [`MAX_BYTES`](Self::MAX_BYTES).
+    #[inline]
     pub fn push(&mut self, payload: &[u8]) {
         self.bytes.extend_from_slice(payload);
         self.ends.push(u32::try_from(self.bytes.len()).expect("a batch holds at most 4 GiB"));

@@ -31,7 +31,7 @@ pub struct Filter {
 /// A batch of more bytes of payloads is handed to a stateless rule in several calls. So an instance
 /// needs little memory however large the batch is, and what it reads and writes stays in the
 /// processor's caches. A call more costs what a few records do.
-const PART_BYTES: usize = 256 << 10;
+const PART_BYTES: usize = 64 << 10;
 
 /// Which instance of a stateless rule classifies a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -45,7 +45,16 @@ pub struct Reader<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Str<'a> {
     json: &'a str,
-    escaped: bool,
+    escapes: Escapes,
+}
+
+/// Whether there are escapes in a string. As wide as an address: behind a single byte would be padding,
+/// and to copy both takes an odd read of what was just written, which processors wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+enum Escapes {
+    None,
+    Some,
 }
 
 impl<'a> Str<'a> {
@@ -69,14 +78,14 @@ impl<'a> Str<'a> {
     /// Whether there are escapes in it. If not, its text is what stands between the quotes.
     #[inline]
     pub fn escaped(self) -> bool {
-        self.escaped
+        self.escapes == Escapes::Some
     }
 
     /// Whether its text is `plain`, however it is written.
     #[inline(always)]
     pub fn is(self, plain: &str) -> bool {
         let inner = self.inner().as_bytes();
-        if self.escaped {
+        if self.escaped() {
             string::unescapes_to(inner, plain.as_bytes())
         } else {
             string::equal(inner, plain.as_bytes())
@@ -244,7 +253,8 @@ impl<'a> Reader<'a> {
         }
         let Scanned { close, escaped } = string;
         self.at = close + 1;
-        Ok(Str { json: &self.text[start..self.at], escaped })
+        let escapes = if escaped { Escapes::Some } else { Escapes::None };
+        Ok(Str { json: &self.text[start..self.at], escapes })
     }
 
     #[inline(always)]
@@ -295,8 +305,8 @@ fn plain_run(bytes: &[u8], mut at: usize) -> usize {
     }
     at += WIDTH;
     while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        let stops = lanes::block_mask(block, Lanes::string_stops);
-        if stops != 0 {
+        if lanes::any_string_stops(block) {
+            let stops = lanes::block_mask(block, Lanes::string_stops);
             return at + stops.trailing_zeros() as usize;
         }
         at += lanes::BLOCK;
