@@ -205,20 +205,23 @@ fn payload<'a>(bytes: &'a [u8], ends: &[u32], index: usize) -> Option<&'a [u8]> 
 mod tests {
     use super::*;
 
-    fn parts(lengths: &[usize], bytes: usize) -> Vec<Range<usize>> {
+    /// Where the parts of a batch end whose payloads have these lengths.
+    fn ends(lengths: &[usize], bytes: usize) -> Vec<usize> {
         let mut batch = Batch::with_capacity(Encoding::Plain, lengths.len(), 0);
         lengths.iter().for_each(|&length| batch.push(&vec![b'x'; length]));
-        batch.parts(bytes).collect()
+        let parts: Vec<_> = batch.parts(bytes).collect();
+        assert!(parts.windows(2).all(|two| two[0].end == two[1].start) && parts[0].start == 0);
+        parts.into_iter().map(|part| part.end).collect()
     }
 
     #[test]
     fn parts_have_as_many_records_as_fit() {
-        assert_eq!(parts(&[], 10), [0..0]);
-        assert_eq!(parts(&[0], 0), [0..1]);
-        assert_eq!(parts(&[10, 0, 0], 10), [0..3]);
-        assert_eq!(parts(&[5, 5, 1, 9, 0, 2], 10), [0..2, 2..5, 5..6]);
-        assert_eq!(parts(&[11, 11, 1], 10), [0..1, 1..2, 2..3]);
-        assert_eq!(parts(&[11, 11, 1], usize::MAX), [0..3]);
+        assert_eq!(ends(&[], 10), [0]);
+        assert_eq!(ends(&[0], 0), [1]);
+        assert_eq!(ends(&[10, 0, 0], 10), [3]);
+        assert_eq!(ends(&[5, 5, 1, 9, 0, 2], 10), [2, 5, 6]);
+        assert_eq!(ends(&[11, 11, 1], 10), [1, 2, 3]);
+        assert_eq!(ends(&[11, 11, 1], usize::MAX), [3]);
     }
 
     #[test]
