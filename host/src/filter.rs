@@ -315,7 +315,9 @@ impl Session {
         limits: &Limits,
     ) -> Result<Outcome, Fault> {
         let records = part.payloads.ends.len();
-        self.store.set_hostcall_fuel(limits.output_bytes.saturating_sub(output_bytes));
+        // Together, rewritten payloads are divided by 32-bit numbers as well.
+        let maximum = limits.output_bytes.min(Batch::MAX_BYTES);
+        self.store.set_hostcall_fuel(maximum.saturating_sub(output_bytes));
         let answer = self
             .exported
             .classify(&mut self.store, self.classifier, part)
