@@ -5,6 +5,8 @@
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "filter",
+    // A batch is handed over from where it is.
+    ownership: Borrowing { duplicate_if_necessary: true },
 });
 
 pub(crate) use exports::weir::filter::rule;

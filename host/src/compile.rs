@@ -17,9 +17,9 @@ const TARGET: &str = "wasm32-unknown-unknown";
 
 /// What every host's engine has; a small stack, so that all the memory of a rule lies together at
 /// its start, where the host keeps it from one instance to the next; and from the beginning as much
-/// memory (4 MiB) as most batches need, because growing takes time and untouched memory is free.
+/// memory (1 MiB) as a part of a batch needs, because growing takes time.
 const RUSTFLAGS: &str = "-C target-feature=+simd128,+bulk-memory -C link-arg=-zstack-size=131072 \
-                         -C link-arg=--initial-memory=4194304";
+                         -C link-arg=--initial-memory=1048576";
 
 /// How a rule is compiled, whatever its crate's own profile says.
 const PROFILE: [&str; 4] = [

@@ -8,7 +8,6 @@ use wasmtime::component::{
 };
 use wasmtime::{AsContextMut, Error, Result};
 
-use crate::batch::Batch;
 use crate::bindings::{Filter, FilterPre, rule};
 use crate::limits::Meter;
 use crate::rule::INTERFACE;
@@ -115,10 +114,10 @@ impl Exported {
         &self,
         store: impl AsContextMut<Data = Meter>,
         classifier: ResourceAny,
-        batch: &Batch,
+        batch: rule::Batch<'_>,
     ) -> Result<rule::Outcome> {
         // SAFETY: as in `Exports::open`.
-        let (outcome,) = unsafe { call(store, self.classify, (classifier, &batch.0)) }?;
+        let (outcome,) = unsafe { call(store, self.classify, (classifier, batch)) }?;
         Ok(outcome)
     }
 }

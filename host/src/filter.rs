@@ -28,6 +28,11 @@ pub struct Filter {
     idle: Mutex<Vec<Session>>,
 }
 
+/// A batch of more bytes of payloads is handed to a stateless rule in several calls. So an instance
+/// needs little memory however large the batch is, and what it reads and writes stays in the
+/// processor's caches. A call more costs what a few records do.
+const PART_BYTES: usize = 64 << 10;
+
 /// Which instance of a stateless rule classifies a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Instances {
@@ -281,21 +286,46 @@ impl Session {
         self.is_as_opened = false;
         let memory_before = self.store.data().memory_bytes;
         let limits = limits_until(deadline, rule.engine.limits());
+        let part_bytes = if rule.description().keeps_state { usize::MAX } else { PART_BYTES };
         rule.engine.start_time(&mut self.store, limits.time);
-        let answer = self
-            .exported
-            .classify(&mut self.store, self.classifier, batch)
-            .map_err(|error| interrupted(Fault::of(&error, &limits)))?;
-        let may_rewrite = rule.description().rewrites;
-        let outcome = Outcome::check(answer, batch.len(), may_rewrite)
-            .map_err(|what| interrupted(Fault::Contract(what)))?;
+        let mut outcome: Option<Outcome> = None;
+        let (mut ends, mut output_bytes) = (Vec::new(), 0);
+        for part in batch.parts(part_bytes) {
+            let answer = self
+                .classify_part(rule, batch.lowered(part, &mut ends), output_bytes, &limits)
+                .map_err(interrupted)?;
+            output_bytes += answer.bytes();
+            match &mut outcome {
+                None => outcome = Some(answer),
+                Some(outcome) => outcome.append(answer),
+            }
+        }
         let used = Use {
             time: Duration::ZERO,
             memory_bytes: self.store.data().memory_bytes - memory_before,
             memory_before,
-            output_bytes: outcome.bytes(),
+            output_bytes,
         };
-        Ok((outcome, used))
+        Ok((outcome.unwrap_or_default(), used))
+    }
+
+    /// Classifies some of the records, in what is left of the time and of the output.
+    fn classify_part(
+        &mut self,
+        rule: &Rule,
+        part: rule::Batch<'_>,
+        output_bytes: usize,
+        limits: &Limits,
+    ) -> Result<Outcome, Fault> {
+        let records = part.payloads.ends.len();
+        // Together, rewritten payloads are divided by 32-bit numbers as well.
+        let maximum = limits.output_bytes.min(Batch::MAX_BYTES);
+        self.store.set_hostcall_fuel(maximum.saturating_sub(output_bytes));
+        let answer = self
+            .exported
+            .classify(&mut self.store, self.classifier, part)
+            .map_err(|error| Fault::of(&error, limits))?;
+        Outcome::check(answer, records, rule.description().rewrites).map_err(Fault::Contract)
     }
 
     fn snapshot(&mut self, rule: &Rule) -> Result<Vec<u8>, Fault> {

@@ -1,3 +1,4 @@
+use std::iter;
 use std::mem::size_of;
 
 use crate::batch::Payloads;
@@ -162,6 +163,19 @@ impl Outcome {
         whole
     }
 
+    /// Adds the outcome of the records that follow in the same batch.
+    pub(crate) fn append(&mut self, next: Self) {
+        let Self { verdicts, flagged, failed, rewritten } = next;
+        let (before, records) = (self.verdicts.len(), verdicts.len());
+        self.verdicts.extend(verdicts);
+        self.flagged.extend(flagged.into_iter().map(|f| Flag { index: before + f.index, ..f }));
+        self.failed.extend(failed.into_iter().map(|f| Failure { index: before + f.index, ..f }));
+        if self.rewritten.is_some() || rewritten.is_some() {
+            let nothing = || iter::repeat_n(None, before).collect();
+            self.rewritten.get_or_insert_with(nothing).append(records, rewritten);
+        }
+    }
+
     /// What it takes to hold it, in bytes: about what the output limit counts.
     pub(crate) fn bytes(&self) -> usize {
         let flag = |flag: &Flag| {
@@ -238,8 +252,8 @@ fn check_details(
     }
 }
 
-fn check_payloads(payloads: rule::Payloads, records: usize) -> Result<Payloads, String> {
-    let rule::Payloads { bytes, ends } = payloads;
+fn check_payloads(payloads: rule::PayloadsResult, records: usize) -> Result<Payloads, String> {
+    let rule::PayloadsResult { bytes, ends } = payloads;
     if ends.len() != records {
         return Err(format!("{} rewritten payloads for {records} records", ends.len()));
     }

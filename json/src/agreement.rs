@@ -108,20 +108,20 @@ fn read(document: &str, levels: usize) -> Result<Json, SyntaxError> {
 fn read_value<'a>(
     document: &'a str,
     reader: &mut Reader<'a>,
-    layouts: &mut [Layout<'a>],
+    layouts: &mut [Layout<'a, Str<'a>>],
 ) -> Result<Json, SyntaxError> {
     if let Some(string) = reader.string()? {
         return Ok(Json::String(text(string)));
     }
     let mut members = serde_json::Map::new();
-    let mut member = |reader: &mut Reader<'a>, key, layouts: &mut [Layout<'a>]| {
+    let mut member = |reader: &mut Reader<'a>, key, layouts: &mut [Layout<'a, Str<'a>>]| {
         members.insert(text(key), read_value(document, reader, layouts)?);
         Ok::<_, SyntaxError>(())
     };
     let is_object = match layouts {
         [] => reader.object(|reader, key| member(reader, key, &mut []))?,
         [layout, deeper @ ..] => {
-            reader.object_like(layout, |reader, key| member(reader, key, deeper))?
+            reader.object_like(layout, Some, |reader, key| member(reader, key, deeper))?
         }
     };
     if is_object {
@@ -145,7 +145,7 @@ fn skip_alike(document: &str) -> Result<(), SyntaxError> {
     let mut reader = Reader::new(document);
     let mut layout = Layout::default();
     let is_array = reader.array(|reader| {
-        reader.object_like(&mut layout, |_, _| Ok(()))?;
+        reader.object_like(&mut layout, |_| None, |_, ()| Ok(()))?;
         Ok::<_, SyntaxError>(())
     })?;
     if !is_array {

@@ -42,6 +42,15 @@ pub(crate) fn block_mask(block: &[u8; BLOCK], class: impl Fn(Lanes) -> u32) -> u
     masks.fold(0, |mask, next| mask << WIDTH | next)
 }
 
+/// Whether any byte of a block ends a run of plain ASCII in a string.
+#[inline(always)]
+pub(crate) fn any_string_stops(block: &[u8; BLOCK]) -> bool {
+    let (vectors, _) = block.as_chunks();
+    let stops =
+        vectors.iter().fold(u8x16::ZERO, |stops, vector| stops | Lanes::load(vector).stops());
+    stops.to_bitmask() != 0
+}
+
 /// A vector of bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Lanes(u8x16);
@@ -55,7 +64,16 @@ impl Lanes {
     /// Bytes that end a run of plain ASCII in a string: `"` and what is [special](Self::special).
     #[inline(always)]
     pub(crate) fn string_stops(self) -> u32 {
-        (self.equal(b'"') | self.not_plain()).to_bitmask()
+        self.stops().to_bitmask()
+    }
+
+    #[inline(always)]
+    fn stops(self) -> u8x16 {
+        // With this bit turned, a quote is below all that is plain, as controls are; and what is not
+        // ASCII is negative.
+        let turned = (self.0 ^ u8x16::splat(2)).cast_signed();
+        let low = turned.simd_lt(i8x16::splat(0x21)).cast_unsigned();
+        self.equal(b'\\') | low
     }
 
     /// `"`

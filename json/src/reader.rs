@@ -1,3 +1,7 @@
+mod layout;
+
+pub use layout::Layout;
+
 use std::borrow::Cow;
 
 use crate::lanes::{self, Lanes, WIDTH};
@@ -41,7 +45,16 @@ pub struct Reader<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Str<'a> {
     json: &'a str,
-    escaped: bool,
+    escapes: Escapes,
+}
+
+/// Whether there are escapes in a string. As wide as an address: behind a single byte would be padding,
+/// and to copy both takes an odd read of what was just written, which processors wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+enum Escapes {
+    None,
+    Some,
 }
 
 impl<'a> Str<'a> {
@@ -65,41 +78,19 @@ impl<'a> Str<'a> {
     /// Whether there are escapes in it. If not, its text is what stands between the quotes.
     #[inline]
     pub fn escaped(self) -> bool {
-        self.escaped
+        self.escapes == Escapes::Some
     }
 
     /// Whether its text is `plain`, however it is written.
     #[inline(always)]
     pub fn is(self, plain: &str) -> bool {
         let inner = self.inner().as_bytes();
-        if self.escaped {
+        if self.escaped() {
             string::unescapes_to(inner, plain.as_bytes())
         } else {
             string::equal(inner, plain.as_bytes())
         }
     }
-}
-
-/// What objects that mostly look alike have in common: their keys, in order, and the values that
-/// nobody asks for. Where one looks as the last did, reading it is comparing.
-#[derive(Clone, Debug, Default)]
-pub struct Layout<'a> {
-    members: Vec<Member<'a>>,
-    /// How deep the objects are nested.
-    depth: u32,
-}
-
-/// How many members of an object are kept in mind.
-const MAX_MEMBERS: usize = 32;
-
-/// A member as the last object had it.
-#[derive(Clone, Copy, Debug)]
-struct Member<'a> {
-    key: Str<'a>,
-    /// The key as it is written, and its colon, if that follows at once.
-    written: Option<&'a str>,
-    /// The value, if it was skipped and its end is its own: behind a number more digits could follow.
-    skipped: Option<&'a str>,
 }
 
 impl<'a> Reader<'a> {
@@ -114,6 +105,11 @@ impl<'a> Reader<'a> {
     /// begins.
     pub fn offset(&self) -> usize {
         self.at
+    }
+
+    /// How many bytes follow it.
+    pub fn left(&self) -> usize {
+        self.text.len() - self.at
     }
 
     /// Reads an object. For each member, `member` is given the key and reads the value; what it
@@ -134,40 +130,6 @@ impl<'a> Reader<'a> {
             if self.at == value {
                 self.skip()?;
             }
-            more = self.more(b'}', Cause::ExpectedCommaOrBrace)?;
-        }
-        Ok(true)
-    }
-
-    /// Does what [`object`](Self::object) does, for objects that mostly look alike. `layout` is kept
-    /// from one to the next.
-    #[inline(always)]
-    pub fn object_like<E: From<SyntaxError>>(
-        &mut self,
-        layout: &mut Layout<'a>,
-        mut member: impl FnMut(&mut Self, Str<'a>) -> Result<(), E>,
-    ) -> Result<bool, E> {
-        if self.byte() != b'{' {
-            return Ok(false);
-        }
-        let mut more = self.open(b'}')?;
-        if more && layout.depth != self.depth {
-            // What was valid there may be too deep here.
-            *layout = Layout { members: Vec::new(), depth: self.depth };
-        }
-        let mut number = 0;
-        while more {
-            let key = match layout.members.get(number) {
-                Some(last) if self.pass(last.written) => last.key,
-                _ => self.learn_key(layout, number)?,
-            };
-            self.skip_whitespace();
-            let value = self.at;
-            member(self, key)?;
-            if self.at == value {
-                self.skip_like(layout.members.get_mut(number))?;
-            }
-            number += 1;
             more = self.more(b'}', Cause::ExpectedCommaOrBrace)?;
         }
         Ok(true)
@@ -280,54 +242,6 @@ impl<'a> Reader<'a> {
         Ok(key)
     }
 
-    /// Passes what is written in the same way as something before it.
-    #[inline(always)]
-    fn pass(&mut self, before: Option<&str>) -> bool {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        match before {
-            Some(before) if rest.starts_with(before.as_bytes()) => {
-                self.at += before.len();
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Reads a key that the last object did not have at this place.
-    #[cold]
-    #[inline(never)]
-    fn learn_key(
-        &mut self,
-        layout: &mut Layout<'a>,
-        number: usize,
-    ) -> Result<Str<'a>, SyntaxError> {
-        let start = self.at;
-        let key = self.key()?;
-        let colon = start + key.json.len();
-        let colon_follows = self.text.as_bytes().get(colon) == Some(&b':');
-        let written = colon_follows.then(|| &self.text[start..=colon]);
-        layout.members.truncate(number);
-        if number < MAX_MEMBERS {
-            layout.members.push(Member { key, written, skipped: None });
-        }
-        Ok(key)
-    }
-
-    /// Skips a value, which may be that of the last object.
-    #[inline(always)]
-    fn skip_like(&mut self, last: Option<&mut Member<'a>>) -> Result<(), SyntaxError> {
-        if self.pass(last.as_ref().and_then(|last| last.skipped)) {
-            return Ok(());
-        }
-        let start = self.at;
-        let kind = self.skip()?;
-        if let Some(last) = last {
-            let has_end = matches!(kind, Kind::Object | Kind::Array | Kind::String);
-            last.skipped = has_end.then(|| &self.text[start..self.at]);
-        }
-        Ok(())
-    }
-
     /// Reads the string whose opening quote is next.
     #[inline(always)]
     fn quoted(&mut self) -> Result<Str<'a>, SyntaxError> {
@@ -339,7 +253,8 @@ impl<'a> Reader<'a> {
         }
         let Scanned { close, escaped } = string;
         self.at = close + 1;
-        Ok(Str { json: &self.text[start..self.at], escaped })
+        let escapes = if escaped { Escapes::Some } else { Escapes::None };
+        Ok(Str { json: &self.text[start..self.at], escapes })
     }
 
     #[inline(always)]
@@ -390,68 +305,11 @@ fn plain_run(bytes: &[u8], mut at: usize) -> usize {
     }
     at += WIDTH;
     while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        let stops = lanes::block_mask(block, Lanes::string_stops);
-        if stops != 0 {
+        if lanes::any_string_stops(block) {
+            let stops = lanes::block_mask(block, Lanes::string_stops);
             return at + stops.trailing_zeros() as usize;
         }
         at += lanes::BLOCK;
     }
     at.min(bytes.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The keys of all objects of an array, whose values are skipped.
-    fn keys(document: &str) -> Result<Vec<&str>, SyntaxError> {
-        let (mut keys, mut layout) = (Vec::new(), Layout::default());
-        let mut reader = Reader::new(document);
-        reader.array(|reader| {
-            reader.object_like(&mut layout, |_, key| {
-                keys.push(key.inner());
-                Ok::<_, SyntaxError>(())
-            })?;
-            Ok::<_, SyntaxError>(())
-        })?;
-        reader.finish().map(|()| keys)
-    }
-
-    #[test]
-    fn objects_need_not_look_alike() {
-        for (document, expected) in [
-            (r#"[{"a":1,"b":2},{"a":12,"b":[]},{"b":{},"a":[]}]"#, "ababba"),
-            (r#"[{"a" :"x"},{"a" :"x" },{"a":"x"},{"a":"xy"}]"#, "aaaa"),
-            (r#"[{"a":"x"},{},{"a":"x","b":"y"},7,{"c":"x"},{"a":"x","b":"y"}]"#, "aabcab"),
-        ] {
-            assert_eq!(keys(document).map(|keys| keys.concat()).as_deref(), Ok(expected));
-        }
-        for document in
-            [r#"[{"a":1},{"a":1x}]"#, r#"[{"a":"x"},{"a":"x}]"#, r#"[{"a":0},{"a":01}]"#]
-        {
-            assert!(keys(document).is_err(), "{document}");
-        }
-    }
-
-    #[test]
-    fn objects_may_have_more_members_than_are_kept_in_mind() {
-        let members: Vec<_> = (0..MAX_MEMBERS + 8).map(|n| format!(r#""{n}":["x"]"#)).collect();
-        let object = format!("{{{}}}", members.join(","));
-        let names: String = (0..MAX_MEMBERS + 8).map(|n| n.to_string()).collect();
-        let document = format!("[{object},{object}]");
-        assert_eq!(keys(&document).map(|keys| keys.concat()), Ok(names.repeat(2)));
-    }
-
-    #[test]
-    fn what_was_valid_may_be_too_deep_elsewhere() {
-        let deep = "[".repeat(126) + &"]".repeat(126);
-        let object = format!(r#"{{"a":{deep}}}"#);
-        let array = format!("[{object}]");
-        let mut layout = Layout::default();
-        let ignored = |_: &mut Reader<'_>, _: Str<'_>| Ok::<_, SyntaxError>(());
-        assert_eq!(Reader::new(&object).object_like(&mut layout, ignored), Ok(true));
-        let deeper = Reader::new(&array)
-            .array(|reader| reader.object_like(&mut layout, ignored).map(|_| ()));
-        assert_eq!(deeper.map_err(|error| error.cause), Err(Cause::TooDeep));
-    }
 }

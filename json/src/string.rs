@@ -192,19 +192,30 @@ fn unescaped(written: &str) -> String {
     plain
 }
 
-/// Whether two byte strings are the same. Compares words, of which the last two may overlap: keys are
-/// too short for a call to pay.
+/// Whether two byte strings are the same: keys, which are too short for a call to pay.
 #[inline(always)]
 pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
-    fn words<const N: usize>(a: &[u8], b: &[u8]) -> Option<bool> {
-        let last = a.last_chunk::<N>()? == b.last_chunk::<N>()?;
-        let ((a, _), (b, _)) = (a.as_chunks::<N>(), b.as_chunks::<N>());
-        Some(last && a.iter().zip(b).all(|(a, b)| a == b))
-    }
     if a.len() != b.len() {
         return false;
     }
-    words::<8>(a, b)
-        .or_else(|| words::<4>(a, b))
+    equal_words::<8>(a, b)
+        .or_else(|| equal_words::<4>(a, b))
         .unwrap_or_else(|| a.iter().zip(b).all(|(a, b)| a == b))
+}
+
+/// The same for texts of which most are longer, but not by much.
+#[inline(always)]
+pub(crate) fn equal_texts(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    equal_words::<WIDTH>(a, b).unwrap_or_else(|| equal(a, b))
+}
+
+/// Compares words, of which the last two may overlap. None if there is not one.
+#[inline(always)]
+fn equal_words<const N: usize>(a: &[u8], b: &[u8]) -> Option<bool> {
+    let last = a.last_chunk::<N>()? == b.last_chunk::<N>()?;
+    let ((a, _), (b, _)) = (a.as_chunks::<N>(), b.as_chunks::<N>());
+    Some(last && a.iter().zip(b).all(|(a, b)| a == b))
 }

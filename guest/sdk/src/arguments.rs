@@ -12,6 +12,9 @@ pub(crate) struct Arguments {
     wanted: usize,
 }
 
+/// How many bytes the first block has in addition to what was asked for, at the most.
+const MOST_MORE: usize = 16 << 10;
+
 impl Arguments {
     pub(crate) const fn new() -> Self {
         Self { block: Vec::new(), taken: 0, others: Vec::new(), wanted: 0 }
@@ -29,7 +32,9 @@ impl Arguments {
         if self.taken == 0 {
             // The old block goes first: the new one may take its place.
             self.block = Vec::new();
-            self.block = words(bytes.max(self.wanted));
+            // Behind the payloads of a batch comes where they end, which mostly is little beside them.
+            let more = (bytes / 16).min(MOST_MORE);
+            self.block = words(self.wanted.max(bytes.saturating_add(more)));
             self.taken = bytes;
             return self.block.as_mut_ptr().cast();
         }
@@ -82,6 +87,7 @@ mod tests {
         for sizes in [
             &[(13, 1)][..],
             &[(1001, 1), (40, 4)],
+            &[(1001, 1), (400, 4)],
             &[(0, 1), (0, 4)],
             &[(0, 1), (17, 1), (3, 1), (8, 8), (5000, 4), (2, 2)],
             &[(7, 1), (40, 4)],
@@ -94,7 +100,7 @@ mod tests {
     #[test]
     fn their_memory_serves_the_next_call() {
         let mut arguments = Arguments::new();
-        let sizes = [(1001, 1), (40, 4)];
+        let sizes = [(1001, 1), (400, 4)];
         take(&mut arguments, &sizes);
         arguments.release();
         // Now one block is made that holds both.

@@ -14,7 +14,7 @@ use simdutf8::compat::from_utf8;
 use weir_json::{Kind, Layout, Reader, Str, SyntaxError};
 
 use super::error::Refusal;
-use super::record::{Field, Layouts, Record, read_list, read_object};
+use super::record::{Field, Record, read_list, read_object};
 use super::{Contract, EnvelopeError, Event, json_string, kinesis, sqs};
 use crate::batch::Batch;
 
@@ -208,21 +208,39 @@ fn once(again: bool, name: &str, reader: &Reader<'_>) -> Result<(), Refusal> {
     if again { Err(Refusal::repeated(name, reader.offset())) } else { Ok(()) }
 }
 
+/// What the `records` have in common, and what their metadata do.
+type Layouts<'a> = (Layout<'a, OfRecord>, Layout<'a, ()>);
+
+/// What is asked for of one of the `records`.
+#[derive(Clone, Copy)]
+enum OfRecord {
+    Id,
+    Data,
+    Metadata,
+}
+
+impl OfRecord {
+    const NAMES: [(&str, Self); 4] = [
+        ("recordId", Self::Id),
+        ("data", Self::Data),
+        ("kinesisRecordMetadata", Self::Metadata),
+        ("kinesisStreamRecordMetadata", Self::Metadata),
+    ];
+}
+
 /// Reads one of the `records`.
 #[inline(always)]
 fn record<'a>(
     reader: &mut Reader<'a>,
-    layouts: &mut Layouts<'a>,
+    (layout, within): &mut Layouts<'a>,
     index: usize,
 ) -> Result<Record<'a>, Refusal> {
     let (mut id, mut data, mut key) = (Field::default(), Field::default(), None);
-    read_object(reader, &mut layouts.record, |reader, name| {
-        if name.is("recordId") {
-            id.read(reader, "recordId")?;
-        } else if name.is("data") {
-            data.read(reader, "data")?;
-        } else if name.is("kinesisRecordMetadata") || name.is("kinesisStreamRecordMetadata") {
-            key = key.or(partition_key(reader, &mut layouts.within)?);
+    read_object(reader, layout, &OfRecord::NAMES, |reader, name| {
+        match name {
+            OfRecord::Id => id.read(reader, "recordId")?,
+            OfRecord::Data => data.read(reader, "data")?,
+            OfRecord::Metadata => key = key.or(partition_key(reader, within)?),
         }
         Ok(())
     })?;
@@ -234,13 +252,12 @@ fn record<'a>(
 /// Metadata of another form says nothing; it is not what the record is answered for.
 fn partition_key<'a>(
     reader: &mut Reader<'a>,
-    layout: &mut Layout<'a>,
+    layout: &mut Layout<'a, ()>,
 ) -> Result<Option<Str<'a>>, SyntaxError> {
     let mut key = None;
-    reader.object_like(layout, |reader, name| {
-        if name.is("partitionKey") {
-            key = reader.string()?;
-        }
+    let is_key = |name: Str<'a>| name.is("partitionKey").then_some(());
+    reader.object_like(layout, is_key, |reader, ()| {
+        key = reader.string()?;
         Ok::<_, SyntaxError>(())
     })?;
     Ok(key)

@@ -10,11 +10,11 @@
 
 use std::cmp::Ordering;
 
-use weir_json::Reader;
+use weir_json::{Layout, Reader};
 
 use super::envelope::{Envelope, refuse_duplicates};
 use super::error::Refusal;
-use super::record::{Field, Layouts, Record, read_object};
+use super::record::{Field, Record, read_object};
 use super::{Contract, EnvelopeError, Event, json_string};
 use crate::batch::Batch;
 
@@ -29,29 +29,55 @@ pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), Envelop
     Ok(Event::of_base64(Contract::Kinesis, source, records))
 }
 
+/// What the records have in common, and what their `kinesis` do.
+pub(super) type Layouts<'a> = (Layout<'a, OfRecord>, Layout<'a, OfKinesis>);
+
+/// What is asked for of a record.
+#[derive(Clone, Copy)]
+pub(super) enum OfRecord {
+    Kinesis,
+    EventId,
+}
+
+impl OfRecord {
+    const NAMES: [(&str, Self); 2] = [("kinesis", Self::Kinesis), ("eventID", Self::EventId)];
+}
+
+/// What is asked for of its `kinesis`.
+#[derive(Clone, Copy)]
+pub(super) enum OfKinesis {
+    SequenceNumber,
+    PartitionKey,
+    Data,
+}
+
+impl OfKinesis {
+    const NAMES: [(&str, Self); 3] = [
+        ("sequenceNumber", Self::SequenceNumber),
+        ("partitionKey", Self::PartitionKey),
+        ("data", Self::Data),
+    ];
+}
+
 /// Reads a record of the event.
 #[inline(always)]
 pub(super) fn record<'a>(
     reader: &mut Reader<'a>,
-    layouts: &mut Layouts<'a>,
+    (layout, within): &mut Layouts<'a>,
     index: usize,
 ) -> Result<Record<'a>, Refusal> {
     let (mut id, mut data) = (Field::default(), Field::default());
     let (mut key, mut event_id) = (Field::default(), None);
-    read_object(reader, &mut layouts.record, |reader, name| {
-        if name.is("kinesis") {
-            read_object(reader, &mut layouts.within, |reader, name| {
-                if name.is("sequenceNumber") {
-                    id.read(reader, "sequenceNumber")?;
-                } else if name.is("partitionKey") {
-                    key.read(reader, "partitionKey")?;
-                } else if name.is("data") {
-                    data.read(reader, "data")?;
-                }
-                Ok(())
-            })?;
-        } else if name.is("eventID") {
-            event_id = reader.string()?;
+    read_object(reader, layout, &OfRecord::NAMES, |reader, name| {
+        match name {
+            OfRecord::Kinesis => {
+                read_object(reader, within, &OfKinesis::NAMES, |reader, name| match name {
+                    OfKinesis::SequenceNumber => id.read(reader, "sequenceNumber"),
+                    OfKinesis::PartitionKey => key.read(reader, "partitionKey"),
+                    OfKinesis::Data => data.read(reader, "data"),
+                })?
+            }
+            OfRecord::EventId => event_id = reader.string()?,
         }
         Ok(())
     })?;

@@ -94,23 +94,22 @@ impl<'a> Field<'a> {
     }
 }
 
-/// What the records of a list have in common.
-#[derive(Default)]
-pub(super) struct Layouts<'a> {
-    pub(super) record: Layout<'a>,
-    /// Of the object within a record that is looked into.
-    pub(super) within: Layout<'a>,
-}
-
-/// Reads a list of records, each with `record`, which is given its index. None for `null`.
+/// Reads a list of records, each with `record`, which is given what they have in common and the
+/// record's index. None for `null`.
 #[inline(always)]
-pub(super) fn read_list<'a>(
+pub(super) fn read_list<'a, L: Default>(
     reader: &mut Reader<'a>,
-    record: impl Fn(&mut Reader<'a>, &mut Layouts<'a>, usize) -> Result<Record<'a>, Refusal>,
+    record: impl Fn(&mut Reader<'a>, &mut L, usize) -> Result<Record<'a>, Refusal>,
 ) -> Result<Option<Vec<Record<'a>>>, Refusal> {
     let mut records = Vec::new();
-    let mut layouts = Layouts::default();
+    let mut layouts = L::default();
+    let start = reader.offset();
     let is_list = reader.array(|reader| {
+        if records.len() == 1 {
+            // Most are about as long.
+            let first = reader.offset() - start;
+            records.reserve(reader.left() / first + 1);
+        }
         records.push(record(reader, &mut layouts, records.len())?);
         Ok::<_, Refusal>(())
     })?;
@@ -124,14 +123,16 @@ pub(super) fn read_list<'a>(
     }
 }
 
-/// Reads an object with `member`. `null` is as one that is empty; anything else is refused.
+/// Reads an object: those members with `member` that have a name in `names`. `null` is as one that is
+/// empty; anything else is refused.
 #[inline(always)]
-pub(super) fn read_object<'a>(
+pub(super) fn read_object<'a, N: Copy>(
     reader: &mut Reader<'a>,
-    layout: &mut Layout<'a>,
-    member: impl FnMut(&mut Reader<'a>, Str<'a>) -> Result<(), Refusal>,
+    layout: &mut Layout<'a, N>,
+    names: &[(&str, N)],
+    member: impl FnMut(&mut Reader<'a>, N) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
-    if reader.object_like(layout, member)? {
+    if reader.object_like(layout, |key| named(key, names), member)? {
         return Ok(());
     }
     let offset = reader.offset();
@@ -139,4 +140,9 @@ pub(super) fn read_object<'a>(
         Kind::Null => Ok(()),
         _ => Err(Refusal::expected("an object", offset)),
     }
+}
+
+/// What a key is called in `names`.
+pub(super) fn named<N: Copy>(key: Str<'_>, names: &[(&str, N)]) -> Option<N> {
+    names.iter().find(|(known, _)| key.is(known)).map(|(_, name)| *name)
 }

@@ -7,12 +7,12 @@
 //! Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS", "Handling errors for an SQS
 //! event source in Lambda".
 
-use weir_json::Reader;
+use weir_json::{Layout, Reader};
 
 use super::envelope::{Envelope, refuse_duplicates};
 use super::error::Refusal;
 use super::event::Records;
-use super::record::{Field, Layouts, Record, read_object};
+use super::record::{Field, Record, read_object};
 use super::{Contract, EnvelopeError, Event};
 use crate::batch::{Batch, Encoding};
 
@@ -27,29 +27,39 @@ pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), Envelop
     Ok((Event::new(Contract::Sqs, source, Records::Enveloped(records)), batch))
 }
 
+/// What the messages have in common, and what their attributes do.
+pub(super) type Layouts<'a> = (Layout<'a, OfMessage>, Layout<'a, ()>);
+
+/// What is asked for of a message.
+#[derive(Clone, Copy)]
+pub(super) enum OfMessage {
+    Id,
+    Body,
+    Attributes,
+}
+
+impl OfMessage {
+    const NAMES: [(&str, Self); 3] =
+        [("messageId", Self::Id), ("body", Self::Body), ("attributes", Self::Attributes)];
+}
+
 /// Reads a message of the event.
 #[inline(always)]
 pub(super) fn record<'a>(
     reader: &mut Reader<'a>,
-    layouts: &mut Layouts<'a>,
+    (layout, within): &mut Layouts<'a>,
     index: usize,
 ) -> Result<Record<'a>, Refusal> {
     let (mut id, mut body) = (Field::default(), Field::default());
     let mut group = Field::default();
-    read_object(reader, &mut layouts.record, |reader, name| {
-        if name.is("messageId") {
-            id.read(reader, "messageId")?;
-        } else if name.is("body") {
-            body.read(reader, "body")?;
-        } else if name.is("attributes") {
-            read_object(reader, &mut layouts.within, |reader, name| {
-                if name.is("MessageGroupId") {
-                    group.read(reader, "MessageGroupId")?;
-                }
-                Ok(())
-            })?;
+    read_object(reader, layout, &OfMessage::NAMES, |reader, name| match name {
+        OfMessage::Id => id.read(reader, "messageId"),
+        OfMessage::Body => body.read(reader, "body"),
+        OfMessage::Attributes => {
+            read_object(reader, within, &[("MessageGroupId", ())], |reader, ()| {
+                group.read(reader, "MessageGroupId")
+            })
         }
-        Ok(())
     })?;
     let id = id.id(index)?;
     Ok(Record { id, data: body.data("body", index, id)?, key: group.string(), event_id: None })

@@ -14,6 +14,8 @@ mod code;
 mod isolation;
 mod limits;
 
+mod parts;
+
 mod answers;
 
 mod pipeline;

@@ -1,4 +1,4 @@
-use weir::{Batch, Encoding, Filter, Verdict};
+use weir::{Batch, Encoding, Filter, Flag, Verdict};
 use weir_guest::VerdictKind;
 
 /// Panics unless a rule in its sandbox says the same of some payloads as the rule compiled natively,
@@ -25,9 +25,12 @@ pub(crate) fn assert_agreement<R: weir_guest::Rule>(
     assert_eq!(sandboxed.verdicts, verdicts);
     let reasons = native.failed.iter().map(|(_, reason)| reason);
     assert!(sandboxed.failed.iter().map(|failure| &failure.reason).eq(reasons));
-    let flags = native.flagged.iter().map(|(_, flag)| (flag.score, flag.message.as_deref()));
-    let sandboxed_flags = sandboxed.flagged.iter();
-    assert!(sandboxed_flags.map(|flag| (flag.score, Some(&*flag.message))).eq(flags));
+    let flag = |(index, flag): &(u32, weir_guest::Flag)| {
+        (*index as usize, flag.score, flag.message.clone())
+    };
+    let sandboxed_flag = |flag: &Flag| (flag.index, flag.score, Some(flag.message.clone()));
+    let flags = native.flagged.iter().map(flag);
+    assert!(sandboxed.flagged.iter().map(sandboxed_flag).eq(flags));
     let rewritten = sandboxed.rewritten.expect("rewritten payloads");
     let (bytes, ends) = native.rewritten.expect("rewritten payloads");
     let mut start = 0;

@@ -37,6 +37,7 @@ pub(super) struct UserRecord {
 /// to the rule, which says what is wrong with it.
 ///
 /// Only the first characters are looked at before anything is decoded: most data is as it came.
+#[inline]
 pub(super) fn unpack(
     data: &str,
     may_be_aggregate: bool,
@@ -46,6 +47,11 @@ pub(super) fn unpack(
     if !aggregate && !gzip::may_begin(data.as_bytes()) {
         return Ok(Unpacked::AsItCame);
     }
+    unpack_packed(data, aggregate, left)
+}
+
+#[cold]
+fn unpack_packed(data: &str, aggregate: bool, left: &mut usize) -> Result<Unpacked, UnpackError> {
     let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(data) else {
         return Ok(Unpacked::AsItCame);
     };
