@@ -72,6 +72,8 @@ impl<'a> Reader<'a> {
             if !self.pass(last.lead) {
                 break;
             }
+            // Before the last value there may have been less of it.
+            self.skip_whitespace();
             self.depth = layout.depth + 1;
             number += 1;
             match last.name {
@@ -201,6 +203,7 @@ mod tests {
             (r#"[{"a":1,"b":"x"},{"a":1,"b":"x"},{"a":1,"b":"y"},{"a":1}]"#, "aaaa"),
             (r#"[{"a":1,"b":2,"ab":3,"c":4},{"a":1,"b":3,"ab":3},{"b":7,"a":1}]"#, "aabaaba"),
             (r#"[{"b":1},{"a":1},{"b":1},{"c":1,"a":2},{"c":2,"a":2,"b":1}]"#, "aaa"),
+            (r#"[{"a":  1,"b": 2},{"a": 1,"b":2},{"a":  1,"b":  2},{"a":1,"b": 2}]"#, "aaaa"),
         ] {
             assert_eq!(keys(document).map(|keys| keys.concat()).as_deref(), Ok(expected));
         }
