@@ -1,12 +1,10 @@
 //! Base64 in vectors: 16 symbols become 12 bytes at once.
 //!
-//! Twice as fast in WebAssembly as the general decoder, whose vectors are made for 32 bytes.
+//! Twice as fast in WebAssembly as the general decoder, whose vectors are made for 32 bytes. Natively
+//! it is there to be tested, and is slow.
 
-use std::arch::wasm32::{
-    i8x16_add, i8x16_bitmask, i8x16_eq, i8x16_shuffle, i8x16_swizzle, i32x4_dot_i16x8, u8x16,
-    u8x16_splat, u16x8_shl, u16x8_shr, u16x8_splat, u32x4_splat, u64x2_shl, u64x2_shr, v128,
-    v128_and, v128_andnot, v128_bitselect, v128_load, v128_not, v128_or, v128_store,
-};
+use wide::bytemuck::cast;
+use wide::{i16x8, u8x16, u16x8, u64x2};
 
 /// How many symbols make a block.
 pub(super) const SYMBOLS: usize = 16;
@@ -31,36 +29,34 @@ pub(super) fn decode(encoded: &[u8], out: &mut [u8]) -> Option<usize> {
     // The last block, partial or whole, may be padded.
     let mut left = (encoded.len() - 1) / SYMBOLS;
     let (mut from, mut to) = (encoded.as_ptr(), out.as_mut_ptr());
-    let mut checked = u8x16_splat(0);
+    let mut checked = u8x16::ZERO;
     // What an engine keeps in registers it puts aside where a loop looks at the time limit: so few
     // rounds.
     // SAFETY: what is decoded are blocks that are left, and in front of the last 16 bytes of `out`.
     unsafe {
         while left >= 8 {
             // The compiler unrolls no longer ones.
-            checked = v128_or(checked, decode_run::<4>(&mut from, &mut to));
-            checked = v128_or(checked, decode_run::<4>(&mut from, &mut to));
+            checked |= decode_run::<4>(&mut from, &mut to);
+            checked |= decode_run::<4>(&mut from, &mut to);
             left -= 8;
         }
         if left >= 4 {
-            checked = v128_or(checked, decode_run::<4>(&mut from, &mut to));
+            checked |= decode_run::<4>(&mut from, &mut to);
             left -= 4;
         }
         if left >= 2 {
-            checked = v128_or(checked, decode_run::<2>(&mut from, &mut to));
+            checked |= decode_run::<2>(&mut from, &mut to);
             left -= 2;
         }
         if left >= 1 {
-            checked = v128_or(checked, decode_run::<1>(&mut from, &mut to));
+            checked |= decode_run::<1>(&mut from, &mut to);
         }
     }
 
     // The last symbols fill a block together with symbols that are decoded already.
     let (bytes, last_checked, padding) = decode_last(last);
-    let place = &mut out[length - BYTES..][..SYMBOLS];
-    // SAFETY: the reference is to 16 writable bytes; the store needs no alignment.
-    unsafe { v128_store(place.as_mut_ptr().cast(), bytes) };
-    are_symbols(v128_or(checked, last_checked)).then_some(length - padding)
+    out[length - BYTES..][..SYMBOLS].copy_from_slice(&bytes.to_array());
+    are_symbols(checked | last_checked).then_some(length - padding)
 }
 
 /// Decodes so many blocks, and moves on behind them: what [tells](are_symbols) if all are of symbols.
@@ -69,16 +65,16 @@ pub(super) fn decode(encoded: &[u8], out: &mut [u8]) -> Option<usize> {
 ///
 /// The blocks can be read, and 4 bytes be written behind what comes of them.
 #[inline(always)]
-unsafe fn decode_run<const BLOCKS: usize>(from: &mut *const u8, to: &mut *mut u8) -> v128 {
-    let mut all = u8x16_splat(0);
+unsafe fn decode_run<const BLOCKS: usize>(from: &mut *const u8, to: &mut *mut u8) -> u8x16 {
+    let mut all = u8x16::ZERO;
     for block in 0..BLOCKS {
         // SAFETY: as the caller says. The last 4 of the bytes are too many: the next block, or nobody,
         // needs their place.
         unsafe {
-            let symbols = v128_load(from.add(block * SYMBOLS).cast());
-            let (bytes, checked) = decode_block(symbols);
-            v128_store(to.add(block * BYTES).cast(), bytes);
-            all = v128_or(all, checked);
+            let symbols = from.add(block * SYMBOLS).cast::<[u8; SYMBOLS]>().read();
+            let (bytes, checked) = decode_block(u8x16::new(symbols));
+            to.add(block * BYTES).cast::<[u8; SYMBOLS]>().write(bytes.to_array());
+            all |= checked;
         }
     }
     // SAFETY: as the caller says.
@@ -88,8 +84,8 @@ unsafe fn decode_run<const BLOCKS: usize>(from: &mut *const u8, to: &mut *mut u8
 
 /// Whether those were symbols that this comes of: then no byte of it is negative.
 #[inline(always)]
-fn are_symbols(checked: v128) -> bool {
-    i8x16_bitmask(checked) == 0
+fn are_symbols(checked: u8x16) -> bool {
+    checked.to_bitmask() == 0
 }
 
 /// Decodes fewer symbols than make a block.
@@ -99,28 +95,28 @@ fn decode_few(encoded: &[u8], out: &mut [u8]) -> Option<usize> {
     let mut block = [b'A'; SYMBOLS];
     block[SYMBOLS - encoded.len()..].copy_from_slice(encoded);
     let (bytes, checked, padding) = decode_last(&block);
-    // SAFETY: the reference is to 16 writable bytes; the store needs no alignment.
-    unsafe { v128_store(block.as_mut_ptr().cast(), bytes) };
     let length = encoded.len() / 4 * 3;
-    out[..length].copy_from_slice(&block[BYTES - length..BYTES]);
+    out[..length].copy_from_slice(&bytes.to_array()[BYTES - length..BYTES]);
     are_symbols(checked).then_some(length - padding)
 }
 
 /// The bytes that the last symbols stand for, which may be padded; what [tells](are_symbols) if they are
 /// as they should be; and how many bytes at the end are none.
 #[inline(always)]
-fn decode_last(block: &[u8; SYMBOLS]) -> (v128, v128, usize) {
-    // SAFETY: the reference is to 16 readable bytes; the load needs no alignment.
-    let symbols = unsafe { v128_load(block.as_ptr().cast()) };
-    let padding = v128_and(i8x16_eq(symbols, u8x16_splat(b'=')), table(LAST_TWO));
-    let (bytes, checked) = decode_block(v128_bitselect(u8x16_splat(b'A'), symbols, padding));
+fn decode_last(block: &[u8; SYMBOLS]) -> (u8x16, u8x16, usize) {
+    let symbols = u8x16::new(*block);
+    let padding = symbols.simd_eq(u8x16::splat(b'=')) & u8x16::new(LAST_TWO);
+    let (bytes, checked) = decode_block(padding.bitselect(u8x16::splat(b'A'), symbols));
     // Bits that no byte takes up have to be zero. They are in the places of the bytes that padding
     // stands for, which are before those of the padding itself.
-    let unused = v128_and(bytes, u64x2_shr(padding, 8 * (SYMBOLS - BYTES) as u32));
+    let places: u64x2 = cast(padding);
+    let before: u8x16 = cast(places >> (8 * (SYMBOLS - BYTES) as u32));
+    let unused = bytes & before;
     // Not in the last place but one only.
-    let misplaced = v128_andnot(u64x2_shl(padding, 8), padding);
-    let fault = v128_not(i8x16_eq(v128_or(unused, misplaced), u8x16_splat(0)));
-    (bytes, v128_or(checked, fault), i8x16_bitmask(padding).count_ones() as usize)
+    let behind: u8x16 = cast(places << 8_u32);
+    let misplaced = behind & !padding;
+    let fault = !(unused | misplaced).simd_eq(u8x16::ZERO);
+    (bytes, checked | fault, padding.to_bitmask().count_ones() as usize)
 }
 
 /// The last two symbols of a block, where padding may stand.
@@ -131,33 +127,51 @@ const LAST_TWO: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff
 /// A lookup takes an engine for x86-64 two instructions, so there are few, and none that is there for the
 /// check alone: what it comes to is what the values are made of.
 #[inline(always)]
-fn decode_block(symbols: v128) -> (v128, v128) {
+fn decode_block(symbols: u8x16) -> (u8x16, u8x16) {
     // '+' would share its octet with '/'. It takes the one below, in which there is no symbol.
-    let plus = i8x16_eq(symbols, u8x16_splat(b'+'));
-    let octet = i8x16_add(v128_and(u16x8_shr(symbols, 3), u8x16_splat(0x1f)), plus);
-    let checked = i8x16_add(symbols, i8x16_swizzle(CHECKS, octet));
-    let sextets = i8x16_add(checked, i8x16_swizzle(VALUES, octet));
+    let plus = symbols.simd_eq(u8x16::splat(b'+'));
+    let eighths: u8x16 = cast(cast::<_, u16x8>(symbols) >> 3_u32);
+    let octet = (eighths & u8x16::splat(0x1f)) + plus;
+    let checked = symbols + CHECKS.shuffle_zeroing(octet);
+    let sextets: u16x8 = cast(checked + VALUES.shuffle_zeroing(octet));
 
     // Sextets a, b, c, d lie in memory in this order; big-endian, they make 24 bits.
-    let ab_cd =
-        v128_or(v128_and(u16x8_shl(sextets, 6), u16x8_splat(0x0fc0)), u16x8_shr(sextets, 8));
-    let abcd = i32x4_dot_i16x8(ab_cd, u32x4_splat(0x0001_1000));
+    let ab_cd: i16x8 = cast(((sextets << 6_u32) & u16x8::splat(0x0fc0)) | (sextets >> 8_u32));
+    let abcd = ab_cd.dot(i16x8::new([0x1000, 1, 0x1000, 1, 0x1000, 1, 0x1000, 1]));
+    (big_endian(cast(abcd)), checked)
+}
+
+/// The bytes of four numbers of 24 bits in the order of their values, and then any four.
+#[cfg(target_family = "wasm")]
+#[inline(always)]
+fn big_endian(numbers: u8x16) -> u8x16 {
+    use std::arch::wasm32::{i8x16_shuffle, v128, v128_bitselect};
+    use std::mem::transmute;
+
+    // SAFETY: both are 16 bytes, whatever they hold.
+    let numbers: v128 = unsafe { transmute(numbers.to_array()) };
     // The same vector, as wasmtime's compiler knows and LLVM does not. LLVM leaves a shuffle of two,
     // which then takes one lookup; of one vector it makes a shuffle with any other, which takes two.
-    let same = v128_bitselect(abcd, abcd, symbols);
-    // What the last four bytes are does not matter.
-    let bytes = i8x16_shuffle::<2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 28, 28, 28, 28>(abcd, same);
-    (bytes, checked)
+    let same = v128_bitselect(numbers, numbers, numbers);
+    let bytes =
+        i8x16_shuffle::<2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 28, 28, 28, 28>(numbers, same);
+    // SAFETY: as above.
+    u8x16::new(unsafe { transmute::<v128, [u8; 16]>(bytes) })
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn big_endian(numbers: u8x16) -> u8x16 {
+    numbers.shuffle(u8x16::new([2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 12, 12, 12, 12]))
 }
 
 /// By the octet of ASCII that a byte is in: what, added to the byte, makes it negative if it is no symbol.
 ///
 /// In each octet only one end of its symbols is not its own: so the sum either falls below zero there, or
 /// is beyond what is positive. A byte beyond ASCII has no octet, gets nothing, and is negative.
-const CHECKS: v128 = table(octets().0);
+const CHECKS: u8x16 = u8x16::new(octets().0);
 
 /// By the octet of a symbol: what, added to that sum, makes it the symbol's value.
-const VALUES: v128 = table(octets().1);
+const VALUES: u8x16 = u8x16::new(octets().1);
 
 const fn octets() -> ([u8; 16], [u8; 16]) {
     // Where there are no symbols, this makes all bytes negative.
@@ -197,9 +211,4 @@ const fn symbols(octet: u8) -> Option<(u8, u8, u8)> {
         15 => Some((b'x', b'z', 49)),
         _ => None,
     }
-}
-
-const fn table(bytes: [u8; 16]) -> v128 {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
-    u8x16(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)
 }
