@@ -1,6 +1,7 @@
 //! Events of records of which each is the one before it, with a few changes.
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use weir_guest::json::MAX_DEPTH;
 
 /// How an event is made.
 #[derive(Arbitrary, Debug)]
@@ -72,8 +73,11 @@ enum Value {
     Id {
         escaped: bool,
     },
-    /// A string of this length.
+    /// A string of about this length, and a number, of which one record's are how others' begin.
     Text(u8),
+    Number,
+    /// About as deep as may be.
+    Deep(u8),
     Written(Written),
     Nested(Written),
     #[arbitrary(skip)]
@@ -151,7 +155,7 @@ impl Kind {
         match self {
             Self::AnalyticsInput | Self::Firehose => Object::of([
                 (r#""recordId""#, id.clone()),
-                (r#""approximateArrivalTimestamp""#, written("1767225600017")),
+                (r#""approximateArrivalTimestamp""#, Value::Number),
                 (r#""data""#, Value::Text(12)),
                 (
                     match self {
@@ -173,7 +177,7 @@ impl Kind {
                         (r#""partitionKey""#, Value::Text(3)),
                         (r#""sequenceNumber""#, id),
                         (r#""data""#, Value::Text(12)),
-                        (r#""approximateArrivalTimestamp""#, written("1767225600.017")),
+                        (r#""approximateArrivalTimestamp""#, Value::Number),
                     ])
                     .into(),
                 ),
@@ -282,17 +286,21 @@ impl Member {
 
 impl Value {
     fn write(&self, number: usize, out: &mut String) {
-        match self {
-            Self::Id { escaped: false } => *out += &format!("\"{number}\""),
-            Self::Id { escaped: true } => {
-                *out += &format!("\"{}\\u003{}\"", number / 10, number % 10)
+        let varying = number % 4;
+        *out += &match self {
+            Self::Id { escaped: false } => format!("\"{number}\""),
+            Self::Id { escaped: true } => format!("\"{}\\u003{}\"", number / 10, number % 10),
+            Self::Text(length) => format!("\"{}\"", "x".repeat(usize::from(*length) + varying)),
+            Self::Number => "7".repeat(1 + varying),
+            Self::Deep(depth) => {
+                let depth = MAX_DEPTH as usize - usize::from(*depth) % 8;
+                "[".repeat(depth) + &"]".repeat(depth)
             }
-            Self::Text(length) => *out += &format!("\"{}\"", "x".repeat((*length).into())),
-            Self::Written(written) => out.push_str(written.0),
-            Self::Nested(written) => *out += &format!("[{{\"data\":{}}}]", written.0),
-            Self::Object(object) => object.write(number, out),
-            Self::Records(list) => out.push_str(list),
-        }
+            Self::Written(written) => written.0.to_owned(),
+            Self::Nested(written) => format!("[{{\"data\":{}}}]", written.0),
+            Self::Object(object) => return object.write(number, out),
+            Self::Records(list) => list.clone(),
+        };
     }
 }
 
