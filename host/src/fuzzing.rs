@@ -165,7 +165,8 @@ mod tests {
     #[test]
     fn the_corpus_goes_through() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
-        let targets: [(&str, fn(&[u8])); 4] = [
+        type Body = fn(&[u8]);
+        let targets: [(&str, Body); 4] = [
             ("envelope", super::envelope),
             ("envelope", super::agreement),
             ("kpl", super::kpl),

@@ -69,17 +69,17 @@ struct Member {
 
 #[derive(Arbitrary, Clone, Debug)]
 enum Value {
-    /// The record's number, its last digit perhaps as an escape.
+    /// The number that the record has as its id, with an escape for the last digit or without.
     Id {
         escaped: bool,
     },
-    /// A string of about this length, and a number, of which one record's are how others' begin.
+    /// A string of about this length: what one record has, those of others begin with.
     Text(u8),
+    /// The same of a number.
     Number,
-    /// About as deep as may be.
+    /// An array that is nested about as deep as may be.
     Deep(u8),
     Written(Written),
-    Nested(Written),
     #[arbitrary(skip)]
     Object(Object),
     #[arbitrary(skip)]
@@ -102,15 +102,15 @@ macro_rules! choices {
 
 choices!(Space: "", "", "", " ", "  ", "\n    ", "\t", "\r\n", "                    ");
 
+// As they are written between the quotes.
 choices! {
     Key:
-    r#""recordId""#, r#""data""#, r#""kinesisRecordMetadata""#, r#""kinesisStreamRecordMetadata""#,
-    r#""partitionKey""#, r#""kinesis""#, r#""sequenceNumber""#, r#""eventID""#, r#""eventSource""#,
-    r#""eventSourceARN""#, r#""messageId""#, r#""body""#, r#""attributes""#, r#""MessageGroupId""#,
-    r#""records""#, r#""Records""#, r#""invocationId""#, r#""applicationArn""#, r#""streamArn""#,
-    r#""deliveryStreamArn""#, r#""record\u0049d""#, r#""d\u0061ta""#, r#""partition\u004bey""#,
-    r#""sequence\u004eumber""#, r#""\u006dessageId""#, r#""bod\u0079""#, r#""Message\u0047roupId""#,
-    r#""datum""#, r#""data ""#, r#""""#, r#""é""#, r#""\"""#, r#""approximateArrivalTimestamp""#,
+    "recordId", "data", "kinesisRecordMetadata", "kinesisStreamRecordMetadata", "partitionKey",
+    "kinesis", "sequenceNumber", "eventID", "eventSource", "eventSourceARN", "messageId", "body",
+    "attributes", "MessageGroupId", "records", "Records", "invocationId", "applicationArn", "streamArn",
+    "deliveryStreamArn", r"record\u0049d", r"d\u0061ta", r"partition\u004bey", r"sequence\u004eumber",
+    r"\u006dessageId", r"bod\u0079", r"Message\u0047roupId", "datum", "data ", "", "é", r#"\""#,
+    "approximateArrivalTimestamp",
 }
 
 choices! {
@@ -149,72 +149,58 @@ impl Script {
 impl Kind {
     /// The first record, before it is changed.
     fn record(self) -> Object {
-        let id = Value::Id { escaped: false };
+        let id = || Value::Id { escaped: false };
         let written = |text| Value::Written(Written(text));
-        let source = written(r#""arn:aws:source""#);
+        let source = ("eventSourceARN", written(r#""arn:aws:source""#));
+        let of_transformation = |metadata| {
+            let within = [("sequenceNumber", id()), ("partitionKey", Value::Text(3))];
+            Object::of([
+                ("recordId", id()),
+                ("approximateArrivalTimestamp", Value::Number),
+                ("data", Value::Text(12)),
+                (metadata, Value::Object(Object::of(within))),
+            ])
+        };
         match self {
-            Self::AnalyticsInput | Self::Firehose => Object::of([
-                (r#""recordId""#, id.clone()),
-                (r#""approximateArrivalTimestamp""#, Value::Number),
-                (r#""data""#, Value::Text(12)),
-                (
-                    match self {
-                        Self::Firehose => r#""kinesisRecordMetadata""#,
-                        _ => r#""kinesisStreamRecordMetadata""#,
-                    },
-                    Object::of([
-                        (r#""sequenceNumber""#, id),
-                        (r#""partitionKey""#, Value::Text(3)),
-                    ])
-                    .into(),
-                ),
-            ]),
-            Self::Kinesis => Object::of([
-                (
-                    r#""kinesis""#,
-                    Object::of([
-                        (r#""kinesisSchemaVersion""#, written(r#""1.0""#)),
-                        (r#""partitionKey""#, Value::Text(3)),
-                        (r#""sequenceNumber""#, id),
-                        (r#""data""#, Value::Text(12)),
-                        (r#""approximateArrivalTimestamp""#, Value::Number),
-                    ])
-                    .into(),
-                ),
-                (r#""eventSource""#, written(r#""aws:kinesis""#)),
-                (r#""eventID""#, written(r#""shardId-000000000006:1""#)),
-                (r#""eventSourceARN""#, source),
-            ]),
-            Self::Sqs => Object::of([
-                (r#""messageId""#, id),
-                (r#""body""#, Value::Text(12)),
-                (
-                    r#""attributes""#,
-                    Object::of([
-                        (r#""SentTimestamp""#, written(r#""1767225600000""#)),
-                        (r#""MessageGroupId""#, Value::Text(3)),
-                    ])
-                    .into(),
-                ),
-                (r#""eventSource""#, written(r#""aws:sqs""#)),
-                (r#""eventSourceARN""#, source),
-            ]),
+            Self::AnalyticsInput => of_transformation("kinesisStreamRecordMetadata"),
+            Self::Firehose => of_transformation("kinesisRecordMetadata"),
+            Self::Kinesis => {
+                let within = [
+                    ("kinesisSchemaVersion", written(r#""1.0""#)),
+                    ("partitionKey", Value::Text(3)),
+                    ("sequenceNumber", id()),
+                    ("data", Value::Text(12)),
+                    ("approximateArrivalTimestamp", Value::Number),
+                ];
+                Object::of([
+                    ("kinesis", Value::Object(Object::of(within))),
+                    ("eventSource", written(r#""aws:kinesis""#)),
+                    ("eventID", written(r#""shardId-000000000006:1""#)),
+                    source,
+                ])
+            }
+            Self::Sqs => {
+                let within = [("SentTimestamp", Value::Number), ("MessageGroupId", Value::Text(3))];
+                Object::of([
+                    ("messageId", id()),
+                    ("body", Value::Text(12)),
+                    ("attributes", Value::Object(Object::of(within))),
+                    ("eventSource", written(r#""aws:sqs""#)),
+                    source,
+                ])
+            }
         }
     }
 
     fn envelope(self, list: String) -> Object {
-        let arn = |text| Value::Written(Written(text));
+        let arn = || Value::Written(Written(r#""arn""#));
         let list = Value::Records(list);
         match self {
-            Self::AnalyticsInput => Object::of([
-                (r#""applicationArn""#, arn(r#""arn:a""#)),
-                (r#""streamArn""#, arn(r#""arn:s""#)),
-                (r#""records""#, list),
-            ]),
-            Self::Firehose => {
-                Object::of([(r#""records""#, list), (r#""deliveryStreamArn""#, arn(r#""arn:d""#))])
+            Self::AnalyticsInput => {
+                Object::of([("applicationArn", arn()), ("streamArn", arn()), ("records", list)])
             }
-            Self::Kinesis | Self::Sqs => Object::of([(r#""Records""#, list)]),
+            Self::Firehose => Object::of([("records", list), ("deliveryStreamArn", arn())]),
+            Self::Kinesis | Self::Sqs => Object::of([("Records", list)]),
         }
     }
 }
@@ -239,14 +225,10 @@ impl Object {
 
     fn change_member(&mut self, at: usize, what: &What) {
         let members = &mut self.0;
-        if let What::Insert(key, value) = what {
-            return members.insert(at % (members.len() + 1), Member::new(key.0, value.clone()));
-        }
-        if members.is_empty() {
-            return;
-        }
-        let at = at % members.len();
+        let (at, place) = (at % members.len().max(1), at % (members.len() + 1));
         match what {
+            What::Insert(key, value) => members.insert(place, Member::new(key.0, value.clone())),
+            _ if members.is_empty() => {}
             What::Space(place, space) => members[at].space[usize::from(*place) % 4] = *space,
             What::Swap(other) => {
                 let other = usize::from(*other) % members.len();
@@ -254,12 +236,11 @@ impl Object {
             }
             What::Repeat => members.insert(at, members[at].clone()),
             What::Remove => drop(members.remove(at)),
-            What::Insert(..) => {}
             What::Rename(key) => members[at].key = key.0,
             What::Set(value) => members[at].value = value.clone(),
             What::Nest => {
                 let inner = members[at].clone();
-                members[at].value = Object(vec![inner]).into();
+                members[at].value = Value::Object(Object(vec![inner]));
             }
         }
     }
@@ -270,7 +251,7 @@ impl Object {
         for (index, Member { key, value, space }) in self.0.iter().enumerate() {
             let [before_key, before_colon, before_value, behind] = space.map(|space| space.0);
             let comma = if index > 0 { "," } else { "" };
-            out.extend([comma, before_key, key, before_colon, ":", before_value]);
+            out.extend([comma, before_key, "\"", key, "\"", before_colon, ":", before_value]);
             value.write(number, out);
             out.push_str(behind);
         }
@@ -297,16 +278,9 @@ impl Value {
                 "[".repeat(depth) + &"]".repeat(depth)
             }
             Self::Written(written) => written.0.to_owned(),
-            Self::Nested(written) => format!("[{{\"data\":{}}}]", written.0),
             Self::Object(object) => return object.write(number, out),
             Self::Records(list) => list.clone(),
         };
-    }
-}
-
-impl From<Object> for Value {
-    fn from(object: Object) -> Self {
-        Self::Object(object)
     }
 }
 
