@@ -121,8 +121,8 @@ fn assert_agreement(event: &Event<'_>, batch: &Batch, expected: &reference::Even
         }
     }
     for share in event.shares(batch) {
-        for record in share.runs.iter().flat_map(|run| run.entries.clone()) {
-            let record = &expected.records[event.record_of(record)];
+        for entry in share.runs.iter().flat_map(|run| run.entries.clone()) {
+            let record = &expected.records[event.record_of(entry)];
             let Some(shard) = &record.shard else { continue };
             let parts = [event.contract.name(), &expected.source, shard];
             let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
