@@ -3,7 +3,9 @@
 #![no_main]
 
 use weir_guest::base64::decode_into;
-use weir_guest::json::{FieldScanner, MAX_DEPTH, PADDING, Pointer, scan, scan_within};
+use weir_guest::json::{
+    FieldScanner, Fields, FieldsScanner, MAX_DEPTH, PADDING, Pointer, scan, scan_within,
+};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut decoded = Vec::new();
@@ -23,12 +25,24 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     // Nor do the documents before it matter. It takes two of a shape for it to be remembered, and some
     // more until the lengths of its scalars are expected.
     let mut scanner = FieldScanner::new(pointer.clone());
+    let pointers = [pointer.clone(), Pointer::parse("/a/0").expect("a pointer")];
+    let fields = Fields::new(pointers.to_vec()).expect("few fields");
+    let mut of_several = FieldsScanner::new(fields);
     for document in bytes.split(|&byte| byte == 0) {
         buffer.clear();
         buffer.extend_from_slice(document);
         buffer.resize(document.len() + PADDING, b'0');
         for _ in 0..12 {
             assert_eq!(scanner.scan_within(&buffer, document.len()), scan(document, &pointer));
+            let mut found = [None; 2];
+            let kind = of_several.scan_within(&buffer, document.len(), |field, value| {
+                found[field] = value;
+            });
+            let alone = pointers.each_ref().map(|pointer| scan(document, pointer));
+            assert_eq!(kind.ok(), alone[0].ok().map(|document| document.root.kind));
+            if kind.is_ok() {
+                assert_eq!(found.map(Ok), alone.map(|alone| alone.map(|document| document.field)));
+            }
         }
     }
 

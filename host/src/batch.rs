@@ -160,9 +160,7 @@ impl Payloads {
         }
         payload(&self.bytes, &self.ends, index)
     }
-}
 
-impl Payloads {
     /// Adds those of the `records` that follow the ones that it is of, or that these have none.
     pub(crate) fn append(&mut self, records: usize, next: Option<Self>) {
         let (before, bytes) = (self.ends.len(), self.bytes.len() as u32);

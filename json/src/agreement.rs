@@ -6,8 +6,8 @@
 //! the line do not come up by chance; they are tested where numbers are scanned.
 
 use super::{
-    Document, FieldScanner, Fields, Kind, Layout, PADDING, Pointer, Reader, Str, SyntaxError,
-    Value, scan, scan_fields, scan_members, scan_within,
+    Document, FieldScanner, Fields, FieldsScanner, Kind, Layout, PADDING, Pointer, Reader, Str,
+    SyntaxError, Value, scan, scan_fields, scan_members, scan_within,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -61,7 +61,10 @@ fn assert_agreement(document: &[u8], pointer: &str) {
 
 /// The documents, scanned one after the other as those of a stream, are what each is alone.
 fn assert_stream<'d>(documents: impl IntoIterator<Item = &'d [u8]>, pointer: &str) {
-    let mut scanner = FieldScanner::new(Pointer::parse(pointer).expect("a pointer"));
+    let pointers = [pointer, "/a", "/b"].map(|text| Pointer::parse(text).expect("a pointer"));
+    let mut scanner = FieldScanner::new(pointers[0].clone());
+    let several = Fields::new(pointers.to_vec()).expect("few fields");
+    let mut of_several = FieldsScanner::new(several);
     for document in documents {
         // So often that what is alike in them is expected of the next one.
         for padding in ["0", "\"", ",", "}", "1}"].into_iter().cycle().take(15) {
@@ -69,6 +72,11 @@ fn assert_stream<'d>(documents: impl IntoIterator<Item = &'d [u8]>, pointer: &st
             buffer.extend(padding.bytes().cycle().take(PADDING));
             let scanned = scanner.scan_within(&buffer, document.len());
             assert_eq!(scanned, scan(document, scanner.field()), "{}", document.escape_ascii());
+            let mut found = vec![None; pointers.len()];
+            let kind = of_several
+                .scan_within(&buffer, document.len(), |field, value| found[field] = value)
+                .map(|kind| (kind, found));
+            assert_eq!(kind, fields(document, &pointers), "{}", document.escape_ascii());
         }
     }
 }

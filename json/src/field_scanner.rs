@@ -1,5 +1,6 @@
 use crate::scan::scan_within;
 use crate::shape::Shape;
+use crate::shapes::Shapes;
 use crate::{Document, Pointer, SyntaxError};
 
 /// Scans the documents of a stream, one after the other, for the value that a pointer names.
@@ -42,7 +43,7 @@ impl FieldScanner {
         buffer: &'a [u8],
         length: usize,
     ) -> Result<Document<'a>, SyntaxError> {
-        if let Some(document) = self.shapes.pass_first(buffer, length) {
+        if let Some(document) = self.shapes.pass_first(|shape| shape.pass(buffer, length)) {
             return Ok(document);
         }
         self.scan_other(buffer, length)
@@ -55,92 +56,20 @@ impl FieldScanner {
         buffer: &'a [u8],
         length: usize,
     ) -> Result<Document<'a>, SyntaxError> {
-        if let Some(document) = self.shapes.pass_others(buffer, length) {
+        if let Some(document) = self.shapes.pass_others(|shape| shape.pass(buffer, length)) {
             return Ok(document);
         }
         let document = scan_within(buffer, length, &self.field)?;
-        self.shapes.miss(&document, &buffer[..length]);
+        let Document { root, field } = &document;
+        self.shapes.miss(|| Shape::of(root.kind, &[*field], &buffer[..length]));
         Ok(document)
-    }
-}
-
-/// The shapes that a stream's documents have, as far as they are worth remembering.
-#[derive(Clone, Debug)]
-struct Shapes {
-    /// The first is the one that most documents have.
-    known: Vec<Shape>,
-    /// How many documents in a row were not of the first shape.
-    strays: u32,
-    /// How many documents in a row were of no shape that is known.
-    misses: u32,
-    /// How many documents of unknown shapes came since the last one was remembered.
-    waited: u32,
-    /// How many of them have to come until one is remembered.
-    pause: u32,
-}
-
-/// How many shapes are remembered.
-const MOST: usize = 4;
-
-/// After so many documents of unknown shapes in a row, all that are known are forgotten.
-const PATIENCE: u32 = 16;
-
-/// And the next one is waited for so many times longer, until one comes again: a stream without
-/// shapes costs little more than to scan it.
-const GROWTH: u32 = 16;
-
-/// But no longer than for so many documents.
-const LONGEST_PAUSE: u32 = 1 << 16;
-
-impl Default for Shapes {
-    fn default() -> Self {
-        // What comes only once need not be remembered.
-        Self { known: Vec::new(), strays: 0, misses: 0, waited: 0, pause: 1 }
-    }
-}
-
-impl Shapes {
-    /// Passes a document, if it is valid and of the first shape.
-    #[inline(always)]
-    fn pass_first<'a>(&mut self, buffer: &'a [u8], length: usize) -> Option<Document<'a>> {
-        let document = self.known.first_mut()?.pass(buffer, length)?;
-        (self.strays, self.misses, self.pause) = (0, 0, 1);
-        Some(document)
-    }
-
-    /// Passes a document, if it is valid and of another shape that is known.
-    fn pass_others<'a>(&mut self, buffer: &'a [u8], length: usize) -> Option<Document<'a>> {
-        self.strays += 1;
-        let mut others = self.known.iter_mut().enumerate().skip(1);
-        let (place, document) =
-            others.find_map(|(place, shape)| Some((place, shape.pass(buffer, length)?)))?;
-        // Once in a while one comes in between: that is no reason to change the order.
-        if self.strays > 1 {
-            self.known.swap(0, place);
-            self.strays = 0;
-        }
-        (self.misses, self.pause) = (0, 1);
-        Some(document)
-    }
-
-    /// Notes a document of a shape that is not known.
-    fn miss(&mut self, document: &Document<'_>, bytes: &[u8]) {
-        self.waited += 1;
-        self.misses += 1;
-        if self.misses >= PATIENCE && !self.known.is_empty() {
-            self.known.clear();
-            (self.misses, self.waited) = (0, 0);
-            self.pause = (self.pause * GROWTH).min(LONGEST_PAUSE);
-        } else if self.waited > self.pause && self.known.len() < MOST {
-            self.known.extend(Shape::of(document, bytes));
-            (self.misses, self.waited) = (0, 0);
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shapes::MOST;
     use crate::{PADDING, scan};
 
     /// How many shapes are known once these documents have been scanned.
@@ -152,7 +81,7 @@ mod tests {
             let scanned = scanner.scan_within(&buffer, document.len());
             assert_eq!(scanned, scan(document.as_bytes(), scanner.field()), "{document}");
         }
-        scanner.shapes.known.len()
+        scanner.shapes.len()
     }
 
     #[test]
@@ -176,14 +105,14 @@ mod tests {
         let mut scanner = FieldScanner::new(Pointer::parse("/a").expect("a pointer"));
         let mut remembered = 0;
         for document in &unlike {
-            let known = scanner.shapes.known.len();
+            let known = scanner.shapes.len();
             let mut buffer = document.as_bytes().to_vec();
             buffer.resize(document.len() + PADDING, b'0');
             scanner.scan_within(&buffer, document.len()).expect("valid");
-            remembered += usize::from(scanner.shapes.known.len() > known);
+            remembered += usize::from(scanner.shapes.len() > known);
         }
         assert!((MOST..5 * MOST).contains(&remembered), "{remembered}");
-        assert_eq!(scanner.shapes.known.len(), 0);
+        assert_eq!(scanner.shapes.len(), 0);
     }
 
     #[test]

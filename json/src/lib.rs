@@ -7,11 +7,13 @@
 //! for all documents of a stream, faster where they look alike.
 //!
 //! A [`Reader`] goes the same way value by value, for who wants more of a document than one field.
-//! [`scan_fields`] goes it for several [`Fields`], [`scan_members`] for all members of an object.
+//! [`scan_fields`] goes it for several [`Fields`], a [`FieldsScanner`] for those of a stream,
+//! [`scan_members`] for all members of an object.
 
 mod error;
 mod field_scanner;
 mod fields;
+mod fields_scanner;
 mod lanes;
 mod number;
 mod path;
@@ -20,6 +22,7 @@ mod reader;
 mod run;
 mod scan;
 mod shape;
+mod shapes;
 mod string;
 
 #[cfg(test)]
@@ -28,6 +31,7 @@ mod agreement;
 pub use error::{Cause, SyntaxError};
 pub use field_scanner::FieldScanner;
 pub use fields::{Fields, MAX_FIELDS, TooManyFields, scan_fields, scan_members};
+pub use fields_scanner::FieldsScanner;
 pub use pointer::{Pointer, PointerError};
 pub use reader::{Layout, Reader, Str};
 pub use scan::{MAX_DEPTH, PADDING, scan, scan_within};

@@ -19,6 +19,8 @@ pub(crate) struct Shape {
     kind: Kind,
     /// In the order of the document, in which they leave out nothing but the scalars.
     steps: Vec<Step>,
+    /// Which of the values that are looked for each [`Then::Field`] is.
+    fields: Vec<usize>,
     /// How many bytes of whitespace stand before the root, and behind it.
     around: (usize, usize),
 }
@@ -76,7 +78,7 @@ enum Then {
     /// The document's end.
     End,
     Scalar,
-    /// The scalar that is looked for.
+    /// A scalar that is looked for.
     Field,
 }
 
@@ -91,17 +93,18 @@ const STRING_VECTORS: usize = 3;
 pub(crate) const REACH: usize = TEXT + 1 + STRING_VECTORS * WIDTH;
 
 impl Shape {
-    /// The shape of a valid document, and of the place of a value in it. None if that is a container,
-    /// or if the document is a scalar.
+    /// The shape of a valid document of a kind, and of the places of values in it. None if one of these
+    /// is a container or two are the same, or if the document is a scalar.
     #[cold]
-    pub(crate) fn of(document: &Document<'_>, bytes: &[u8]) -> Option<Self> {
-        let is_container = |value: &Value<'_>| matches!(value.kind, Kind::Object | Kind::Array);
-        if !is_container(&document.root) || document.field.as_ref().is_some_and(is_container) {
+    pub(crate) fn of(kind: Kind, found: &[Option<Value<'_>>], bytes: &[u8]) -> Option<Self> {
+        let is_container = |kind| matches!(kind, Kind::Object | Kind::Array);
+        if !is_container(kind) || found.iter().flatten().any(|value| is_container(value.kind)) {
             return None;
         }
-        let behind = bytes.len() - document.root.offset - document.root.length;
-        let around = (document.root.offset, behind);
-        let mut shape = Self { kind: document.root.kind, steps: Vec::new(), around };
+        let whitespace = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        let before = bytes.iter().take_while(whitespace).count();
+        let around = (before, bytes.iter().rev().take_while(whitespace).count());
+        let mut shape = Self { kind, steps: Vec::new(), fields: Vec::new(), around };
         let (mut text, mut at) = (0, 0);
         while let Some(&byte) = bytes.get(at) {
             let (end, is_scalar) = match byte {
@@ -114,9 +117,11 @@ impl Shape {
             };
             if is_scalar {
                 shape.push(&bytes[text..at]);
+                let is_here = |value: &Option<Value<'_>>| value.is_some_and(|v| v.offset == at);
+                let field = found.iter().position(is_here);
+                shape.fields.extend(field);
                 if let Some(last) = shape.steps.last_mut() {
-                    let is_field = document.field.is_some_and(|field| field.offset == at);
-                    last.then = if is_field { Then::Field } else { Then::Scalar };
+                    last.then = if field.is_some() { Then::Field } else { Then::Scalar };
                 }
                 text = end;
             }
@@ -124,7 +129,7 @@ impl Shape {
         }
         shape.push(&bytes[text..]);
         shape.steps.last_mut()?.then = Then::End;
-        Some(shape)
+        (shape.fields.len() == found.iter().flatten().count()).then_some(shape)
     }
 
     /// Adds text.
@@ -137,14 +142,40 @@ impl Shape {
     }
 
     /// Passes the document that the first `length` bytes of a buffer are, if it is valid and of this
-    /// shape.
+    /// shape, of which one value is looked for.
     #[inline]
     pub(crate) fn pass<'a>(&mut self, buffer: &'a [u8], length: usize) -> Option<Document<'a>> {
+        let field = self.walk(buffer, length, None)?.map(|place| scalar(buffer, place));
+        let (start, end) = (self.around.0, length - self.around.1);
+        Some(Document { root: Value::new(self.kind, buffer, start, end), field })
+    }
+
+    /// As [`pass`](Self::pass), where several values are looked for, of which there are `places` for each.
+    /// Once the document was passed, `found` is called with those that are in it. Returns what the root
+    /// is.
+    #[inline]
+    pub(crate) fn pass_for_several<'a>(
+        &mut self,
+        buffer: &'a [u8],
+        length: usize,
+        places: &mut [Place],
+        mut found: impl FnMut(usize, Value<'a>),
+    ) -> Option<Kind> {
+        let Several { places, .. } = self.walk(buffer, length, Several { places, count: 0 })?;
+        for (&field, &place) in self.fields.iter().zip(&*places) {
+            found(field, scalar(buffer, place));
+        }
+        Some(self.kind)
+    }
+
+    /// Walks along a document, to its end: the places that were noted.
+    #[inline(always)]
+    fn walk<P: Places>(&mut self, buffer: &[u8], length: usize, places: P) -> Option<P> {
         if buffer.len() < length + PADDING {
             return None;
         }
         let end = buffer[..length].as_ptr_range().end;
-        let mut walk = Walk { here: buffer.as_ptr(), step: self.steps.as_mut_ptr(), field: None };
+        let mut walk = Walk { here: buffer.as_ptr(), step: self.steps.as_mut_ptr(), places };
         // SAFETY: the last step is an end, and the buffer goes on for PADDING bytes.
         unsafe {
             let stop = walk.take(end);
@@ -152,25 +183,53 @@ impl Shape {
                 walk.go_on(stop, buffer, length)?;
             }
         }
-        if walk.here != end {
-            return None;
-        }
-        let offset = |place: *const u8| place.addr() - buffer.as_ptr().addr();
-        let field = walk.field.map(|(start, end)| {
-            let start = offset(start);
-            Value::new(scalar_kind(buffer[start]), buffer, start, offset(end))
-        });
-        let (start, end) = (self.around.0, length - self.around.1);
-        Some(Document { root: Value::new(self.kind, buffer, start, end), field })
+        (walk.here == end).then_some(walk.places)
+    }
+}
+
+/// Where a value begins and ends: the addresses.
+pub(crate) type Place = (usize, usize);
+
+/// The scalar at a place in a buffer.
+#[inline(always)]
+fn scalar<'a>(buffer: &'a [u8], place: Place) -> Value<'a> {
+    let base = buffer.as_ptr().addr();
+    let (start, end) = (place.0 - base, place.1 - base);
+    Value::new(scalar_kind(buffer[start]), buffer, start, end)
+}
+
+/// The places of the values that are looked for, in the order of the document.
+trait Places {
+    /// Notes the next one.
+    fn note(&mut self, place: Place);
+}
+
+impl Places for Option<Place> {
+    #[inline(always)]
+    fn note(&mut self, place: Place) {
+        *self = Some(place);
+    }
+}
+
+struct Several<'p> {
+    places: &'p mut [Place],
+    count: usize,
+}
+
+impl Places for Several<'_> {
+    #[inline(always)]
+    fn note(&mut self, place: Place) {
+        self.places[self.count] = place;
+        self.count += 1;
     }
 }
 
 /// Where a walk along a document and the steps of a shape stands.
-struct Walk {
+struct Walk<P> {
     here: *const u8,
     step: *mut Step,
-    /// Where the value that is looked for begins and ends, once it was passed.
-    field: Option<(*const u8, *const u8)>,
+    /// Those that were passed.
+    places: P,
 }
 
 /// Why a walk stops.
@@ -184,7 +243,7 @@ enum Stop {
     Other,
 }
 
-impl Walk {
+impl<P: Places> Walk<P> {
     /// Takes steps.
     ///
     /// It calls nothing and keeps little, so that a WebAssembly engine needs few registers for it.
@@ -231,7 +290,7 @@ impl Walk {
                     end
                 };
                 if *then == Then::Field {
-                    self.field = Some((start, next));
+                    self.places.note((start.addr(), next.addr()));
                 }
             } else if *then == Then::End {
                 self.here = start;
@@ -266,7 +325,7 @@ impl Walk {
                     // SAFETY: a scalar's step is one of the steps, and not the last.
                     unsafe {
                         if (*self.step).then == Then::Field {
-                            self.field = Some((start, self.here));
+                            self.places.note((start.addr(), self.here.addr()));
                         }
                         self.step = self.step.add(1);
                         stop = self.take(document.as_ptr_range().end);
@@ -398,7 +457,8 @@ mod tests {
 
     fn shape_of<'d>(document: &'d str, pointer: &Pointer) -> (Shape, Document<'d>) {
         let known = scan(document.as_bytes(), pointer).expect(document);
-        (Shape::of(&known, document.as_bytes()).expect(document), known)
+        let shape = Shape::of(known.root.kind, &[known.field], document.as_bytes());
+        (shape.expect(document), known)
     }
 
     fn padded(document: &str, behind: &str) -> Vec<u8> {

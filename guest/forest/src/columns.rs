@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use weir_guest::json::{Fields, Kind, Pointer, Value};
+use weir_guest::json::{Fields, FieldsScanner, Kind, Pointer, Value};
 use weir_guest::{FieldError, Record};
 
 /// How many columns a record can have.
@@ -18,8 +18,8 @@ pub const MAX_NUMBER: f64 = 1e35;
 /// The fields that are read out of every record.
 #[derive(Clone, Debug)]
 pub(crate) struct Columns {
-    /// The columns, and behind them the key, if there is one.
-    fields: Fields,
+    /// Looks for the columns, and behind them the key, if there is one.
+    scanner: FieldsScanner,
     columns: usize,
 }
 
@@ -28,7 +28,7 @@ impl Columns {
         let count = columns.len();
         columns.extend(key.cloned());
         let fields = Fields::new(columns).expect("as many as columns can be, and a key");
-        Self { fields, columns: count }
+        Self { scanner: FieldsScanner::new(fields), columns: count }
     }
 
     /// The columns that a first record has: its members that are numbers, in order, without the key.
@@ -59,12 +59,16 @@ impl Columns {
 
     /// Where the columns are.
     pub(crate) fn pointers(&self) -> &[Pointer] {
-        &self.fields.pointers()[..self.columns]
+        &self.fields()[..self.columns]
+    }
+
+    fn fields(&self) -> &[Pointer] {
+        self.scanner.fields().pointers()
     }
 
     /// Reads a record's numbers into `point`, and its key into `key`, if there is one to be read.
     pub(crate) fn read(
-        &self,
+        &mut self,
         record: &Record<'_>,
         point: &mut Vec<f64>,
         key: &mut String,
@@ -73,7 +77,7 @@ impl Columns {
         point.clear();
         point.resize(self.columns, f64::NAN);
         let mut key_value = None;
-        record.fields(&self.fields, |field, value| match point.get_mut(field) {
+        record.fields_by(&mut self.scanner, |field, value| match point.get_mut(field) {
             Some(number) => *number = value.and_then(|value| value.as_f64()).unwrap_or(f64::NAN),
             None => key_value = value,
         })?;
@@ -86,7 +90,7 @@ impl Columns {
                 return Err(Unusable::OutOfRange(field.clone()));
             }
         }
-        match self.fields.pointers().get(self.columns) {
+        match self.fields().get(self.columns) {
             Some(field) => read_key(field, key_value, key),
             None => Ok(()),
         }
@@ -151,6 +155,8 @@ impl fmt::Display for Unusable {
 
 #[cfg(test)]
 mod tests {
+    use weir_guest::json::PADDING;
+
     use super::*;
 
     fn pointer(text: &str) -> Pointer {
@@ -167,9 +173,13 @@ mod tests {
 
     fn read(columns: &[&str], key: Option<&str>, payload: &str) -> Result<String, String> {
         let columns = columns.iter().copied().map(pointer).collect();
-        let columns = Columns::new(columns, key.map(pointer).as_ref());
+        let mut columns = Columns::new(columns, key.map(pointer).as_ref());
+        read_by(&mut columns, &Record::new(payload.as_bytes()))
+    }
+
+    fn read_by(columns: &mut Columns, record: &Record<'_>) -> Result<String, String> {
         let (mut point, mut key) = (vec![9.0; 9], "left over".to_owned());
-        match columns.read(&Record::new(payload.as_bytes()), &mut point, &mut key) {
+        match columns.read(record, &mut point, &mut key) {
             Ok(()) => Ok(format!("{point:?} {key}")),
             Err(error) => Err(error.to_string()),
         }
@@ -203,6 +213,27 @@ mod tests {
         assert_eq!(read(&columns, Some("/n"), payload), Ok("[-1e35, 2.0] 10.0".into()));
         assert_eq!(read(&["/n"], Some("/n"), payload), Ok("[10.0] 10.0".into()));
         assert_eq!(read(&["/n"], None, payload), Ok("[10.0] left over".into()));
+    }
+
+    #[test]
+    fn records_that_look_alike_are_read_as_each_is_alone() {
+        let pointers = ["/b", "/c/1"];
+        let mut columns = Columns::new(pointers.map(pointer).to_vec(), Some(&pointer("/k")));
+        let payload = |b: &str, c: &str, k: &str| format!(r#"{{"b":{b},"c":[0,{c}],"k":{k}}}"#);
+        let same: Vec<_> = (0..12).map(|n| payload(&n.to_string(), "2.5", r#""x""#)).collect();
+        let others = [
+            payload("100", "-1e35", "7"),
+            payload("1", "null", r#""y""#),
+            payload("1", "2", "[]"),
+            payload("01", "2", r#""y""#),
+            r#"{"b":1,"k":"z"}"#.to_owned(),
+            payload("3", "4", r#""caf\u00e9""#),
+        ];
+        for payload in same.iter().chain(&others).chain(&same) {
+            let buffer = [payload.as_bytes(), &[b'0'; PADDING]].concat();
+            let read_on = read_by(&mut columns, &Record::within(&buffer, payload.len()));
+            assert_eq!(read_on, read(&pointers, Some("/k"), payload), "{payload}");
+        }
     }
 
     #[test]

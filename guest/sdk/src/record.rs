@@ -1,6 +1,8 @@
 use std::fmt;
 
-use crate::json::{self, Document, FieldScanner, Fields, Kind, Pointer, Str, SyntaxError, Value};
+use crate::json::{
+    self, Document, FieldScanner, Fields, FieldsScanner, Kind, Pointer, Str, SyntaxError, Value,
+};
 
 /// One record: its decoded payload.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +75,21 @@ impl<'a> Record<'a> {
         found: impl FnMut(usize, Option<Value<'a>>),
     ) -> Result<(), FieldError> {
         object(json::scan_fields(self.payload(), fields, found))
+    }
+
+    /// Does what [`fields`](Self::fields) does, for the fields that a scanner looks for: in a fraction of
+    /// the time where records look alike, as those of a stream mostly do.
+    ///
+    /// # Errors
+    ///
+    /// As [`fields`](Self::fields).
+    #[inline]
+    pub fn fields_by(
+        &self,
+        scanner: &mut FieldsScanner,
+        found: impl FnMut(usize, Option<Value<'a>>),
+    ) -> Result<(), FieldError> {
+        object(scanner.scan_within(self.buffer, self.length, found))
     }
 
     /// Reads several numbers out of the payload, which must be a JSON object, in one pass: into

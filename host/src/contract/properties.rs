@@ -60,6 +60,7 @@ proptest! {
     ) {
         let body = event(contract, &records);
         fuzzing::envelope(body.as_bytes());
+        fuzzing::agreement(body.as_bytes());
 
         let (event, batch) = Event::read(Some(contract), body.as_bytes(), &Origin::default())
             .expect("an event");

@@ -143,6 +143,6 @@ pub(super) fn read_object<'a, N: Copy>(
 }
 
 /// What a key is called in `names`.
-pub(super) fn named<N: Copy>(key: Str<'_>, names: &[(&str, N)]) -> Option<N> {
+fn named<N: Copy>(key: Str<'_>, names: &[(&str, N)]) -> Option<N> {
     names.iter().find(|(known, _)| key.is(known)).map(|(_, name)| *name)
 }

@@ -1,10 +1,10 @@
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::kept::Kept;
 use super::memory::MemoryStore;
+use super::storage::{SaveEvery, Storage};
 use super::store::StateStore;
 use crate::batch::Batch;
 use crate::contract::{Partition, Share};
@@ -26,22 +26,9 @@ const MAX_SESSIONS: usize = 32;
 /// unless the runtime was told otherwise.
 #[derive(Debug)]
 pub struct Keeper {
-    pub(super) store: Arc<dyn StateStore>,
-    pub(super) every: SaveEvery,
-    pub(super) takes_turns: bool,
-    /// Names this keeper in what it saves.
-    pub(super) writer: String,
+    storage: Storage,
     max_sessions: usize,
     partitions: Mutex<Partitions>,
-}
-
-/// How much may be learnt until it is saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SaveEvery {
-    /// So many records of a partition; with 1, every batch is saved.
-    Records(u64),
-    /// What is learnt in that time.
-    Time(Duration),
 }
 
 #[derive(Debug, Default)]
@@ -89,12 +76,8 @@ impl Keeper {
 
     /// A keeper of states in a store that others use as well.
     pub fn with_store(store: Arc<dyn StateStore>) -> Self {
-        let writer = RandomState::new().hash_one((std::process::id(), SystemTime::now()));
         Self {
-            store,
-            every: Self::SAVE_EVERY,
-            takes_turns: false,
-            writer: format!("{writer:016x}"),
+            storage: Storage::new(store, Self::SAVE_EVERY),
             max_sessions: MAX_SESSIONS,
             partitions: Mutex::default(),
         }
@@ -102,7 +85,7 @@ impl Keeper {
 
     /// Sets how much may be learnt until it is saved. By default [`SAVE_EVERY`](Self::SAVE_EVERY).
     pub fn save_every(mut self, every: SaveEvery) -> Self {
-        self.every = every;
+        self.storage.every = every;
         self
     }
 
@@ -110,7 +93,7 @@ impl Keeper {
     /// do: before every batch the store is asked whether another has saved meanwhile, and a batch
     /// waits until what is due is saved, because nothing runs between one event and the next.
     pub fn takes_turns(mut self) -> Self {
-        self.takes_turns = true;
+        self.storage.takes_turns = true;
         self
     }
 
@@ -157,11 +140,15 @@ impl Keeper {
             let mut kept = lock(&kept);
             for run in &share.runs {
                 // A fault in the run before has ended the session.
-                let session = kept.begin(self, filter, share.beginning.as_deref());
+                kept.catch_up(&self.storage, filter);
+                if !kept.is_open() {
+                    self.make_room(filter);
+                }
+                let session = kept.begin(&self.storage, filter, share.beginning.as_deref());
                 let isolated = kept.classify(&session, run, batch, deadline);
                 parts.push((run.entries.start, isolated));
             }
-            kept.save_if_due(self);
+            kept.save_if_due(&self.storage);
         }
         Isolated::of_parts(batch.len(), parts)
     }
@@ -171,8 +158,8 @@ impl Keeper {
         for kept in self.least_recently_used() {
             // One that is in use sees to it itself.
             if let Some(mut kept) = try_lock(&kept) {
-                kept.settle(self, false);
-                kept.save_if_due(self);
+                kept.settle(&self.storage, false);
+                kept.save_if_due(&self.storage);
             }
         }
     }
@@ -181,15 +168,15 @@ impl Keeper {
     pub(crate) fn save_all(&self) {
         let all = self.least_recently_used();
         for kept in &all {
-            lock(kept).begin_to_save_all(self);
+            lock(kept).begin_to_save_all(&self.storage);
         }
         for kept in &all {
-            lock(kept).settle(self, true);
+            lock(kept).settle(&self.storage, true);
         }
     }
 
     /// Closes sessions until another may be opened. The caller's own counts as open.
-    pub(super) fn make_room(&self, filter: &Filter) {
+    fn make_room(&self, filter: &Filter) {
         let max = self.max_sessions.min(filter.rule().engine.max_instances() / 2).max(1);
         let all = self.least_recently_used();
         let is_open = |kept: &&Arc<Mutex<Kept>>| try_lock(kept).is_none_or(|kept| kept.is_open());
@@ -201,7 +188,7 @@ impl Keeper {
             if let Some(mut kept) = try_lock(&kept)
                 && kept.is_open()
             {
-                kept.close(self);
+                kept.close(&self.storage);
                 open -= 1;
             }
         }

@@ -5,8 +5,8 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::envelope::{self, Header, Learnt, MAX_AROUND_BYTES};
-use super::keeper::{Keeper, SaveEvery};
 use super::save::{Draft, Saved, save};
+use super::storage::{SaveEvery, Storage};
 use super::store::{SaveError, StoreError, Stored, Version};
 use crate::batch::Batch;
 use crate::contract::{Partition, Position, Run};
@@ -86,25 +86,27 @@ impl Kept {
         self.session.is_some()
     }
 
+    /// Takes note of what happened since the last batch: to what was being saved, to the rule, and in
+    /// the store. It may not be [open](Self::is_open) any more.
+    pub(super) fn catch_up(&mut self, storage: &Storage, filter: &Arc<Filter>) {
+        // What is under way is newer than what could be read now.
+        self.settle(storage, self.session.is_none());
+        self.hand_over(storage, filter);
+        if storage.takes_turns {
+            self.look_for_newer(storage);
+        }
+    }
+
     /// Gets a session ready for a batch: the one that is there, unless the store has newer; or one
     /// that goes on from what is stored.
     pub(super) fn begin(
         &mut self,
-        keeper: &Keeper,
+        storage: &Storage,
         filter: &Arc<Filter>,
         beginning: Option<&str>,
     ) -> Session {
-        // What is under way is newer than what could be read now.
-        self.settle(keeper, self.session.is_none());
-        self.hand_over(keeper, filter);
-        if keeper.takes_turns {
-            self.look_for_newer(keeper);
-        }
-        if self.session.is_none() {
-            keeper.make_room(filter);
-        }
         if self.session.is_none() || self.is_to_be_read() {
-            self.read(keeper, filter);
+            self.read(storage, filter);
         }
         self.tell_file(beginning);
         self.session.get_or_insert_with(|| Session::anew(filter)).clone()
@@ -182,7 +184,7 @@ impl Kept {
     }
 
     /// Has the pipeline's rule go on from the state of the one before, if it is another.
-    fn hand_over(&mut self, keeper: &Keeper, filter: &Arc<Filter>) {
+    fn hand_over(&mut self, storage: &Storage, filter: &Arc<Filter>) {
         let key = key(&filter.description().name, self.partition.as_str());
         let Some(before) = self.session.clone().filter(|before| !Arc::ptr_eq(&before.of, filter))
         else {
@@ -213,7 +215,7 @@ impl Kept {
                 );
                 telemetry::state_lost("refused");
                 // For the day that the old rule comes back.
-                self.close(keeper);
+                self.close(storage);
                 self.key = key;
             }
         }
@@ -227,9 +229,9 @@ impl Kept {
     }
 
     /// Asks the store whether another has saved meanwhile.
-    fn look_for_newer(&mut self, keeper: &Keeper) {
+    fn look_for_newer(&mut self, storage: &Storage) {
         let Known::Holds(seen) = &self.stored else { return };
-        match Handle::current().block_on(keeper.store.version(&self.key)) {
+        match Handle::current().block_on(storage.store.version(&self.key)) {
             Ok(version) if version == *seen => {}
             Ok(Some(_)) => self.stored = Known::Unread { look_at: None },
             Ok(None) => {
@@ -243,9 +245,9 @@ impl Kept {
     }
 
     /// Takes over what is stored. Without it, the rule goes on with what it has, or begins anew.
-    fn read(&mut self, keeper: &Keeper, filter: &Arc<Filter>) {
+    fn read(&mut self, storage: &Storage, filter: &Arc<Filter>) {
         let max_bytes = max_bytes(filter);
-        let loaded = Handle::current().block_on(keeper.store.load(&self.key, max_bytes));
+        let loaded = Handle::current().block_on(storage.store.load(&self.key, max_bytes));
         let partition = &self.partition;
         match loaded {
             Ok(None) => {
@@ -278,7 +280,7 @@ impl Kept {
                         "the stored state is refused: the rule goes on without it"
                     );
                     telemetry::state_restored("refused");
-                    self.set_aside(keeper, stored);
+                    self.set_aside(storage, stored);
                 }
             },
             Err(error) => {
@@ -294,10 +296,10 @@ impl Kept {
     }
 
     /// Keeps a state that is refused under another key, before it may be overwritten.
-    fn set_aside(&mut self, keeper: &Keeper, refused: Stored) {
+    fn set_aside(&mut self, storage: &Storage, refused: Stored) {
         let Stored { bytes, version } = refused;
         let key = format!("{}.refused-{:.16}", self.key, Version::of(&bytes).0);
-        let saved = Handle::current().block_on(keeper.store.save(&key, bytes, None));
+        let saved = Handle::current().block_on(storage.store.save(&key, bytes, None));
         self.stored = match saved {
             // It was set aside before, if there is one of that name.
             Ok(_) | Err(SaveError::Conflict) => {
@@ -315,34 +317,34 @@ impl Kept {
         };
     }
 
-    pub(super) fn save_if_due(&mut self, keeper: &Keeper) {
+    pub(super) fn save_if_due(&mut self, storage: &Storage) {
         let Some(since) = self.unsaved.since else { return };
-        let is_due = match keeper.every {
+        let is_due = match storage.every {
             SaveEvery::Records(records) => self.unsaved.records >= records,
             SaveEvery::Time(time) => since.elapsed() >= time,
         };
         if is_due && self.saving.is_none() {
-            self.save(keeper);
-            self.settle(keeper, keeper.takes_turns);
+            self.save(storage);
+            self.settle(storage, storage.takes_turns);
         }
     }
 
     /// Begins to save, if there is anything to save.
-    pub(super) fn begin_to_save_all(&mut self, keeper: &Keeper) {
-        self.settle(keeper, true);
+    pub(super) fn begin_to_save_all(&mut self, storage: &Storage) {
+        self.settle(storage, true);
         if let Known::Unread { look_at } = &mut self.stored {
             // There may be no later time.
             *look_at = None;
         }
         if self.unsaved.since.is_some() {
-            self.save(keeper);
+            self.save(storage);
         }
     }
 
     /// Saves, and ends the session.
-    pub(super) fn close(&mut self, keeper: &Keeper) {
-        self.begin_to_save_all(keeper);
-        self.settle(keeper, true);
+    pub(super) fn close(&mut self, storage: &Storage) {
+        self.begin_to_save_all(storage);
+        self.settle(storage, true);
         if self.unsaved.since.is_some() {
             tracing::error!(
                 partition = %self.partition,
@@ -355,12 +357,12 @@ impl Kept {
     }
 
     /// Takes a snapshot and begins to store it.
-    fn save(&mut self, keeper: &Keeper) {
+    fn save(&mut self, storage: &Storage) {
         let Some(session) = self.session.clone() else { return };
         // It counts from here on, whatever becomes of it.
         self.unsaved = Unsaved { records: 0, since: self.unsaved.since.map(|_| Instant::now()) };
         if self.is_to_be_read() {
-            self.read(keeper, &session.of);
+            self.read(storage, &session.of);
         }
         let (Known::Holds(expected), Some(_)) = (&self.stored, self.unsaved.since) else { return };
         let expected = expected.clone();
@@ -369,7 +371,7 @@ impl Kept {
             Err(fault) => return self.lose(&format!("no snapshot: {fault}")),
         };
         self.unsaved = Unsaved::default();
-        let (partition, writer) = (self.partition.as_str(), &keeper.writer);
+        let (partition, writer) = (self.partition.as_str(), &storage.writer);
         let generation = self.generation + 1;
         let header = Header::new(&session.filter, partition, &self.learnt, generation, writer);
         let draft = Draft {
@@ -380,7 +382,7 @@ impl Kept {
             max_bytes: max_bytes(&session.filter),
         };
         let (started, bytes) = (Instant::now(), draft.envelope.len());
-        let (runtime, store) = (Handle::current(), Arc::clone(&keeper.store));
+        let (runtime, store) = (Handle::current(), Arc::clone(&storage.store));
         // On a thread of its own: a runtime of one thread runs tasks only while it is waited in.
         let task = runtime.clone().spawn_blocking(move || runtime.block_on(save(store, draft)));
         self.saving = Some(Saving { task, started, bytes });
@@ -388,7 +390,7 @@ impl Kept {
 
     /// Takes note of what became of a save that was under way: if it has ended, or else after
     /// waiting for it.
-    pub(super) fn settle(&mut self, keeper: &Keeper, wait: bool) {
+    pub(super) fn settle(&mut self, storage: &Storage, wait: bool) {
         let Some(saving) = self.saving.take_if(|saving| wait || saving.task.is_finished()) else {
             return;
         };
@@ -413,7 +415,7 @@ impl Kept {
                 tracing::warn!(
                     partition = %self.partition,
                     %error,
-                    every = ?keeper.every,
+                    every = ?storage.every,
                     "the state could not be saved: it is tried again when it is due next"
                 );
                 self.unsaved.since.get_or_insert_with(Instant::now);

@@ -18,6 +18,8 @@ mod s3;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 
+mod storage;
+
 mod envelope;
 
 mod save;
@@ -30,8 +32,9 @@ mod keeper;
 mod tests;
 
 pub use file::FileStore;
-pub use keeper::{Keeper, SaveEvery};
+pub use keeper::Keeper;
 pub use memory::MemoryStore;
+pub use storage::SaveEvery;
 pub use store::{SaveError, StateStore, StoreError, Stored, Version};
 
 #[cfg(feature = "dynamodb")]

@@ -20,6 +20,32 @@ pub(crate) fn width(dimensions: usize) -> usize {
     if dimensions <= LANES / 2 { 1 } else { 2 * dimensions.div_ceil(LANES) }
 }
 
+/// Evaluates an expression in which a constant is the width of rows, as told by [`width`]: 0 for any but
+/// the narrowest. With the width known, loops over a row are none.
+macro_rules! with_width {
+    ($width:expr, $WIDTH:ident => $expression:expr) => {
+        match $width {
+            1 => {
+                const $WIDTH: usize = 1;
+                $expression
+            }
+            2 => {
+                const $WIDTH: usize = 2;
+                $expression
+            }
+            4 => {
+                const $WIDTH: usize = 4;
+                $expression
+            }
+            _ => {
+                const $WIDTH: usize = 0;
+                $expression
+            }
+        }
+    };
+}
+pub(crate) use with_width;
+
 /// The memory that a row takes.
 pub(crate) fn row_bytes(dimensions: usize) -> usize {
     width(dimensions) * size_of::<Lanes>()

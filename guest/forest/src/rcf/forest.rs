@@ -1,5 +1,5 @@
 use crate::rcf::attribution::{Attribution, attribute};
-use crate::rcf::bounds::{Lanes, negated, width};
+use crate::rcf::bounds::{Lanes, negated, width, with_width};
 use crate::rcf::random::Random;
 use crate::rcf::sampler::{Clock, Sampler};
 use crate::rcf::score::Scale;
@@ -153,12 +153,7 @@ impl Forest {
         let mut scratch = encoding::Scratch::new();
         let width = width(self.settings.dimensions());
         for (tree, sampler) in trees() {
-            match width {
-                1 => tree.write::<1>(sampler, &mut scratch, out),
-                2 => tree.write::<2>(sampler, &mut scratch, out),
-                4 => tree.write::<4>(sampler, &mut scratch, out),
-                _ => tree.write::<0>(sampler, &mut scratch, out),
-            }
+            with_width!(width, WIDTH => tree.write::<WIDTH>(sampler, &mut scratch, out));
         }
     }
 
@@ -204,12 +199,9 @@ impl Forest {
         let width = width(self.settings.dimensions());
         let mut scratch = encoding::Scratch::new();
         for (tree, sampler) in self.trees.iter_mut().zip(&mut self.samplers) {
-            match width {
-                1 => tree.read::<1>(sampler, seen, &mut scratch, &mut reader)?,
-                2 => tree.read::<2>(sampler, seen, &mut scratch, &mut reader)?,
-                4 => tree.read::<4>(sampler, seen, &mut scratch, &mut reader)?,
-                _ => tree.read::<0>(sampler, seen, &mut scratch, &mut reader)?,
-            }
+            with_width!(width, WIDTH => {
+                tree.read::<WIDTH>(sampler, seen, &mut scratch, &mut reader)?
+            });
         }
         reader.finish()
     }
@@ -249,12 +241,9 @@ impl Forest {
         self.due = u64::MAX;
         for (tree, sampler) in self.trees.iter_mut().zip(&mut self.samplers) {
             if sampler.takes(&self.clock) {
-                let leaf = match point.len() {
-                    1 => replace::<1>(tree, sampler.leaving(), point, &mut self.random),
-                    2 => replace::<2>(tree, sampler.leaving(), point, &mut self.random),
-                    4 => replace::<4>(tree, sampler.leaving(), point, &mut self.random),
-                    _ => replace::<0>(tree, sampler.leaving(), point, &mut self.random),
-                };
+                let leaf = with_width!(point.len(), WIDTH => {
+                    replace::<WIDTH>(tree, sampler.leaving(), point, &mut self.random)
+                });
                 sampler
                     .take(leaf, &self.clock, &mut self.random, |a, b| tree.compare(a, b).is_lt());
             }

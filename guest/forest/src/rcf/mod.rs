@@ -42,9 +42,14 @@ mod attribution;
 
 mod forest;
 
+mod memory;
+
 mod bits;
 
 mod snapshot;
+
+#[cfg(test)]
+mod chi_square;
 
 pub(crate) use crate::rcf::bounds::row_bytes;
 

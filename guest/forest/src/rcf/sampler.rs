@@ -253,7 +253,7 @@ fn places(keys: &[f32], key: f32) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rcf::tree::properties::chi_square;
+    use crate::rcf::chi_square::chi_square;
 
     /// Runs so many points through a sampler. The leaf of a point is its place in the stream.
     fn sample(capacity: usize, time_decay: u32, points: u16, random: &mut Random) -> Vec<u16> {

@@ -11,7 +11,7 @@ use std::array;
 use wide::bytemuck::cast;
 use wide::{f32x4, i16x8};
 
-use crate::rcf::bounds::{LANES, Lanes, equal, excesses, lane_sums};
+use crate::rcf::bounds::{LANES, Lanes, equal, excesses, lane_sums, with_width};
 use crate::rcf::score::{Scale, score};
 use crate::rcf::tree::{NONE, Tree, everything};
 
@@ -62,13 +62,7 @@ impl Scratch {
 
 /// The sum of a point's scores in trees that are not empty.
 pub(crate) fn sum(trees: &[Tree], point: &[Lanes], scale: &Scale, scratch: &mut Scratch) -> f64 {
-    // With the length of a row known, loops over it are none.
-    match point.len() {
-        1 => sum_of::<1>(trees, point, scale, scratch),
-        2 => sum_of::<2>(trees, point, scale, scratch),
-        4 => sum_of::<4>(trees, point, scale, scratch),
-        _ => sum_of::<0>(trees, point, scale, scratch),
-    }
+    with_width!(point.len(), WIDTH => sum_of::<WIDTH>(trees, point, scale, scratch))
 }
 
 /// With rows of `WIDTH`; 0 stands for any.

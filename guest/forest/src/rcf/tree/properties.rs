@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use crate::rcf::bounds::{LANES, Lanes, excess, mirror, range, width};
+use crate::rcf::bounds::{LANES, Lanes, excess, mirror, range, width, with_width};
+use crate::rcf::chi_square::chi_square;
 use crate::rcf::random::Random;
 use crate::rcf::sampler::{Clock, Sampler};
 use crate::rcf::snapshot::Reader;
@@ -156,11 +157,7 @@ proptest! {
         let (other, others, _) = taught(&others, &mut random);
         let mut other = (other, others);
         write_and_read::<0>(&taught_ones, &mut other);
-        match width(points[0].len()) {
-            1 => write_and_read::<1>(&taught_ones, &mut other),
-            2 => write_and_read::<2>(&taught_ones, &mut other),
-            _ => write_and_read::<4>(&taught_ones, &mut other),
-        }
+        with_width!(width(points[0].len()), WIDTH => write_and_read::<WIDTH>(&taught_ones, &mut other));
     }
 
     #[test]
@@ -207,16 +204,6 @@ proptest! {
             prop_assert_eq!(tree.find(tree.root, &row(&point)).0, leaf);
         }
     }
-}
-
-/// Pearson's statistic of counts, given the probability of each.
-pub(crate) fn chi_square(counts: &[u32], probabilities: &[f64]) -> f64 {
-    let all: u32 = counts.iter().sum();
-    let terms = counts.iter().zip(probabilities).map(|(&count, probability)| {
-        let expected = f64::from(all) * probability;
-        (f64::from(count) - expected).powi(2) / expected
-    });
-    terms.sum()
 }
 
 /// Six points of two dimensions, one of them twice.
