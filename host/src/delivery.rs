@@ -271,16 +271,12 @@ fn places<'a>(
 
 fn count(verdicts: &[Verdict], entries: &[Answer], unreadable: &[Answer]) -> Counts {
     let records = (entries.len() + unreadable.len()) as u64;
-    let mut counts = Counts { records, ..Counts::default() };
-    for verdict in verdicts {
-        match verdict {
-            Verdict::Pass => counts.passed += 1,
-            Verdict::Flag => counts.flagged += 1,
-            Verdict::Drop => counts.dropped += 1,
-            Verdict::Fail => {}
-        }
-    }
-    for answer in entries.iter().chain(unreadable) {
+    // One verdict after the other, not one record after the other: so the compiler makes vectors of it.
+    let with = |verdict| verdicts.iter().filter(|&&v| v == verdict).count() as u64;
+    let (passed, flagged, dropped) =
+        (with(Verdict::Pass), with(Verdict::Flag), with(Verdict::Drop));
+    let mut counts = Counts { records, passed, flagged, dropped, ..Counts::default() };
+    for answer in [entries, unreadable].into_iter().flatten() {
         match answer {
             Answer::Done | Answer::Dropped => {}
             Answer::Published { .. } => counts.published += 1,

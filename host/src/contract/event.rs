@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use super::envelope::Envelope;
-use super::record::Record;
+use super::record::{Record, RecordList};
 use super::transformation::Onward;
 use super::unpack::{self, Unpacked, unpack};
 use super::{
@@ -35,7 +35,7 @@ pub(crate) struct Event<'a> {
 #[derive(Debug)]
 pub(super) enum Records<'a> {
     /// With an id and data each.
-    Enveloped(Vec<Record<'a>>),
+    Enveloped(RecordList<'a>),
     /// Without: the numbers of their lines. Their data is in the batch alone.
     Lines(Vec<u64>),
 }
@@ -92,23 +92,28 @@ impl<'a> Event<'a> {
     pub(super) fn of_base64(
         contract: Contract,
         source: Cow<'a, str>,
-        records: Vec<Record<'a>>,
+        list: RecordList<'a>,
     ) -> (Self, Batch) {
-        let bytes = records.iter().map(|record| record.data.inner().len()).sum();
-        let mut batch = Batch::with_capacity(Encoding::Base64, records.len(), bytes);
-        let mut event = Self::new(contract, source, Records::Enveloped(Vec::new()));
+        let mut batch =
+            Batch::with_capacity(Encoding::Base64, list.records.len(), list.data_bytes);
+        let mut event = Self::new(contract, source, Records::Enveloped(RecordList::default()));
         let mut left = unpack::MAX_EVENT_BYTES;
         // Only these streams are written to by the library that aggregates.
         let may_be_aggregate = contract == Contract::Kinesis;
-        for (record, data) in records.iter().map(Record::data).enumerate() {
+        for (record, data) in list.records.iter().map(Record::data).enumerate() {
+            if !unpack::may_be_packed(&data, may_be_aggregate) {
+                batch.push(data.as_bytes());
+                event.push_whole(record);
+                continue;
+            }
             match unpack(&data, may_be_aggregate, &mut left) {
                 Ok(Unpacked::AsItCame) => {
                     batch.push(data.as_bytes());
-                    event.parts.iter_mut().for_each(|parts| parts.push(Part::whole(record)));
+                    event.push_whole(record);
                 }
                 Ok(Unpacked::Inflated(payload)) => {
                     push_base64(&mut batch, &payload);
-                    event.parts.iter_mut().for_each(|parts| parts.push(Part::whole(record)));
+                    event.push_whole(record);
                 }
                 Ok(Unpacked::Aggregate(user_records)) => {
                     let parts = event.parts_before(record);
@@ -128,8 +133,16 @@ impl<'a> Event<'a> {
                 }
             }
         }
-        event.records = Records::Enveloped(records);
+        event.records = Records::Enveloped(list);
         (event, batch)
+    }
+
+    /// A record is the next entry, as it is.
+    #[inline]
+    fn push_whole(&mut self, record: usize) {
+        if let Some(parts) = &mut self.parts {
+            parts.push(Part::whole(record));
+        }
     }
 
     /// From this record on, entries are no longer one for each.
@@ -145,7 +158,7 @@ impl<'a> Event<'a> {
     /// How many records it has.
     pub(crate) fn len(&self) -> usize {
         match &self.records {
-            Records::Enveloped(records) => records.len(),
+            Records::Enveloped(list) => list.records.len(),
             Records::Lines(lines) => lines.len(),
         }
     }
@@ -153,7 +166,7 @@ impl<'a> Event<'a> {
     /// The records, where they have an envelope.
     pub(super) fn enveloped(&self) -> &[Record<'a>] {
         match &self.records {
-            Records::Enveloped(records) => records,
+            Records::Enveloped(list) => &list.records,
             Records::Lines(_) => &[],
         }
     }
@@ -161,7 +174,7 @@ impl<'a> Event<'a> {
     /// A record's id, as text.
     pub(crate) fn id(&self, record: usize) -> Cow<'a, str> {
         match &self.records {
-            Records::Enveloped(records) => records[record].id(),
+            Records::Enveloped(list) => list.records[record].id(),
             Records::Lines(lines) => Cow::Owned(format!("{}:{}", self.source, lines[record])),
         }
     }
@@ -257,13 +270,13 @@ impl<'a> Event<'a> {
         assert_eq!(answers.len(), self.len(), "one answer a record");
         match (&self.records, self.contract) {
             (Records::Lines(lines), _) => ndjson::respond(&self.source, lines, answers, onward),
-            (Records::Enveloped(records), Contract::AnalyticsOutput) => {
-                analytics_output::respond(records, answers)
+            (Records::Enveloped(list), Contract::AnalyticsOutput) => {
+                analytics_output::respond(list, answers)
             }
             (Records::Enveloped(_), Contract::Firehose | Contract::AnalyticsInput) => {
                 transformation::respond(self, answers, onward)
             }
-            (Records::Enveloped(records), _) => event_source::respond(records, answers),
+            (Records::Enveloped(list), _) => event_source::respond(&list.records, answers),
         }
     }
 

@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 
 use weir_json::{Layout, Reader};
 
-use super::envelope::{Envelope, refuse_duplicates};
+use super::envelope::Envelope;
 use super::error::Refusal;
 use super::record::{Field, Record, read_object};
 use super::{Contract, EnvelopeError, Event, json_string};
@@ -20,13 +20,13 @@ use crate::batch::Batch;
 
 /// The records are in the order of their sequence numbers, even if the event's are not.
 pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    let (source, mut records) = envelope.event_source()?;
+    let (source, mut list) = envelope.event_source()?;
     let in_order = |a: &Record<'_>, b: &Record<'_>| compare(&a.id(), &b.id());
-    if !records.is_sorted_by(|a, b| in_order(a, b).is_le()) {
-        records.sort_by(in_order);
+    if !list.records.is_sorted_by(|a, b| in_order(a, b).is_le()) {
+        list.records.sort_by(in_order);
     }
-    refuse_duplicates(&records)?;
-    Ok(Event::of_base64(Contract::Kinesis, source, records))
+    list.refuse_duplicates()?;
+    Ok(Event::of_base64(Contract::Kinesis, source, list))
 }
 
 /// What the records have in common, and what their `kinesis` do.

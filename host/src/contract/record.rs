@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use weir_json::{Kind, Layout, Reader, Str};
 
@@ -69,11 +70,11 @@ impl<'a> Field<'a> {
 
     /// The id of a record, which has to be there.
     #[inline(always)]
-    pub(super) fn id(self, index: usize) -> Result<Str<'a>, EnvelopeError> {
+    pub(super) fn id(self, index: usize) -> Result<Str<'a>, Refusal> {
         match self {
             Self::String(id) => Ok(id),
-            Self::Absent => Err(EnvelopeError::NoRecordId { index }),
-            Self::Other => Err(EnvelopeError::RecordIdNotAString { index }),
+            Self::Absent => Err(EnvelopeError::NoRecordId { index }.into()),
+            Self::Other => Err(EnvelopeError::RecordIdNotAString { index }.into()),
         }
     }
 
@@ -84,14 +85,66 @@ impl<'a> Field<'a> {
         name: &'static str,
         index: usize,
         id: Str<'_>,
-    ) -> Result<Str<'a>, EnvelopeError> {
+    ) -> Result<Str<'a>, Refusal> {
         let id = || json_string::text(id).into_owned();
         match self {
             Self::String(data) => Ok(data),
-            Self::Absent => Err(EnvelopeError::NoData { field: name, index, id: id() }),
-            Self::Other => Err(EnvelopeError::DataNotAString { field: name, index, id: id() }),
+            Self::Absent => Err(EnvelopeError::NoData { field: name, index, id: id() }.into()),
+            Self::Other => {
+                Err(EnvelopeError::DataNotAString { field: name, index, id: id() }.into())
+            }
         }
     }
+}
+
+/// The records of an event, and what was noticed of all of them while each was at hand.
+#[derive(Debug)]
+pub(super) struct RecordList<'a> {
+    pub(super) records: Vec<Record<'a>>,
+    /// How much their ids take together as JSON, in bytes.
+    pub(super) id_bytes: usize,
+    /// How much their data takes together, in bytes, with the escapes in it.
+    pub(super) data_bytes: usize,
+    /// Whether each one's id is above that of the one before it.
+    ascending: bool,
+}
+
+impl Default for RecordList<'_> {
+    fn default() -> Self {
+        Self { records: Vec::new(), id_bytes: 0, data_bytes: 0, ascending: true }
+    }
+}
+
+impl<'a> RecordList<'a> {
+    #[inline(always)]
+    fn push(&mut self, record: Record<'a>) {
+        self.id_bytes += record.id.json().len();
+        self.data_bytes += record.data.inner().len();
+        self.ascending &= self.records.last().is_none_or(|last| is_below(last.id, record.id));
+        self.records.push(record);
+    }
+
+    /// Refuses two records of the same id: an answer could not tell them apart.
+    pub(super) fn refuse_duplicates(&self) -> Result<(), EnvelopeError> {
+        // Services number their records, so ids mostly ascend: then no two are the same.
+        if self.ascending {
+            return Ok(());
+        }
+        let mut seen = HashMap::with_capacity(self.records.len());
+        for (index, record) in self.records.iter().enumerate() {
+            if let Some(first) = seen.insert(record.id(), index) {
+                let id = record.id().into_owned();
+                return Err(EnvelopeError::DuplicateRecordId { index, first, id });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an id is below another, as far as that can be seen without a closer look.
+#[inline(always)]
+fn is_below(id: Str<'_>, other: Str<'_>) -> bool {
+    !id.escaped() && !other.escaped() && id.inner() < other.inner()
 }
 
 /// Reads a list of records, each with `record`, which is given what they have in common and the
@@ -100,21 +153,22 @@ impl<'a> Field<'a> {
 pub(super) fn read_list<'a, L: Default>(
     reader: &mut Reader<'a>,
     record: impl Fn(&mut Reader<'a>, &mut L, usize) -> Result<Record<'a>, Refusal>,
-) -> Result<Option<Vec<Record<'a>>>, Refusal> {
-    let mut records = Vec::new();
+) -> Result<Option<RecordList<'a>>, Refusal> {
+    let mut list = RecordList::default();
     let mut layouts = L::default();
     let start = reader.offset();
     let is_list = reader.array(|reader| {
-        if records.len() == 1 {
+        let index = list.records.len();
+        if index == 1 {
             // Most are about as long.
             let first = reader.offset() - start;
-            records.reserve(reader.left() / first + 1);
+            list.records.reserve(reader.left() / first + 1);
         }
-        records.push(record(reader, &mut layouts, records.len())?);
+        list.push(record(reader, &mut layouts, index)?);
         Ok::<_, Refusal>(())
     })?;
     if is_list {
-        return Ok(Some(records));
+        return Ok(Some(list));
     }
     let offset = reader.offset();
     match reader.skip()? {

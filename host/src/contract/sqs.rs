@@ -9,7 +9,7 @@
 
 use weir_json::{Layout, Reader};
 
-use super::envelope::{Envelope, refuse_duplicates};
+use super::envelope::Envelope;
 use super::error::Refusal;
 use super::event::Records;
 use super::record::{Field, Record, read_object};
@@ -17,14 +17,13 @@ use super::{Contract, EnvelopeError, Event};
 use crate::batch::{Batch, Encoding};
 
 pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    let (source, records) = envelope.event_source()?;
-    refuse_duplicates(&records)?;
-    let bytes = records.iter().map(|record| record.data.inner().len()).sum();
-    let mut batch = Batch::with_capacity(Encoding::Plain, records.len(), bytes);
-    for record in &records {
+    let (source, list) = envelope.event_source()?;
+    list.refuse_duplicates()?;
+    let mut batch = Batch::with_capacity(Encoding::Plain, list.records.len(), list.data_bytes);
+    for record in &list.records {
         batch.push(record.data().as_bytes());
     }
-    Ok((Event::new(Contract::Sqs, source, Records::Enveloped(records)), batch))
+    Ok((Event::new(Contract::Sqs, source, Records::Enveloped(list)), batch))
 }
 
 /// What the messages have in common, and what their attributes do.
