@@ -63,7 +63,8 @@ impl Disposer<'_> {
         answers: impl Iterator<Item = (Place, &mut Answer)>,
         deadline: Option<Instant>,
     ) {
-        let mut bad: Vec<_> = answers.filter(|(_, answer)| is_bad(answer)).collect();
+        let mut bad = Vec::new();
+        answers.filter(|(_, answer)| is_bad(answer)).for_each(|answer| bad.push(answer));
         if bad.is_empty() {
             return;
         }

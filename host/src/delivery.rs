@@ -111,7 +111,7 @@ pub(crate) async fn deliver<P: Publisher>(
     let mut answers = event.answers(entries, unreadable);
     let onward = Onward { rewritten: rewritten.as_ref(), partition_keys: &partition_keys };
     for index in event.fit(&mut answers, &onward) {
-        failures.extend(failure(&answers[index], index, || event.id(index)));
+        failures.extend(failure(&answers[index], || (index, event.id(index))));
         counts.failed += 1;
     }
     failures.sort_by_key(|failure| failure.index);
@@ -188,6 +188,10 @@ fn plan<P: Publisher>(
         Ordering::Shard => String::new(),
     };
 
+    if messages.is_empty() {
+        // Nothing is held back either.
+        return Plan { steps: Vec::new(), messages: Vec::new(), flags: flagged.len() };
+    }
     let mut steps = Vec::with_capacity(messages.len());
     let mut covered = Vec::with_capacity(messages.len());
     for Message { alert, stands_for, opened } in messages {
@@ -276,35 +280,34 @@ fn count(verdicts: &[Verdict], entries: &[Answer], unreadable: &[Answer]) -> Cou
     let (passed, flagged, dropped) =
         (with(Verdict::Pass), with(Verdict::Flag), with(Verdict::Drop));
     let mut counts = Counts { records, passed, flagged, dropped, ..Counts::default() };
-    for answer in [entries, unreadable].into_iter().flatten() {
-        match answer {
-            Answer::Done | Answer::Dropped => {}
-            Answer::Published { .. } => counts.published += 1,
-            Answer::Disposed { disposal: Disposal::DeadLetter, .. } => counts.dead_lettered += 1,
-            Answer::Disposed { disposal: Disposal::Drop, .. } => counts.discarded += 1,
-            Answer::Failed { .. } => counts.failed += 1,
-        }
-    }
+    entries.iter().chain(unreadable).for_each(|answer| match answer {
+        Answer::Done | Answer::Dropped => {}
+        Answer::Published { .. } => counts.published += 1,
+        Answer::Disposed { disposal: Disposal::DeadLetter, .. } => counts.dead_lettered += 1,
+        Answer::Disposed { disposal: Disposal::Drop, .. } => counts.discarded += 1,
+        Answer::Failed { .. } => counts.failed += 1,
+    });
     counts
 }
 
 fn failures(event: &Event<'_>, entries: &[Answer], unreadable: &[Answer]) -> Vec<FailedRecord> {
-    let of_entries = entries.iter().enumerate().filter_map(|(entry, answer)| {
-        failure(answer, event.record_of(entry), || event.entry_id(entry))
-    });
-    let of_others = event.unreadable().iter().zip(unreadable);
-    let of_others = of_others
-        .filter_map(|((record, _), answer)| failure(answer, *record, || event.id(*record)));
-    of_entries.chain(of_others).collect()
+    let mut failures = Vec::new();
+    for (entry, answer) in entries.iter().enumerate() {
+        failures.extend(failure(answer, || (event.record_of(entry), event.entry_id(entry))));
+    }
+    for ((record, _), answer) in event.unreadable().iter().zip(unreadable) {
+        failures.extend(failure(answer, || (*record, event.id(*record))));
+    }
+    failures
 }
 
 /// What is said of a record, or a part of it, if it failed.
 fn failure<'a>(
     answer: &Answer,
-    index: usize,
-    id: impl FnOnce() -> Cow<'a, str>,
+    index_and_id: impl FnOnce() -> (usize, Cow<'a, str>),
 ) -> Option<FailedRecord> {
     let Answer::Failed { reason, kind, cause } = answer else { return None };
-    let (id, reason) = (id().into_owned(), reason.clone());
+    let (index, id) = index_and_id();
+    let (id, reason) = (id.into_owned(), reason.clone());
     Some(FailedRecord { index, id, reason, kind: *kind, cause: *cause })
 }

@@ -8,7 +8,7 @@
 //! Function as Output".
 
 use super::envelope::{AROUND_ANSWERS_BYTES, Envelope};
-use super::record::RecordList;
+use super::record::Record;
 use super::{Answer, Contract, EnvelopeError, Event};
 use crate::batch::Batch;
 
@@ -20,11 +20,11 @@ pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), Envelop
 }
 
 /// The contract has no word for a dropped record: it has been dealt with, so it is `Ok`.
-pub(super) fn respond(list: &RecordList<'_>, answers: &[Answer]) -> Vec<u8> {
-    let bytes = AROUND_ANSWERS_BYTES + list.id_bytes + list.records.len() * MAX_ANSWER_BYTES;
+pub(super) fn respond(records: &[Record<'_>], id_bytes: usize, answers: &[Answer]) -> Vec<u8> {
+    let bytes = AROUND_ANSWERS_BYTES + id_bytes + records.len() * MAX_ANSWER_BYTES;
     let mut response = Vec::with_capacity(bytes);
     response.extend_from_slice(br#"{"records":["#);
-    for (record, answer) in list.records.iter().zip(answers) {
+    for (record, answer) in records.iter().zip(answers) {
         response.extend_from_slice(br#"{"recordId":"#);
         response.extend_from_slice(record.id.json().as_bytes());
         match answer {
@@ -35,7 +35,7 @@ pub(super) fn respond(list: &RecordList<'_>, answers: &[Answer]) -> Vec<u8> {
         }
     }
     // Behind the last one is no comma.
-    response.truncate(response.len() - usize::from(!list.records.is_empty()));
+    response.truncate(response.len() - usize::from(!records.is_empty()));
     response.extend_from_slice(b"]}");
     response
 }

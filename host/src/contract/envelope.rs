@@ -15,7 +15,7 @@ use weir_json::{Kind, Layout, Reader, Str, SyntaxError};
 use super::error::Refusal;
 use super::record::{Field, Record, RecordList, read_list, read_object};
 use super::{Contract, EnvelopeError, Event, json_string, kinesis, sqs};
-use crate::batch::Batch;
+use crate::batch::{Batch, Encoding};
 
 /// The most that AWS Lambda takes as an answer, in bytes.
 ///
@@ -71,7 +71,7 @@ impl<'a> Envelope<'a> {
         let is_object = reader.object(|reader, key| {
             if key.is("records") {
                 once(self.records.is_some(), "records", reader)?;
-                self.records = attempt(reader, |reader| read_list(reader, record))?;
+                self.records = attempt(reader, |reader| read_list(reader, Encoding::Base64, record))?;
             } else if key.is("Records") {
                 once(self.event_source.is_some(), "Records", reader)?;
                 self.event_source = EventSource::read(reader, contract)?;
@@ -126,7 +126,7 @@ impl<'a> Envelope<'a> {
         refuse_too_many(&records)?;
         let arns = [self.delivery_stream_arn, self.stream_arn, self.application_arn];
         let source = text(arns.into_iter().find_map(Field::string));
-        Ok(Event::of_base64(contract, source, records))
+        Ok(Event::of_list(contract, source, records))
     }
 
     /// The records of an event source mapping, and the ARN of the stream or queue that they came
@@ -143,10 +143,17 @@ impl<'a> EventSource<'a> {
     fn read(reader: &mut Reader<'a>, known: Option<Contract>) -> Result<Option<Self>, SyntaxError> {
         let (contract, arn) = first_source(reader.clone());
         let records = match known.or(contract) {
-            Some(Contract::Kinesis) => attempt(reader, |reader| read_list(reader, kinesis::record)),
-            Some(Contract::Sqs) => attempt(reader, |reader| read_list(reader, sqs::record)),
+            Some(Contract::Kinesis) => {
+                attempt(reader, |reader| read_list(reader, Encoding::Base64, kinesis::record))
+            }
+            Some(Contract::Sqs) => {
+                attempt(reader, |reader| read_list(reader, Encoding::Plain, sqs::record))
+            }
             // Nobody will ask for them.
-            _ => attempt(reader, |reader| Ok((reader.skip()? != Kind::Null).then(RecordList::default))),
+            _ => attempt(reader, |reader| {
+                let is_there = reader.skip()? != Kind::Null;
+                Ok(is_there.then(|| RecordList::new(Encoding::Plain)))
+            }),
         };
         Ok(records?.map(|records| Self { contract, arn, records }))
     }

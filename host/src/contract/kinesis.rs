@@ -21,12 +21,9 @@ use crate::batch::Batch;
 /// The records are in the order of their sequence numbers, even if the event's are not.
 pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
     let (source, mut list) = envelope.event_source()?;
-    let in_order = |a: &Record<'_>, b: &Record<'_>| compare(&a.id(), &b.id());
-    if !list.records.is_sorted_by(|a, b| in_order(a, b).is_le()) {
-        list.records.sort_by(in_order);
-    }
+    list.sort_by(|a, b| compare(&a.id(), &b.id()));
     list.refuse_duplicates()?;
-    Ok(Event::of_base64(Contract::Kinesis, source, list))
+    Ok(Event::of_list(Contract::Kinesis, source, list))
 }
 
 /// What the records have in common, and what their `kinesis` do.

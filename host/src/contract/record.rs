@@ -1,10 +1,12 @@
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use weir_json::{Kind, Layout, Reader, Str};
 
 use super::error::Refusal;
-use super::{EnvelopeError, json_string};
+use super::{EnvelopeError, json_string, unpack};
+use crate::batch::{Batch, Encoding};
 
 /// A record of an event. What is known of it stands in the event, as JSON strings.
 #[derive(Clone, Copy, Debug)]
@@ -103,25 +105,50 @@ pub(super) struct RecordList<'a> {
     pub(super) records: Vec<Record<'a>>,
     /// How much their ids take together as JSON, in bytes.
     pub(super) id_bytes: usize,
-    /// How much their data takes together, in bytes, with the escapes in it.
-    pub(super) data_bytes: usize,
+    /// Their payloads, as long as each is its record's data as it came: copied while it is in the
+    /// processor's nearest cache. None once one may have to be unpacked.
+    pub(super) payloads: Option<Batch>,
     /// Whether each one's id is above that of the one before it.
     ascending: bool,
 }
 
-impl Default for RecordList<'_> {
-    fn default() -> Self {
-        Self { records: Vec::new(), id_bytes: 0, data_bytes: 0, ascending: true }
-    }
-}
-
 impl<'a> RecordList<'a> {
+    /// An empty list of records whose data is encoded in this way.
+    pub(super) fn new(encoding: Encoding) -> Self {
+        let payloads = Some(Batch::with_capacity(encoding, 0, 0));
+        Self { records: Vec::new(), id_bytes: 0, payloads, ascending: true }
+    }
+
+    /// Makes room for so many more records, whose data has so many `bytes` at the most.
+    #[cold]
+    fn reserve(&mut self, records: usize, bytes: usize) {
+        self.records.reserve(records);
+        if let Some(payloads) = &mut self.payloads {
+            payloads.reserve(records, bytes);
+        }
+    }
+
     #[inline(always)]
     fn push(&mut self, record: Record<'a>) {
         self.id_bytes += record.id.json().len();
-        self.data_bytes += record.data.inner().len();
         self.ascending &= self.records.last().is_none_or(|last| is_below(last.id, record.id));
+        if let Some(payloads) = &mut self.payloads {
+            let data = record.data();
+            if payloads.encoding() == Encoding::Base64 && unpack::may_be_packed(&data) {
+                self.payloads = None;
+            } else {
+                payloads.push(data.as_bytes());
+            }
+        }
         self.records.push(record);
+    }
+
+    /// Puts the records in order.
+    pub(super) fn sort_by(&mut self, mut order: impl FnMut(&Record<'a>, &Record<'a>) -> Ordering) {
+        if !self.records.is_sorted_by(|a, b| order(a, b).is_le()) {
+            self.records.sort_by(order);
+            self.payloads = None;
+        }
     }
 
     /// Refuses two records of the same id: an answer could not tell them apart.
@@ -141,20 +168,22 @@ impl<'a> RecordList<'a> {
     }
 }
 
-/// Whether an id is below another, as far as that can be seen without a closer look.
+/// Whether an id is below another, as far as that can be seen without a closer look. The closing quotes
+/// are compared as well: any order will do in which no two are the same.
 #[inline(always)]
 fn is_below(id: Str<'_>, other: Str<'_>) -> bool {
-    !id.escaped() && !other.escaped() && id.inner() < other.inner()
+    !id.escaped() && !other.escaped() && id.json() < other.json()
 }
 
-/// Reads a list of records, each with `record`, which is given what they have in common and the
-/// record's index. None for `null`.
+/// Reads a list of records whose data is encoded in this way, each with `record`, which is given what
+/// they have in common and the record's index. None for `null`.
 #[inline(always)]
 pub(super) fn read_list<'a, L: Default>(
     reader: &mut Reader<'a>,
+    encoding: Encoding,
     record: impl Fn(&mut Reader<'a>, &mut L, usize) -> Result<Record<'a>, Refusal>,
 ) -> Result<Option<RecordList<'a>>, Refusal> {
-    let mut list = RecordList::default();
+    let mut list = RecordList::new(encoding);
     let mut layouts = L::default();
     let start = reader.offset();
     let is_list = reader.array(|reader| {
@@ -162,7 +191,7 @@ pub(super) fn read_list<'a, L: Default>(
         if index == 1 {
             // Most are about as long.
             let first = reader.offset() - start;
-            list.records.reserve(reader.left() / first + 1);
+            list.reserve(reader.left() / first + 1, reader.left());
         }
         list.push(record(reader, &mut layouts, index)?);
         Ok::<_, Refusal>(())

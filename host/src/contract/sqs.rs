@@ -11,19 +11,14 @@ use weir_json::{Layout, Reader};
 
 use super::envelope::Envelope;
 use super::error::Refusal;
-use super::event::Records;
 use super::record::{Field, Record, read_object};
 use super::{Contract, EnvelopeError, Event};
-use crate::batch::{Batch, Encoding};
+use crate::batch::Batch;
 
 pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
     let (source, list) = envelope.event_source()?;
     list.refuse_duplicates()?;
-    let mut batch = Batch::with_capacity(Encoding::Plain, list.records.len(), list.data_bytes);
-    for record in &list.records {
-        batch.push(record.data().as_bytes());
-    }
-    Ok((Event::new(Contract::Sqs, source, Records::Enveloped(list)), batch))
+    Ok(Event::of_list(Contract::Sqs, source, list))
 }
 
 /// What the messages have in common, and what their attributes do.

@@ -36,25 +36,26 @@ pub(super) struct UserRecord {
 /// Whether data that is base64 may hold anything but a payload as it is, by its first characters: most
 /// data does not, and need not be decoded for that.
 #[inline]
-pub(super) fn may_be_packed(data: &str, may_be_aggregate: bool) -> bool {
-    gzip::may_begin(data.as_bytes()) || (may_be_aggregate && kpl::may_begin(data.as_bytes()))
+pub(super) fn may_be_packed(data: &str) -> bool {
+    gzip::may_begin(data.as_bytes()) || kpl::may_begin(data.as_bytes())
 }
 
 /// Unpacks data that is base64, with `left` bytes left for the event. Data that is no base64 is left
 /// to the rule, which says what is wrong with it.
-#[cold]
+///
+/// It is decoded only if [it may be packed](may_be_packed).
 pub(super) fn unpack(
     data: &str,
     may_be_aggregate: bool,
     left: &mut usize,
 ) -> Result<Unpacked, UnpackError> {
-    if !may_be_packed(data, may_be_aggregate) {
+    let aggregate = may_be_aggregate && kpl::may_begin(data.as_bytes());
+    if !aggregate && !gzip::may_begin(data.as_bytes()) {
         return Ok(Unpacked::AsItCame);
     }
     let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(data) else {
         return Ok(Unpacked::AsItCame);
     };
-    let aggregate = may_be_aggregate && kpl::may_begin(data.as_bytes());
     if !aggregate {
         return inflate(&bytes, left).map(Unpacked::Inflated);
     }
