@@ -106,14 +106,18 @@ pub(crate) async fn deliver<P: Publisher>(
     // Only now is it known which alerts nobody takes, and which keys are missing.
     disposer.dispose(places(&mut entries, &mut unreadable, event), deadline).await;
 
-    let mut counts = count(&verdicts, &entries, &unreadable);
-    let mut failures = failures(event, &entries, &unreadable);
+    let mut tally = Tally { counts: count(&verdicts, &unreadable), failures: Vec::new() };
+    tally.add(&entries, |entry| (event.record_of(entry), event.entry_id(entry)));
+    tally.add(&unreadable, |number| {
+        let (record, _) = event.unreadable()[number];
+        (record, event.id(record))
+    });
     let mut answers = event.answers(entries, unreadable);
     let onward = Onward { rewritten: rewritten.as_ref(), partition_keys: &partition_keys };
     for index in event.fit(&mut answers, &onward) {
-        failures.extend(failure(&answers[index], || (index, event.id(index))));
-        counts.failed += 1;
+        tally.add_one(&answers[index], || (index, event.id(index)));
     }
+    let Tally { counts, mut failures } = tally;
     failures.sort_by_key(|failure| failure.index);
     telemetry::answered(event.contract, &counts, &failures);
     let (body, contract) = (event.respond(&answers, &onward), event.contract);
@@ -273,41 +277,52 @@ fn places<'a>(
         .chain(records.map(Place::Record).zip(unreadable))
 }
 
-fn count(verdicts: &[Verdict], entries: &[Answer], unreadable: &[Answer]) -> Counts {
-    let records = (entries.len() + unreadable.len()) as u64;
+/// Counts the records, and what the rule said of them.
+fn count(verdicts: &[Verdict], unreadable: &[Answer]) -> Counts {
+    let records = (verdicts.len() + unreadable.len()) as u64;
     // One verdict after the other, not one record after the other: so the compiler makes vectors of it.
-    let with = |verdict| verdicts.iter().filter(|&&v| v == verdict).count() as u64;
-    let (passed, flagged, dropped) =
-        (with(Verdict::Pass), with(Verdict::Flag), with(Verdict::Drop));
-    let mut counts = Counts { records, passed, flagged, dropped, ..Counts::default() };
-    entries.iter().chain(unreadable).for_each(|answer| match answer {
-        Answer::Done | Answer::Dropped => {}
-        Answer::Published { .. } => counts.published += 1,
-        Answer::Disposed { disposal: Disposal::DeadLetter, .. } => counts.dead_lettered += 1,
-        Answer::Disposed { disposal: Disposal::Drop, .. } => counts.discarded += 1,
-        Answer::Failed { .. } => counts.failed += 1,
-    });
-    counts
+    let with = |verdict| verdicts.iter().filter(|&&other| other == verdict).count() as u64;
+    let [passed, flagged, dropped] = [Verdict::Pass, Verdict::Flag, Verdict::Drop].map(with);
+    Counts { records, passed, flagged, dropped, ..Counts::default() }
 }
 
-fn failures(event: &Event<'_>, entries: &[Answer], unreadable: &[Answer]) -> Vec<FailedRecord> {
-    let mut failures = Vec::new();
-    for (entry, answer) in entries.iter().enumerate() {
-        failures.extend(failure(answer, || (event.record_of(entry), event.entry_id(entry))));
-    }
-    for ((record, _), answer) in event.unreadable().iter().zip(unreadable) {
-        failures.extend(failure(answer, || (*record, event.id(*record))));
-    }
-    failures
+/// What became of records.
+struct Tally {
+    counts: Counts,
+    failures: Vec<FailedRecord>,
 }
 
-/// What is said of a record, or a part of it, if it failed.
-fn failure<'a>(
-    answer: &Answer,
-    index_and_id: impl FnOnce() -> (usize, Cow<'a, str>),
-) -> Option<FailedRecord> {
-    let Answer::Failed { reason, kind, cause } = answer else { return None };
-    let (index, id) = index_and_id();
-    let (id, reason) = (id.into_owned(), reason.clone());
-    Some(FailedRecord { index, id, reason, kind: *kind, cause: *cause })
+impl Tally {
+    /// Adds the records, or parts of them, that have these answers. Each one's index in the event and
+    /// its id are asked for if it failed.
+    fn add<'a>(&mut self, answers: &[Answer], index_and_id: impl Fn(usize) -> (usize, Cow<'a, str>)) {
+        for (number, answer) in answers.iter().enumerate() {
+            // Most are: a look at each is all that it takes.
+            if !matches!(answer, Answer::Done | Answer::Dropped) {
+                self.add_one(answer, || index_and_id(number));
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn add_one<'a>(
+        &mut self,
+        answer: &Answer,
+        index_and_id: impl FnOnce() -> (usize, Cow<'a, str>),
+    ) {
+        match answer {
+            Answer::Done | Answer::Dropped => {}
+            Answer::Published { .. } => self.counts.published += 1,
+            Answer::Disposed { disposal: Disposal::DeadLetter, .. } => {
+                self.counts.dead_lettered += 1;
+            }
+            Answer::Disposed { disposal: Disposal::Drop, .. } => self.counts.discarded += 1,
+            Answer::Failed { reason, kind, cause } => {
+                self.counts.failed += 1;
+                let (index, id) = index_and_id();
+                let (id, reason) = (id.into_owned(), reason.clone());
+                self.failures.push(FailedRecord { index, id, reason, kind: *kind, cause: *cause });
+            }
+        }
+    }
 }

@@ -236,13 +236,13 @@ impl OfRecord {
     ];
 }
 
-/// Reads one of the `records`.
+/// Reads one of the `records`, to the end of the list.
 #[inline(always)]
 fn record<'a>(
     reader: &mut Reader<'a>,
     (layout, within): &mut Layouts<'a>,
-    index: usize,
-) -> Result<Record<'a>, Refusal> {
+    list: &mut RecordList<'a>,
+) -> Result<(), Refusal> {
     let (mut id, mut data, mut key) = (Field::default(), Field::default(), None);
     read_object(reader, layout, &OfRecord::NAMES, |reader, name| {
         match name {
@@ -252,8 +252,20 @@ fn record<'a>(
         }
         Ok(())
     })?;
+    let index = list.records.len();
     let id = id.id(index)?;
-    Ok(Record { id, data: data.data("data", index, id)?, key, event_id: None })
+    let data = data.data("data", index, id)?;
+    match key {
+        None => list.push(Record { id, data, key: None, event_id: None }),
+        // Apart: most have none, and there is no need to copy what may be there then.
+        Some(key) => with_key(list, Record { id, data, key: Some(key), event_id: None }),
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn with_key<'a>(list: &mut RecordList<'a>, record: Record<'a>) {
+    list.push(record);
 }
 
 /// What a record's metadata of the Kinesis stream that it was in says of its partition key.

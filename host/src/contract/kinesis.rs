@@ -14,7 +14,7 @@ use weir_json::{Layout, Reader};
 
 use super::envelope::Envelope;
 use super::error::Refusal;
-use super::record::{Field, Record, read_object};
+use super::record::{Field, Record, RecordList, read_object};
 use super::{Contract, EnvelopeError, Event, json_string};
 use crate::batch::Batch;
 
@@ -56,13 +56,13 @@ impl OfKinesis {
     ];
 }
 
-/// Reads a record of the event.
+/// Reads a record of the event, to the end of the list.
 #[inline(always)]
 pub(super) fn record<'a>(
     reader: &mut Reader<'a>,
     (layout, within): &mut Layouts<'a>,
-    index: usize,
-) -> Result<Record<'a>, Refusal> {
+    list: &mut RecordList<'a>,
+) -> Result<(), Refusal> {
     let (mut id, mut data) = (Field::default(), Field::default());
     let (mut key, mut event_id) = (Field::default(), None);
     read_object(reader, layout, &OfRecord::NAMES, |reader, name| {
@@ -78,6 +78,7 @@ pub(super) fn record<'a>(
         }
         Ok(())
     })?;
+    let index = list.records.len();
     let id = id.id(index)?;
     let number = json_string::text(id);
     // No early end: so the compiler makes vectors of it.
@@ -85,7 +86,9 @@ pub(super) fn record<'a>(
     if number.is_empty() || !digits {
         return Err(EnvelopeError::NotASequenceNumber { index }.into());
     }
-    Ok(Record { id, data: data.data("data", index, id)?, key: key.string(), event_id })
+    let data = data.data("data", index, id)?;
+    list.push(Record { id, data, key: key.string(), event_id });
+    Ok(())
 }
 
 /// The shard that a record came from: what its `eventID` begins with. Empty if it does not say.

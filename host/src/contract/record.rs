@@ -21,10 +21,12 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    #[inline]
     pub(super) fn id(&self) -> Cow<'a, str> {
         json_string::text(self.id)
     }
 
+    #[inline]
     pub(super) fn data(&self) -> Cow<'a, str> {
         json_string::text(self.data)
     }
@@ -128,8 +130,9 @@ impl<'a> RecordList<'a> {
         }
     }
 
+    /// Adds a record.
     #[inline(always)]
-    fn push(&mut self, record: Record<'a>) {
+    pub(super) fn push(&mut self, record: Record<'a>) {
         self.id_bytes += record.id.json().len();
         self.ascending &= self.records.last().is_none_or(|last| is_below(last.id, record.id));
         if let Some(payloads) = &mut self.payloads {
@@ -176,25 +179,23 @@ fn is_below(id: Str<'_>, other: Str<'_>) -> bool {
 }
 
 /// Reads a list of records whose data is encoded in this way, each with `record`, which is given what
-/// they have in common and the record's index. None for `null`.
+/// they have in common and the list that it adds the record to. None for `null`.
 #[inline(always)]
 pub(super) fn read_list<'a, L: Default>(
     reader: &mut Reader<'a>,
     encoding: Encoding,
-    record: impl Fn(&mut Reader<'a>, &mut L, usize) -> Result<Record<'a>, Refusal>,
+    record: impl Fn(&mut Reader<'a>, &mut L, &mut RecordList<'a>) -> Result<(), Refusal>,
 ) -> Result<Option<RecordList<'a>>, Refusal> {
     let mut list = RecordList::new(encoding);
     let mut layouts = L::default();
     let start = reader.offset();
     let is_list = reader.array(|reader| {
-        let index = list.records.len();
-        if index == 1 {
+        if list.records.len() == 1 {
             // Most are about as long.
             let first = reader.offset() - start;
             list.reserve(reader.left() / first + 1, reader.left());
         }
-        list.push(record(reader, &mut layouts, index)?);
-        Ok::<_, Refusal>(())
+        record(reader, &mut layouts, &mut list)
     })?;
     if is_list {
         return Ok(Some(list));

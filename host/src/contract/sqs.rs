@@ -11,7 +11,7 @@ use weir_json::{Layout, Reader};
 
 use super::envelope::Envelope;
 use super::error::Refusal;
-use super::record::{Field, Record, read_object};
+use super::record::{Field, Record, RecordList, read_object};
 use super::{Contract, EnvelopeError, Event};
 use crate::batch::Batch;
 
@@ -37,13 +37,13 @@ impl OfMessage {
         [("messageId", Self::Id), ("body", Self::Body), ("attributes", Self::Attributes)];
 }
 
-/// Reads a message of the event.
+/// Reads a message of the event, to the end of the list.
 #[inline(always)]
 pub(super) fn record<'a>(
     reader: &mut Reader<'a>,
     (layout, within): &mut Layouts<'a>,
-    index: usize,
-) -> Result<Record<'a>, Refusal> {
+    list: &mut RecordList<'a>,
+) -> Result<(), Refusal> {
     let (mut id, mut body) = (Field::default(), Field::default());
     let mut group = Field::default();
     read_object(reader, layout, &OfMessage::NAMES, |reader, name| match name {
@@ -55,8 +55,11 @@ pub(super) fn record<'a>(
             })
         }
     })?;
+    let index = list.records.len();
     let id = id.id(index)?;
-    Ok(Record { id, data: body.data("body", index, id)?, key: group.string(), event_id: None })
+    let data = body.data("body", index, id)?;
+    list.push(Record { id, data, key: group.string(), event_id: None });
+    Ok(())
 }
 
 #[cfg(test)]
