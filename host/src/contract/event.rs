@@ -354,6 +354,20 @@ mod tests {
     }
 
     #[test]
+    fn payloads_are_in_the_order_of_their_records_packed_or_not() {
+        let packed = |data| kinesis_event(&[data, "\\u0065Q==", "Zg=="]);
+        for (data, expected) in [("ZA==", "ZA=="), (GZIP, "e30=")] {
+            for body in [packed(data), packed(data).replace(r#":"0""#, r#":"7""#)] {
+                let (event, batch) = read(&body);
+                let payloads: Vec<_> = (0..3).filter_map(|entry| batch.payload(entry)).collect();
+                let mut expected = vec![expected.as_bytes(), b"eQ==", b"Zg=="];
+                expected.rotate_left(usize::from(event.id(2) == "7"));
+                assert_eq!(payloads, expected, "{body}");
+            }
+        }
+    }
+
+    #[test]
     fn ordinary_events_have_an_entry_for_each_record() {
         let body = kinesis_event(&["e30=", "", "*"]);
         let (event, batch) = read(&body);
