@@ -321,3 +321,39 @@ fn long_plain_run(bytes: &[u8], mut at: usize) -> usize {
     }
     at
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The strings of an array, and whether there are escapes in each.
+    fn strings(document: &str) -> Result<Vec<(&str, bool)>, SyntaxError> {
+        let mut strings = Vec::new();
+        let mut reader = Reader::new(document);
+        reader.array(|reader| {
+            strings.extend(reader.string()?.map(|string| (string.inner(), string.escaped())));
+            Ok::<_, SyntaxError>(())
+        })?;
+        reader.finish().map(|()| strings)
+    }
+
+    #[test]
+    fn strings_end_where_they_do_whatever_their_length_and_what_follows() {
+        for length in 0..3 * lanes::BLOCK {
+            let plain = "x".repeat(length);
+            for (behind, follows) in [("", ""), ("", "y"), ("é", ""), (r"\n", "y"), ("é", r"\u0061é")] {
+                for last in [String::new(), "z".repeat(2 * lanes::BLOCK)] {
+                    let string = format!("{plain}{behind}{follows}");
+                    let escaped = string.contains('\\');
+                    let document = format!(r#"["{string}","{last}"]"#);
+                    assert_eq!(strings(&document), Ok(vec![(&*string, escaped), (&*last, false)]));
+                }
+            }
+            let error = |cause, offset| Err(SyntaxError { cause, offset });
+            let control = format!("[\"{plain}\n{}\"]", "z".repeat(lanes::BLOCK));
+            assert_eq!(strings(&control), error(Cause::ControlCharacter, 2 + length));
+            let open = format!("[\"{plain}");
+            assert_eq!(strings(&open), error(Cause::UnexpectedEnd, open.len()));
+        }
+    }
+}
