@@ -282,9 +282,9 @@ fn count(verdicts: &[Verdict], unreadable: &[Answer]) -> Counts {
     let records = (verdicts.len() + unreadable.len()) as u64;
     // In so many at once no sum is above a byte, so each vector that is compared is simply added.
     let with = |verdict| {
-        let chunks = verdicts.chunks(usize::from(u8::MAX)).map(|chunk| {
-            chunk.iter().map(|&other| u8::from(other == verdict)).sum::<u8>()
-        });
+        let chunks = verdicts
+            .chunks(usize::from(u8::MAX))
+            .map(|chunk| chunk.iter().map(|&other| u8::from(other == verdict)).sum::<u8>());
         chunks.map(u64::from).sum()
     };
     let [passed, flagged, dropped] = [Verdict::Pass, Verdict::Flag, Verdict::Drop].map(with);
@@ -300,7 +300,11 @@ struct Tally {
 impl Tally {
     /// Adds the records, or parts of them, that have these answers. Each one's index in the event and
     /// its id are asked for if it failed.
-    fn add<'a>(&mut self, answers: &[Answer], index_and_id: impl Fn(usize) -> (usize, Cow<'a, str>)) {
+    fn add<'a>(
+        &mut self,
+        answers: &[Answer],
+        index_and_id: impl Fn(usize) -> (usize, Cow<'a, str>),
+    ) {
         for (number, answer) in answers.iter().enumerate() {
             // Most are: a look at each is all that it takes.
             if !matches!(answer, Answer::Done | Answer::Dropped) {

@@ -341,7 +341,9 @@ mod tests {
     fn strings_end_where_they_do_whatever_their_length_and_what_follows() {
         for length in 0..3 * lanes::BLOCK {
             let plain = "x".repeat(length);
-            for (behind, follows) in [("", ""), ("", "y"), ("é", ""), (r"\n", "y"), ("é", r"\u0061é")] {
+            for (behind, follows) in
+                [("", ""), ("", "y"), ("é", ""), (r"\n", "y"), ("é", r"\u0061é")]
+            {
                 for last in [String::new(), "z".repeat(2 * lanes::BLOCK)] {
                     let string = format!("{plain}{behind}{follows}");
                     let escaped = string.contains('\\');

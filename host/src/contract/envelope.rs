@@ -71,7 +71,8 @@ impl<'a> Envelope<'a> {
         let is_object = reader.object(|reader, key| {
             if key.is("records") {
                 once(self.records.is_some(), "records", reader)?;
-                self.records = attempt(reader, |reader| read_list(reader, Encoding::Base64, record))?;
+                self.records =
+                    attempt(reader, |reader| read_list(reader, Encoding::Base64, record))?;
             } else if key.is("Records") {
                 once(self.event_source.is_some(), "Records", reader)?;
                 self.event_source = EventSource::read(reader, contract)?;
@@ -257,15 +258,16 @@ fn record<'a>(
     let data = data.data("data", index, id)?;
     match key {
         None => list.push(Record { id, data, key: None, event_id: None }),
-        // Apart: most have none, and there is no need to copy what may be there then.
-        Some(key) => with_key(list, Record { id, data, key: Some(key), event_id: None }),
+        Some(key) => push_with_key(list, id, data, key),
     }
     Ok(())
 }
 
+/// Adds a record whose key is known. Apart from the others, for which the room that a key would take need
+/// not be copied: it was just written in part, and processors wait for a read of such a place.
 #[inline(never)]
-fn with_key<'a>(list: &mut RecordList<'a>, record: Record<'a>) {
-    list.push(record);
+fn push_with_key<'a>(list: &mut RecordList<'a>, id: Str<'a>, data: Str<'a>, key: Str<'a>) {
+    list.push(Record { id, data, key: Some(key), event_id: None });
 }
 
 /// What a record's metadata of the Kinesis stream that it was in says of its partition key.

@@ -60,7 +60,7 @@ pub enum EnvelopeError {
 }
 
 /// What stops the reading of an event. Where it stands is told only once somebody asks. As large as an
-/// address: each record is read as one of these or itself, and has to be copied out of that.
+/// address: it is one half of every result of a read, and what is large there is copied again and again.
 #[derive(Debug)]
 pub(super) struct Refusal(Box<Reason>);
 

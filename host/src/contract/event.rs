@@ -111,7 +111,6 @@ impl<'a> Event<'a> {
 
     /// An event whose data is base64 of which some may have to be unpacked, and the batch of what is in
     /// it.
-    #[cold]
     fn unpacked(
         contract: Contract,
         source: Cow<'a, str>,
