@@ -63,18 +63,15 @@ impl Disposer<'_> {
         answers: impl Iterator<Item = (Place, &mut Answer)>,
         deadline: Option<Instant>,
     ) {
-        let mut bad: Vec<_> = answers.filter(|(_, answer)| is_bad(answer)).collect();
-        if bad.is_empty() {
-            return;
-        }
+        let bad = answers.filter(|(_, answer)| is_bad(answer));
         match self.policy {
             OnBadRecord::Fail => {}
-            OnBadRecord::Drop => {
-                for (_, answer) in bad {
-                    disposed(answer, Disposal::Drop);
-                }
-            }
+            OnBadRecord::Drop => bad.for_each(|(_, answer)| disposed(answer, Disposal::Drop)),
             OnBadRecord::DeadLetter(queue) => {
+                let mut bad: Vec<_> = bad.collect();
+                if bad.is_empty() {
+                    return;
+                }
                 let letters = bad.iter().map(|(place, answer)| self.letter(*place, answer));
                 let receipts = queue.send(letters.collect(), deadline).await;
                 let mut receipts = receipts.into_iter();

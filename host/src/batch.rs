@@ -43,6 +43,12 @@ impl Batch {
         Self { bytes, ends, encoding, replayed: 0 }
     }
 
+    /// Makes room for so many more `records` and `bytes` of payloads.
+    pub(crate) fn reserve(&mut self, records: usize, bytes: usize) {
+        self.bytes.reserve(bytes);
+        self.ends.reserve(records);
+    }
+
     /// Adds a record's payload.
     ///
     /// # Panics

@@ -106,14 +106,18 @@ pub(crate) async fn deliver<P: Publisher>(
     // Only now is it known which alerts nobody takes, and which keys are missing.
     disposer.dispose(places(&mut entries, &mut unreadable, event), deadline).await;
 
-    let mut counts = count(&verdicts, &entries, &unreadable);
-    let mut failures = failures(event, &entries, &unreadable);
+    let mut tally = Tally { counts: count(&verdicts, &unreadable), failures: Vec::new() };
+    tally.add(&entries, |entry| (event.record_of(entry), event.entry_id(entry)));
+    tally.add(&unreadable, |number| {
+        let (record, _) = event.unreadable()[number];
+        (record, event.id(record))
+    });
     let mut answers = event.answers(entries, unreadable);
     let onward = Onward { rewritten: rewritten.as_ref(), partition_keys: &partition_keys };
     for index in event.fit(&mut answers, &onward) {
-        failures.extend(failure(&answers[index], index, || event.id(index)));
-        counts.failed += 1;
+        tally.add_one(&answers[index], || (index, event.id(index)));
     }
+    let Tally { counts, mut failures } = tally;
     failures.sort_by_key(|failure| failure.index);
     telemetry::answered(event.contract, &counts, &failures);
     let (body, contract) = (event.respond(&answers, &onward), event.contract);
@@ -188,6 +192,10 @@ fn plan<P: Publisher>(
         Ordering::Shard => String::new(),
     };
 
+    if messages.is_empty() {
+        // Nothing is held back either.
+        return Plan { steps: Vec::new(), messages: Vec::new(), flags: flagged.len() };
+    }
     let mut steps = Vec::with_capacity(messages.len());
     let mut covered = Vec::with_capacity(messages.len());
     for Message { alert, stands_for, opened } in messages {
@@ -269,46 +277,61 @@ fn places<'a>(
         .chain(records.map(Place::Record).zip(unreadable))
 }
 
-fn count(verdicts: &[Verdict], entries: &[Answer], unreadable: &[Answer]) -> Counts {
-    let records = (entries.len() + unreadable.len()) as u64;
-    let mut counts = Counts { records, ..Counts::default() };
-    for verdict in verdicts {
-        match verdict {
-            Verdict::Pass => counts.passed += 1,
-            Verdict::Flag => counts.flagged += 1,
-            Verdict::Drop => counts.dropped += 1,
-            Verdict::Fail => {}
+/// Counts the records, and what the rule said of them.
+fn count(verdicts: &[Verdict], unreadable: &[Answer]) -> Counts {
+    let records = (verdicts.len() + unreadable.len()) as u64;
+    // In so many at once no sum is above a byte, so each vector that is compared is simply added.
+    let with = |verdict| {
+        let chunks = verdicts
+            .chunks(usize::from(u8::MAX))
+            .map(|chunk| chunk.iter().map(|&other| u8::from(other == verdict)).sum::<u8>());
+        chunks.map(u64::from).sum()
+    };
+    let [passed, flagged, dropped] = [Verdict::Pass, Verdict::Flag, Verdict::Drop].map(with);
+    Counts { records, passed, flagged, dropped, ..Counts::default() }
+}
+
+/// What became of records.
+struct Tally {
+    counts: Counts,
+    failures: Vec<FailedRecord>,
+}
+
+impl Tally {
+    /// Adds the records, or parts of them, that have these answers. Each one's index in the event and
+    /// its id are asked for if it failed.
+    fn add<'a>(
+        &mut self,
+        answers: &[Answer],
+        index_and_id: impl Fn(usize) -> (usize, Cow<'a, str>),
+    ) {
+        for (number, answer) in answers.iter().enumerate() {
+            // Most are: a look at each is all that it takes.
+            if !matches!(answer, Answer::Done | Answer::Dropped) {
+                self.add_one(answer, || index_and_id(number));
+            }
         }
     }
-    for answer in entries.iter().chain(unreadable) {
+
+    #[inline(never)]
+    fn add_one<'a>(
+        &mut self,
+        answer: &Answer,
+        index_and_id: impl FnOnce() -> (usize, Cow<'a, str>),
+    ) {
         match answer {
             Answer::Done | Answer::Dropped => {}
-            Answer::Published { .. } => counts.published += 1,
-            Answer::Disposed { disposal: Disposal::DeadLetter, .. } => counts.dead_lettered += 1,
-            Answer::Disposed { disposal: Disposal::Drop, .. } => counts.discarded += 1,
-            Answer::Failed { .. } => counts.failed += 1,
+            Answer::Published { .. } => self.counts.published += 1,
+            Answer::Disposed { disposal: Disposal::DeadLetter, .. } => {
+                self.counts.dead_lettered += 1;
+            }
+            Answer::Disposed { disposal: Disposal::Drop, .. } => self.counts.discarded += 1,
+            Answer::Failed { reason, kind, cause } => {
+                self.counts.failed += 1;
+                let (index, id) = index_and_id();
+                let (id, reason) = (id.into_owned(), reason.clone());
+                self.failures.push(FailedRecord { index, id, reason, kind: *kind, cause: *cause });
+            }
         }
     }
-    counts
-}
-
-fn failures(event: &Event<'_>, entries: &[Answer], unreadable: &[Answer]) -> Vec<FailedRecord> {
-    let of_entries = entries.iter().enumerate().filter_map(|(entry, answer)| {
-        failure(answer, event.record_of(entry), || event.entry_id(entry))
-    });
-    let of_others = event.unreadable().iter().zip(unreadable);
-    let of_others = of_others
-        .filter_map(|((record, _), answer)| failure(answer, *record, || event.id(*record)));
-    of_entries.chain(of_others).collect()
-}
-
-/// What is said of a record, or a part of it, if it failed.
-fn failure<'a>(
-    answer: &Answer,
-    index: usize,
-    id: impl FnOnce() -> Cow<'a, str>,
-) -> Option<FailedRecord> {
-    let Answer::Failed { reason, kind, cause } = answer else { return None };
-    let (id, reason) = (id().into_owned(), reason.clone());
-    Some(FailedRecord { index, id, reason, kind: *kind, cause: *cause })
 }

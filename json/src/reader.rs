@@ -160,13 +160,16 @@ impl<'a> Reader<'a> {
     /// Reads a string. If something else comes next, nothing is read.
     #[inline(always)]
     pub fn string(&mut self) -> Result<Option<Str<'a>>, SyntaxError> {
-        if self.byte() == b'"' { self.quoted().map(Some) } else { Ok(None) }
+        if self.byte() != b'"' {
+            return Ok(None);
+        }
+        self.quoted(long_plain_run).map(Some)
     }
 
     /// Passes the next value, whatever it is: its kind.
     pub fn skip(&mut self) -> Result<Kind, SyntaxError> {
         match self.byte() {
-            b'"' => self.quoted().map(|_| Kind::String),
+            b'"' => self.quoted(plain_run).map(|_| Kind::String),
             b'-' | b'0'..=b'9' => {
                 self.at = number::scan(self.text.as_bytes(), self.at)?;
                 Ok(Kind::Number)
@@ -233,7 +236,7 @@ impl<'a> Reader<'a> {
         if self.byte() != b'"' {
             return Err(self.unexpected(Cause::ExpectedKey));
         }
-        let key = self.quoted()?;
+        let key = self.quoted(plain_run)?;
         if self.skip_whitespace() != b':' {
             return Err(self.unexpected(Cause::ExpectedColon));
         }
@@ -242,12 +245,12 @@ impl<'a> Reader<'a> {
         Ok(key)
     }
 
-    /// Reads the string whose opening quote is next.
+    /// Reads the string whose opening quote is next: what `run` passes, and the rest.
     #[inline(always)]
-    fn quoted(&mut self) -> Result<Str<'a>, SyntaxError> {
+    fn quoted(&mut self, run: impl Fn(&[u8], usize) -> usize) -> Result<Str<'a>, SyntaxError> {
         let start = self.at;
         let bytes = self.text.as_bytes();
-        let mut string = Scanned { close: plain_run(bytes, start + 1), escaped: false };
+        let mut string = Scanned { close: run(bytes, start + 1), escaped: false };
         if bytes.get(string.close) != Some(&b'"') {
             string = string::scan(bytes, string.close, &mut Utf8::Checked)?;
         }
@@ -294,22 +297,65 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The offset of the first byte at `at` or behind it that is no plain ASCII of a string; the length
-/// if there is none. The first vector is looked at alone, as most keys end in it; what follows is
-/// data, and passed in blocks of four.
+/// The offset of a byte at `at` or behind it up to which all is plain ASCII of a string: the first that
+/// is not, if there are enough bytes behind it. The first vector is looked at alone, as most keys end
+/// in it.
 #[inline(always)]
-fn plain_run(bytes: &[u8], mut at: usize) -> usize {
-    let stops = lanes::mask(bytes, at, Lanes::string_stops);
-    if stops != 0 {
-        return at + stops.trailing_zeros() as usize;
+fn plain_run(bytes: &[u8], at: usize) -> usize {
+    match lanes::mask(bytes, at, Lanes::string_stops) {
+        0 => long_plain_run(bytes, bytes.len().min(at + WIDTH)),
+        stops => at + stops.trailing_zeros() as usize,
     }
-    at += WIDTH;
-    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+}
+
+/// The same where most runs are longer than a vector: they are passed in blocks of four.
+#[inline(always)]
+fn long_plain_run(bytes: &[u8], mut at: usize) -> usize {
+    let (blocks, _) = bytes.get(at..).unwrap_or_default().as_chunks();
+    for block in blocks {
         if lanes::any_string_stops(block) {
             let stops = lanes::block_mask(block, Lanes::string_stops);
             return at + stops.trailing_zeros() as usize;
         }
         at += lanes::BLOCK;
     }
-    at.min(bytes.len())
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The strings of an array, and whether there are escapes in each.
+    fn strings(document: &str) -> Result<Vec<(&str, bool)>, SyntaxError> {
+        let mut strings = Vec::new();
+        let mut reader = Reader::new(document);
+        reader.array(|reader| {
+            strings.extend(reader.string()?.map(|string| (string.inner(), string.escaped())));
+            Ok::<_, SyntaxError>(())
+        })?;
+        reader.finish().map(|()| strings)
+    }
+
+    #[test]
+    fn strings_end_where_they_do_whatever_their_length_and_what_follows() {
+        for length in 0..3 * lanes::BLOCK {
+            let plain = "x".repeat(length);
+            for (behind, follows) in
+                [("", ""), ("", "y"), ("é", ""), (r"\n", "y"), ("é", r"\u0061é")]
+            {
+                for last in [String::new(), "z".repeat(2 * lanes::BLOCK)] {
+                    let string = format!("{plain}{behind}{follows}");
+                    let escaped = string.contains('\\');
+                    let document = format!(r#"["{string}","{last}"]"#);
+                    assert_eq!(strings(&document), Ok(vec![(&*string, escaped), (&*last, false)]));
+                }
+            }
+            let error = |cause, offset| Err(SyntaxError { cause, offset });
+            let control = format!("[\"{plain}\n{}\"]", "z".repeat(lanes::BLOCK));
+            assert_eq!(strings(&control), error(Cause::ControlCharacter, 2 + length));
+            let open = format!("[\"{plain}");
+            assert_eq!(strings(&open), error(Cause::UnexpectedEnd, open.len()));
+        }
+    }
 }

@@ -20,22 +20,22 @@ pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), Envelop
 }
 
 /// The contract has no word for a dropped record: it has been dealt with, so it is `Ok`.
-pub(super) fn respond(records: &[Record<'_>], answers: &[Answer]) -> Vec<u8> {
-    let ids: usize = records.iter().map(|record| record.id.json().len()).sum();
-    let bytes = AROUND_ANSWERS_BYTES + ids + records.len() * MAX_ANSWER_BYTES;
+pub(super) fn respond(records: &[Record<'_>], id_bytes: usize, answers: &[Answer]) -> Vec<u8> {
+    let bytes = AROUND_ANSWERS_BYTES + id_bytes + records.len() * MAX_ANSWER_BYTES;
     let mut response = Vec::with_capacity(bytes);
     response.extend_from_slice(br#"{"records":["#);
-    for (index, (record, answer)) in records.iter().zip(answers).enumerate() {
-        if index > 0 {
-            response.push(b',');
-        }
+    for (record, answer) in records.iter().zip(answers) {
         response.extend_from_slice(br#"{"recordId":"#);
         response.extend_from_slice(record.id.json().as_bytes());
-        response.extend_from_slice(match answer {
-            Answer::Failed { .. } => br#","result":"DeliveryFailed"}"#,
-            _ => br#","result":"Ok"}"#,
-        });
+        match answer {
+            Answer::Failed { .. } => {
+                response.extend_from_slice(br#","result":"DeliveryFailed"},"#);
+            }
+            _ => response.extend_from_slice(br#","result":"Ok"},"#),
+        }
     }
+    // Behind the last one is no comma.
+    response.truncate(response.len() - usize::from(!records.is_empty()));
     response.extend_from_slice(b"]}");
     response
 }

@@ -8,15 +8,14 @@
 //! readers insist on and AWS fills in now one way and now another.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use simdutf8::compat::from_utf8;
 use weir_json::{Kind, Layout, Reader, Str, SyntaxError};
 
 use super::error::Refusal;
-use super::record::{Field, Record, read_list, read_object};
+use super::record::{Field, Record, RecordList, read_list, read_object};
 use super::{Contract, EnvelopeError, Event, json_string, kinesis, sqs};
-use crate::batch::Batch;
+use crate::batch::{Batch, Encoding};
 
 /// The most that AWS Lambda takes as an answer, in bytes.
 ///
@@ -45,7 +44,7 @@ pub(super) struct Envelope<'a> {
 }
 
 /// A list of records, or what is wrong with it.
-type List<'a> = Result<Vec<Record<'a>>, Refusal>;
+type List<'a> = Result<RecordList<'a>, Refusal>;
 
 /// The records of an event source mapping.
 #[derive(Debug)]
@@ -72,7 +71,8 @@ impl<'a> Envelope<'a> {
         let is_object = reader.object(|reader, key| {
             if key.is("records") {
                 once(self.records.is_some(), "records", reader)?;
-                self.records = attempt(reader, |reader| read_list(reader, record))?;
+                self.records =
+                    attempt(reader, |reader| read_list(reader, Encoding::Base64, record))?;
             } else if key.is("Records") {
                 once(self.event_source.is_some(), "Records", reader)?;
                 self.event_source = EventSource::read(reader, contract)?;
@@ -123,16 +123,16 @@ impl<'a> Envelope<'a> {
     ) -> Result<(Event<'a>, Batch), EnvelopeError> {
         let records = self.records.ok_or(EnvelopeError::NoRecords)?;
         let records = records.map_err(|refusal| refusal.of(self.text))?;
-        refuse_duplicates(&records)?;
+        records.refuse_duplicates()?;
         refuse_too_many(&records)?;
         let arns = [self.delivery_stream_arn, self.stream_arn, self.application_arn];
         let source = text(arns.into_iter().find_map(Field::string));
-        Ok(Event::of_base64(contract, source, records))
+        Ok(Event::of_list(contract, source, records))
     }
 
     /// The records of an event source mapping, and the ARN of the stream or queue that they came
     /// from.
-    pub(super) fn event_source(self) -> Result<(Cow<'a, str>, Vec<Record<'a>>), EnvelopeError> {
+    pub(super) fn event_source(self) -> Result<(Cow<'a, str>, RecordList<'a>), EnvelopeError> {
         let EventSource { arn, records, .. } = self.event_source.ok_or(EnvelopeError::NoRecords)?;
         let records = records.map_err(|refusal| refusal.of(self.text))?;
         Ok((text(arn.string()), records))
@@ -144,10 +144,17 @@ impl<'a> EventSource<'a> {
     fn read(reader: &mut Reader<'a>, known: Option<Contract>) -> Result<Option<Self>, SyntaxError> {
         let (contract, arn) = first_source(reader.clone());
         let records = match known.or(contract) {
-            Some(Contract::Kinesis) => attempt(reader, |reader| read_list(reader, kinesis::record)),
-            Some(Contract::Sqs) => attempt(reader, |reader| read_list(reader, sqs::record)),
+            Some(Contract::Kinesis) => {
+                attempt(reader, |reader| read_list(reader, Encoding::Base64, kinesis::record))
+            }
+            Some(Contract::Sqs) => {
+                attempt(reader, |reader| read_list(reader, Encoding::Plain, sqs::record))
+            }
             // Nobody will ask for them.
-            _ => attempt(reader, |reader| Ok((reader.skip()? != Kind::Null).then(Vec::new))),
+            _ => attempt(reader, |reader| {
+                let is_there = reader.skip()? != Kind::Null;
+                Ok(is_there.then(|| RecordList::new(Encoding::Plain)))
+            }),
         };
         Ok(records?.map(|records| Self { contract, arn, records }))
     }
@@ -189,17 +196,19 @@ fn first_source(mut reader: Reader<'_>) -> (Option<Contract>, Field<'_>) {
 #[inline(always)]
 fn attempt<'a>(
     reader: &mut Reader<'a>,
-    read: impl FnOnce(&mut Reader<'a>) -> Result<Option<Vec<Record<'a>>>, Refusal>,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<Option<RecordList<'a>>, Refusal>,
 ) -> Result<Option<List<'a>>, SyntaxError> {
     let start = reader.clone();
     match read(reader) {
         Ok(list) => Ok(list.map(Ok)),
-        Err(Refusal::Syntax(error)) => Err(error),
-        Err(refusal) => {
-            *reader = start;
-            reader.skip()?;
-            Ok(Some(Err(refusal)))
-        }
+        Err(refusal) => match refusal.syntax() {
+            Some(error) => Err(error),
+            None => {
+                *reader = start;
+                reader.skip()?;
+                Ok(Some(Err(refusal)))
+            }
+        },
     }
 }
 
@@ -228,13 +237,13 @@ impl OfRecord {
     ];
 }
 
-/// Reads one of the `records`.
+/// Reads one of the `records`, to the end of the list.
 #[inline(always)]
 fn record<'a>(
     reader: &mut Reader<'a>,
     (layout, within): &mut Layouts<'a>,
-    index: usize,
-) -> Result<Record<'a>, Refusal> {
+    list: &mut RecordList<'a>,
+) -> Result<(), Refusal> {
     let (mut id, mut data, mut key) = (Field::default(), Field::default(), None);
     read_object(reader, layout, &OfRecord::NAMES, |reader, name| {
         match name {
@@ -244,8 +253,21 @@ fn record<'a>(
         }
         Ok(())
     })?;
+    let index = list.records.len();
     let id = id.id(index)?;
-    Ok(Record { id, data: data.data("data", index, id)?, key, event_id: None })
+    let data = data.data("data", index, id)?;
+    match key {
+        None => list.push(Record { id, data, key: None, event_id: None }),
+        Some(key) => push_with_key(list, id, data, key),
+    }
+    Ok(())
+}
+
+/// Adds a record whose key is known. Apart from the others, for which the room that a key would take need
+/// not be copied: it was just written in part, and processors wait for a read of such a place.
+#[inline(never)]
+fn push_with_key<'a>(list: &mut RecordList<'a>, id: Str<'a>, data: Str<'a>, key: Str<'a>) {
+    list.push(Record { id, data, key: Some(key), event_id: None });
 }
 
 /// What a record's metadata of the Kinesis stream that it was in says of its partition key.
@@ -268,26 +290,9 @@ fn text(string: Option<Str<'_>>) -> Cow<'_, str> {
     string.map_or(Cow::Borrowed(""), json_string::text)
 }
 
-/// Refuses two records of the same id: an answer could not tell them apart.
-pub(super) fn refuse_duplicates(records: &[Record<'_>]) -> Result<(), EnvelopeError> {
-    // Services number their records, so ids mostly ascend: then no two are the same.
-    if records.is_sorted_by(|a, b| a.id() < b.id()) {
-        return Ok(());
-    }
-    let mut seen = HashMap::with_capacity(records.len());
-    for (index, record) in records.iter().enumerate() {
-        if let Some(first) = seen.insert(record.id(), index) {
-            let id = record.id().into_owned();
-            return Err(EnvelopeError::DuplicateRecordId { index, first, id });
-        }
-    }
-    Ok(())
-}
-
 /// Refuses an event whose ids alone would not fit in an answer.
-fn refuse_too_many(records: &[Record<'_>]) -> Result<(), EnvelopeError> {
-    let bytes = AROUND_ANSWERS_BYTES
-        + records.iter().map(|record| record.id.json().len() + MIN_ANSWER_BYTES).sum::<usize>();
+fn refuse_too_many(list: &RecordList<'_>) -> Result<(), EnvelopeError> {
+    let bytes = AROUND_ANSWERS_BYTES + list.id_bytes + list.records.len() * MIN_ANSWER_BYTES;
     match bytes > MAX_RESPONSE_BYTES {
         true => Err(EnvelopeError::AnswerTooLarge { bytes, maximum: MAX_RESPONSE_BYTES }),
         false => Ok(()),

@@ -59,43 +59,55 @@ pub enum EnvelopeError {
     DuplicateRecordId { index: usize, first: usize, id: String },
 }
 
-/// What stops the reading of an event. Where it stands is told only once somebody asks.
+/// What stops the reading of an event. Where it stands is told only once somebody asks. As large as an
+/// address: it is one half of every result of a read, and what is large there is copied again and again.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) struct Refusal(Box<Reason>);
+
+#[derive(Debug)]
+enum Reason {
     /// It is not JSON.
     Syntax(SyntaxError),
     /// It is not of the envelope's shape.
     Shape { what: String, offset: usize },
     /// A record of it is not as it has to be.
-    Record(Box<EnvelopeError>),
+    Record(EnvelopeError),
 }
 
 impl Refusal {
     /// Something else stands where `what` belongs.
     #[cold]
     pub(super) fn expected(what: &str, offset: usize) -> Self {
-        Self::Shape { what: format!("expected {what}"), offset }
+        Self(Box::new(Reason::Shape { what: format!("expected {what}"), offset }))
     }
 
     /// A field is there a second time.
     #[cold]
     pub(super) fn repeated(field: &str, offset: usize) -> Self {
-        Self::Shape { what: format!("a second `{field}`"), offset }
+        Self(Box::new(Reason::Shape { what: format!("a second `{field}`"), offset }))
+    }
+
+    /// What is no JSON about it, if that is what is wrong.
+    pub(super) fn syntax(&self) -> Option<SyntaxError> {
+        match *self.0 {
+            Reason::Syntax(error) => Some(error),
+            Reason::Shape { .. } | Reason::Record(_) => None,
+        }
     }
 
     /// The error for an event whose text is `event`.
     #[cold]
     pub(super) fn of(self, event: &str) -> EnvelopeError {
-        match self {
-            Self::Syntax(error) => EnvelopeError::not_json(event, error),
-            Self::Shape { what, offset } => {
+        match *self.0 {
+            Reason::Syntax(error) => EnvelopeError::not_json(event, error),
+            Reason::Shape { what, offset } => {
                 let before = &event.as_bytes()[..offset];
                 let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
                 let line_start =
                     before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
                 EnvelopeError::NotAnEnvelope { what, line, column: offset - line_start + 1 }
             }
-            Self::Record(error) => *error,
+            Reason::Record(error) => error,
         }
     }
 }
@@ -109,14 +121,15 @@ impl EnvelopeError {
 }
 
 impl From<SyntaxError> for Refusal {
+    #[cold]
     fn from(error: SyntaxError) -> Self {
-        Self::Syntax(error)
+        Self(Box::new(Reason::Syntax(error)))
     }
 }
 
 impl From<EnvelopeError> for Refusal {
     #[cold]
     fn from(error: EnvelopeError) -> Self {
-        Self::Record(Box::new(error))
+        Self(Box::new(Reason::Record(error)))
     }
 }

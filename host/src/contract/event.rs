@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use super::envelope::Envelope;
-use super::record::Record;
+use super::record::{Record, RecordList};
 use super::transformation::Onward;
 use super::unpack::{self, Unpacked, unpack};
 use super::{
@@ -34,8 +34,8 @@ pub(crate) struct Event<'a> {
 /// The records of an event.
 #[derive(Debug)]
 pub(super) enum Records<'a> {
-    /// With an id and data each.
-    Enveloped(Vec<Record<'a>>),
+    /// With an id and data each. The ids take so many bytes together, as JSON.
+    Enveloped { records: Vec<Record<'a>>, id_bytes: usize },
     /// Without: the numbers of their lines. Their data is in the batch alone.
     Lines(Vec<u64>),
 }
@@ -54,6 +54,14 @@ impl Part {
     }
 }
 
+/// Refuses an event that is larger than its batch can be.
+pub(super) fn check_size(body: &[u8]) -> Result<(), EnvelopeError> {
+    match body.len() > MAX_BYTES {
+        true => Err(EnvelopeError::TooLarge { bytes: body.len(), maximum: MAX_BYTES }),
+        false => Ok(()),
+    }
+}
+
 fn push_base64(batch: &mut Batch, payload: &[u8]) {
     batch.push(base64_simd::STANDARD.encode_to_string(payload).as_bytes());
 }
@@ -66,9 +74,7 @@ impl<'a> Event<'a> {
         body: &'a [u8],
         origin: &Origin<'_>,
     ) -> Result<(Self, Batch), EnvelopeError> {
-        if body.len() > MAX_BYTES {
-            return Err(EnvelopeError::TooLarge { bytes: body.len(), maximum: MAX_BYTES });
-        }
+        check_size(body)?;
         if contract == Some(Contract::Ndjson) {
             return Ok(ndjson::read(body, origin));
         }
@@ -88,15 +94,32 @@ impl<'a> Event<'a> {
         Self { contract, source, records, file_line: None, parts: None, unreadable: Vec::new() }
     }
 
-    /// An event whose data is base64, and the batch of what is in it.
-    pub(super) fn of_base64(
+    /// An event of a list of records, and the batch of what is in them.
+    pub(super) fn of_list(
+        contract: Contract,
+        source: Cow<'a, str>,
+        list: RecordList<'a>,
+    ) -> (Self, Batch) {
+        let RecordList { records, id_bytes, payloads, .. } = list;
+        match payloads {
+            Some(batch) => {
+                (Self::new(contract, source, Records::Enveloped { records, id_bytes }), batch)
+            }
+            None => Self::unpacked(contract, source, records, id_bytes),
+        }
+    }
+
+    /// An event whose data is base64 of which some may have to be unpacked, and the batch of what is in
+    /// it.
+    fn unpacked(
         contract: Contract,
         source: Cow<'a, str>,
         records: Vec<Record<'a>>,
+        id_bytes: usize,
     ) -> (Self, Batch) {
         let bytes = records.iter().map(|record| record.data.inner().len()).sum();
         let mut batch = Batch::with_capacity(Encoding::Base64, records.len(), bytes);
-        let mut event = Self::new(contract, source, Records::Enveloped(Vec::new()));
+        let mut event = Self::new(contract, source, Records::Lines(Vec::new()));
         let mut left = unpack::MAX_EVENT_BYTES;
         // Only these streams are written to by the library that aggregates.
         let may_be_aggregate = contract == Contract::Kinesis;
@@ -104,11 +127,11 @@ impl<'a> Event<'a> {
             match unpack(&data, may_be_aggregate, &mut left) {
                 Ok(Unpacked::AsItCame) => {
                     batch.push(data.as_bytes());
-                    event.parts.iter_mut().for_each(|parts| parts.push(Part::whole(record)));
+                    event.push_whole(record);
                 }
                 Ok(Unpacked::Inflated(payload)) => {
                     push_base64(&mut batch, &payload);
-                    event.parts.iter_mut().for_each(|parts| parts.push(Part::whole(record)));
+                    event.push_whole(record);
                 }
                 Ok(Unpacked::Aggregate(user_records)) => {
                     let parts = event.parts_before(record);
@@ -128,8 +151,15 @@ impl<'a> Event<'a> {
                 }
             }
         }
-        event.records = Records::Enveloped(records);
+        event.records = Records::Enveloped { records, id_bytes };
         (event, batch)
+    }
+
+    /// A record is the next entry, as it is.
+    fn push_whole(&mut self, record: usize) {
+        if let Some(parts) = &mut self.parts {
+            parts.push(Part::whole(record));
+        }
     }
 
     /// From this record on, entries are no longer one for each.
@@ -145,7 +175,7 @@ impl<'a> Event<'a> {
     /// How many records it has.
     pub(crate) fn len(&self) -> usize {
         match &self.records {
-            Records::Enveloped(records) => records.len(),
+            Records::Enveloped { records, .. } => records.len(),
             Records::Lines(lines) => lines.len(),
         }
     }
@@ -153,7 +183,7 @@ impl<'a> Event<'a> {
     /// The records, where they have an envelope.
     pub(super) fn enveloped(&self) -> &[Record<'a>] {
         match &self.records {
-            Records::Enveloped(records) => records,
+            Records::Enveloped { records, .. } => records,
             Records::Lines(_) => &[],
         }
     }
@@ -161,7 +191,7 @@ impl<'a> Event<'a> {
     /// A record's id, as text.
     pub(crate) fn id(&self, record: usize) -> Cow<'a, str> {
         match &self.records {
-            Records::Enveloped(records) => records[record].id(),
+            Records::Enveloped { records, .. } => records[record].id(),
             Records::Lines(lines) => Cow::Owned(format!("{}:{}", self.source, lines[record])),
         }
     }
@@ -257,13 +287,13 @@ impl<'a> Event<'a> {
         assert_eq!(answers.len(), self.len(), "one answer a record");
         match (&self.records, self.contract) {
             (Records::Lines(lines), _) => ndjson::respond(&self.source, lines, answers, onward),
-            (Records::Enveloped(records), Contract::AnalyticsOutput) => {
-                analytics_output::respond(records, answers)
+            (Records::Enveloped { records, id_bytes }, Contract::AnalyticsOutput) => {
+                analytics_output::respond(records, *id_bytes, answers)
             }
-            (Records::Enveloped(_), Contract::Firehose | Contract::AnalyticsInput) => {
+            (Records::Enveloped { .. }, Contract::Firehose | Contract::AnalyticsInput) => {
                 transformation::respond(self, answers, onward)
             }
-            (Records::Enveloped(records), _) => event_source::respond(records, answers),
+            (Records::Enveloped { records, .. }, _) => event_source::respond(records, answers),
         }
     }
 
@@ -320,6 +350,20 @@ mod tests {
                 Answer::Done
             ]
         );
+    }
+
+    #[test]
+    fn payloads_are_in_the_order_of_their_records_packed_or_not() {
+        let packed = |data| kinesis_event(&[data, "\\u0065Q==", "Zg=="]);
+        for (data, expected) in [("ZA==", "ZA=="), (GZIP, "e30=")] {
+            for body in [packed(data), packed(data).replace(r#":"0""#, r#":"7""#)] {
+                let (event, batch) = read(&body);
+                let payloads: Vec<_> = (0..3).filter_map(|entry| batch.payload(entry)).collect();
+                let mut expected = vec![expected.as_bytes(), b"eQ==", b"Zg=="];
+                expected.rotate_left(usize::from(event.id(2) == "7"));
+                assert_eq!(payloads, expected, "{body}");
+            }
+        }
     }
 
     #[test]

@@ -12,21 +12,18 @@ use std::cmp::Ordering;
 
 use weir_json::{Layout, Reader};
 
-use super::envelope::{Envelope, refuse_duplicates};
+use super::envelope::Envelope;
 use super::error::Refusal;
-use super::record::{Field, Record, read_object};
+use super::record::{Field, Record, RecordList, read_object};
 use super::{Contract, EnvelopeError, Event, json_string};
 use crate::batch::Batch;
 
 /// The records are in the order of their sequence numbers, even if the event's are not.
 pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    let (source, mut records) = envelope.event_source()?;
-    let in_order = |a: &Record<'_>, b: &Record<'_>| compare(&a.id(), &b.id());
-    if !records.is_sorted_by(|a, b| in_order(a, b).is_le()) {
-        records.sort_by(in_order);
-    }
-    refuse_duplicates(&records)?;
-    Ok(Event::of_base64(Contract::Kinesis, source, records))
+    let (source, mut list) = envelope.event_source()?;
+    list.sort_by(|a, b| compare(&a.id(), &b.id()));
+    list.refuse_duplicates()?;
+    Ok(Event::of_list(Contract::Kinesis, source, list))
 }
 
 /// What the records have in common, and what their `kinesis` do.
@@ -59,13 +56,13 @@ impl OfKinesis {
     ];
 }
 
-/// Reads a record of the event.
+/// Reads a record of the event, to the end of the list.
 #[inline(always)]
 pub(super) fn record<'a>(
     reader: &mut Reader<'a>,
     (layout, within): &mut Layouts<'a>,
-    index: usize,
-) -> Result<Record<'a>, Refusal> {
+    list: &mut RecordList<'a>,
+) -> Result<(), Refusal> {
     let (mut id, mut data) = (Field::default(), Field::default());
     let (mut key, mut event_id) = (Field::default(), None);
     read_object(reader, layout, &OfRecord::NAMES, |reader, name| {
@@ -81,6 +78,7 @@ pub(super) fn record<'a>(
         }
         Ok(())
     })?;
+    let index = list.records.len();
     let id = id.id(index)?;
     let number = json_string::text(id);
     // No early end: so the compiler makes vectors of it.
@@ -88,7 +86,9 @@ pub(super) fn record<'a>(
     if number.is_empty() || !digits {
         return Err(EnvelopeError::NotASequenceNumber { index }.into());
     }
-    Ok(Record { id, data: data.data("data", index, id)?, key: key.string(), event_id })
+    let data = data.data("data", index, id)?;
+    list.push(Record { id, data, key: key.string(), event_id });
+    Ok(())
 }
 
 /// The shard that a record came from: what its `eventID` begins with. Empty if it does not say.

@@ -105,8 +105,10 @@ impl Contract {
     ///
     /// # Errors
     ///
-    /// If it is not JSON, or has an envelope of no contract known here.
+    /// If it is not JSON, or has an envelope of no contract known here, or is larger than an event can
+    /// be.
     pub fn detect(document: &[u8]) -> Result<Self, EnvelopeError> {
+        event::check_size(document)?;
         Envelope::read(document, None)?.contract()
     }
 }

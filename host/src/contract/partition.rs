@@ -143,10 +143,10 @@ impl Event<'_> {
             Records::Lines(lines) => {
                 self.file_line.map(|_| Position::new(&lines[record].to_string()))
             }
-            Records::Enveloped(_) if self.contract == super::Contract::Kinesis => {
+            Records::Enveloped { .. } if self.contract == super::Contract::Kinesis => {
                 Some(Position::new(&self.id(record)))
             }
-            Records::Enveloped(_) => None,
+            Records::Enveloped { .. } => None,
         }
     }
 }

@@ -65,6 +65,10 @@ proptest! {
         let (event, batch) = Event::read(Some(contract), body.as_bytes(), &Origin::default())
             .expect("an event");
         prop_assert_eq!(batch.len(), records.len());
+        for entry in 0..batch.len() {
+            let data = event.data(entry).map(|data| data.into_owned().into_bytes());
+            prop_assert_eq!(batch.payload(entry), data.as_deref(), "each is its record's data");
+        }
         let ids: Vec<_> = (0..event.len()).map(|record| event.id(record)).collect();
         let ids: Vec<&str> = ids.iter().map(|id| &**id).collect();
         if contract == Contract::Kinesis {

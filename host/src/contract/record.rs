@@ -1,9 +1,12 @@
 use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use weir_json::{Kind, Layout, Reader, Str};
 
 use super::error::Refusal;
-use super::{EnvelopeError, json_string};
+use super::{EnvelopeError, json_string, unpack};
+use crate::batch::{Batch, Encoding};
 
 /// A record of an event. What is known of it stands in the event, as JSON strings.
 #[derive(Clone, Copy, Debug)]
@@ -18,10 +21,12 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    #[inline]
     pub(super) fn id(&self) -> Cow<'a, str> {
         json_string::text(self.id)
     }
 
+    #[inline]
     pub(super) fn data(&self) -> Cow<'a, str> {
         json_string::text(self.data)
     }
@@ -69,11 +74,11 @@ impl<'a> Field<'a> {
 
     /// The id of a record, which has to be there.
     #[inline(always)]
-    pub(super) fn id(self, index: usize) -> Result<Str<'a>, EnvelopeError> {
+    pub(super) fn id(self, index: usize) -> Result<Str<'a>, Refusal> {
         match self {
             Self::String(id) => Ok(id),
-            Self::Absent => Err(EnvelopeError::NoRecordId { index }),
-            Self::Other => Err(EnvelopeError::RecordIdNotAString { index }),
+            Self::Absent => Err(EnvelopeError::NoRecordId { index }.into()),
+            Self::Other => Err(EnvelopeError::RecordIdNotAString { index }.into()),
         }
     }
 
@@ -84,37 +89,116 @@ impl<'a> Field<'a> {
         name: &'static str,
         index: usize,
         id: Str<'_>,
-    ) -> Result<Str<'a>, EnvelopeError> {
+    ) -> Result<Str<'a>, Refusal> {
         let id = || json_string::text(id).into_owned();
         match self {
             Self::String(data) => Ok(data),
-            Self::Absent => Err(EnvelopeError::NoData { field: name, index, id: id() }),
-            Self::Other => Err(EnvelopeError::DataNotAString { field: name, index, id: id() }),
+            Self::Absent => Err(EnvelopeError::NoData { field: name, index, id: id() }.into()),
+            Self::Other => {
+                Err(EnvelopeError::DataNotAString { field: name, index, id: id() }.into())
+            }
         }
     }
 }
 
-/// Reads a list of records, each with `record`, which is given what they have in common and the
-/// record's index. None for `null`.
+/// The records of an event, and what was noticed of all of them while each was at hand.
+#[derive(Debug)]
+pub(super) struct RecordList<'a> {
+    pub(super) records: Vec<Record<'a>>,
+    /// How much their ids take together as JSON, in bytes.
+    pub(super) id_bytes: usize,
+    /// Their payloads, as long as each is its record's data as it came: copied while it is in the
+    /// processor's nearest cache. None once one may have to be unpacked.
+    pub(super) payloads: Option<Batch>,
+    /// Whether each one's id is above that of the one before it.
+    ascending: bool,
+}
+
+impl<'a> RecordList<'a> {
+    /// An empty list of records whose data is encoded in this way.
+    pub(super) fn new(encoding: Encoding) -> Self {
+        let payloads = Some(Batch::with_capacity(encoding, 0, 0));
+        Self { records: Vec::new(), id_bytes: 0, payloads, ascending: true }
+    }
+
+    /// Makes room for so many more records, whose data has so many `bytes` at the most.
+    #[cold]
+    fn reserve(&mut self, records: usize, bytes: usize) {
+        self.records.reserve(records);
+        if let Some(payloads) = &mut self.payloads {
+            payloads.reserve(records, bytes);
+        }
+    }
+
+    /// Adds a record.
+    #[inline(always)]
+    pub(super) fn push(&mut self, record: Record<'a>) {
+        self.id_bytes += record.id.json().len();
+        self.ascending &= self.records.last().is_none_or(|last| is_below(last.id, record.id));
+        if let Some(payloads) = &mut self.payloads {
+            let data = record.data();
+            if payloads.encoding() == Encoding::Base64 && unpack::may_be_packed(&data) {
+                self.payloads = None;
+            } else {
+                payloads.push(data.as_bytes());
+            }
+        }
+        self.records.push(record);
+    }
+
+    /// Puts the records in order.
+    pub(super) fn sort_by(&mut self, mut order: impl FnMut(&Record<'a>, &Record<'a>) -> Ordering) {
+        if !self.records.is_sorted_by(|a, b| order(a, b).is_le()) {
+            self.records.sort_by(order);
+            self.payloads = None;
+        }
+    }
+
+    /// Refuses two records of the same id: an answer could not tell them apart.
+    pub(super) fn refuse_duplicates(&self) -> Result<(), EnvelopeError> {
+        // Services number their records, so ids mostly ascend: then no two are the same.
+        if self.ascending {
+            return Ok(());
+        }
+        let mut seen = HashMap::with_capacity(self.records.len());
+        for (index, record) in self.records.iter().enumerate() {
+            if let Some(first) = seen.insert(record.id(), index) {
+                let id = record.id().into_owned();
+                return Err(EnvelopeError::DuplicateRecordId { index, first, id });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an id is below another, as far as that can be seen without a closer look. The closing quotes
+/// are compared as well: any order will do in which no two are the same.
+#[inline(always)]
+fn is_below(id: Str<'_>, other: Str<'_>) -> bool {
+    !id.escaped() && !other.escaped() && id.json() < other.json()
+}
+
+/// Reads a list of records whose data is encoded in this way, each with `record`, which is given what
+/// they have in common and the list that it adds the record to. None for `null`.
 #[inline(always)]
 pub(super) fn read_list<'a, L: Default>(
     reader: &mut Reader<'a>,
-    record: impl Fn(&mut Reader<'a>, &mut L, usize) -> Result<Record<'a>, Refusal>,
-) -> Result<Option<Vec<Record<'a>>>, Refusal> {
-    let mut records = Vec::new();
+    encoding: Encoding,
+    record: impl Fn(&mut Reader<'a>, &mut L, &mut RecordList<'a>) -> Result<(), Refusal>,
+) -> Result<Option<RecordList<'a>>, Refusal> {
+    let mut list = RecordList::new(encoding);
     let mut layouts = L::default();
     let start = reader.offset();
     let is_list = reader.array(|reader| {
-        if records.len() == 1 {
+        if list.records.len() == 1 {
             // Most are about as long.
             let first = reader.offset() - start;
-            records.reserve(reader.left() / first + 1);
+            list.reserve(reader.left() / first + 1, reader.left());
         }
-        records.push(record(reader, &mut layouts, records.len())?);
-        Ok::<_, Refusal>(())
+        record(reader, &mut layouts, &mut list)
     })?;
     if is_list {
-        return Ok(Some(records));
+        return Ok(Some(list));
     }
     let offset = reader.offset();
     match reader.skip()? {

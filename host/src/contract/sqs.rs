@@ -9,22 +9,16 @@
 
 use weir_json::{Layout, Reader};
 
-use super::envelope::{Envelope, refuse_duplicates};
+use super::envelope::Envelope;
 use super::error::Refusal;
-use super::event::Records;
-use super::record::{Field, Record, read_object};
+use super::record::{Field, Record, RecordList, read_object};
 use super::{Contract, EnvelopeError, Event};
-use crate::batch::{Batch, Encoding};
+use crate::batch::Batch;
 
 pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    let (source, records) = envelope.event_source()?;
-    refuse_duplicates(&records)?;
-    let bytes = records.iter().map(|record| record.data.inner().len()).sum();
-    let mut batch = Batch::with_capacity(Encoding::Plain, records.len(), bytes);
-    for record in &records {
-        batch.push(record.data().as_bytes());
-    }
-    Ok((Event::new(Contract::Sqs, source, Records::Enveloped(records)), batch))
+    let (source, list) = envelope.event_source()?;
+    list.refuse_duplicates()?;
+    Ok(Event::of_list(Contract::Sqs, source, list))
 }
 
 /// What the messages have in common, and what their attributes do.
@@ -43,13 +37,13 @@ impl OfMessage {
         [("messageId", Self::Id), ("body", Self::Body), ("attributes", Self::Attributes)];
 }
 
-/// Reads a message of the event.
+/// Reads a message of the event, to the end of the list.
 #[inline(always)]
 pub(super) fn record<'a>(
     reader: &mut Reader<'a>,
     (layout, within): &mut Layouts<'a>,
-    index: usize,
-) -> Result<Record<'a>, Refusal> {
+    list: &mut RecordList<'a>,
+) -> Result<(), Refusal> {
     let (mut id, mut body) = (Field::default(), Field::default());
     let mut group = Field::default();
     read_object(reader, layout, &OfMessage::NAMES, |reader, name| match name {
@@ -61,8 +55,11 @@ pub(super) fn record<'a>(
             })
         }
     })?;
+    let index = list.records.len();
     let id = id.id(index)?;
-    Ok(Record { id, data: body.data("body", index, id)?, key: group.string(), event_id: None })
+    let data = body.data("body", index, id)?;
+    list.push(Record { id, data, key: group.string(), event_id: None });
+    Ok(())
 }
 
 #[cfg(test)]

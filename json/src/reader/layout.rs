@@ -72,10 +72,10 @@ impl<'a> Reader<'a> {
             if !self.pass(last.lead) {
                 break;
             }
-            // Before the last value there may have been less of it.
-            self.skip_whitespace();
             self.depth = layout.depth + 1;
             number += 1;
+            // Before the last value there may have been less of it.
+            self.skip_whitespace();
             match last.name {
                 Some(name) => self.read_or_skip(|reader| member(reader, name))?,
                 None => self.skip_like(&mut last.skipped)?,

@@ -9,6 +9,7 @@ const MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
 const MAGIC_BASE64: &[u8] = b"H4sI";
 
 /// Whether base64 begins as that of gzip data does.
+#[inline]
 pub(super) fn may_begin(base64: &[u8]) -> bool {
     base64.starts_with(MAGIC_BASE64)
 }

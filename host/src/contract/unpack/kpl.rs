@@ -38,6 +38,7 @@ pub(super) struct UserRecord<'a> {
 }
 
 /// Whether base64 begins as that of an aggregate does.
+#[inline]
 pub(super) fn may_begin(base64: &[u8]) -> bool {
     // The last two bits of the magic number are in the next character, with four others.
     base64.starts_with(MAGIC_BASE64) && matches!(base64.get(5), Some(b'g'..=b'v'))

@@ -33,11 +33,17 @@ pub(super) struct UserRecord {
     pub(super) payload: Vec<u8>,
 }
 
+/// Whether data that is base64 may hold anything but a payload as it is, by its first characters: most
+/// data does not, and need not be decoded for that.
+#[inline]
+pub(super) fn may_be_packed(data: &str) -> bool {
+    gzip::may_begin(data.as_bytes()) || kpl::may_begin(data.as_bytes())
+}
+
 /// Unpacks data that is base64, with `left` bytes left for the event. Data that is no base64 is left
 /// to the rule, which says what is wrong with it.
 ///
-/// Only the first characters are looked at before anything is decoded: most data is as it came.
-#[inline]
+/// It is decoded only if [it may be packed](may_be_packed).
 pub(super) fn unpack(
     data: &str,
     may_be_aggregate: bool,
@@ -47,11 +53,6 @@ pub(super) fn unpack(
     if !aggregate && !gzip::may_begin(data.as_bytes()) {
         return Ok(Unpacked::AsItCame);
     }
-    unpack_packed(data, aggregate, left)
-}
-
-#[cold]
-fn unpack_packed(data: &str, aggregate: bool, left: &mut usize) -> Result<Unpacked, UnpackError> {
     let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(data) else {
         return Ok(Unpacked::AsItCame);
     };
