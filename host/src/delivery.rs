@@ -280,13 +280,7 @@ fn places<'a>(
 /// Counts the records, and what the rule said of them.
 fn count(verdicts: &[Verdict], unreadable: &[Answer]) -> Counts {
     let records = (verdicts.len() + unreadable.len()) as u64;
-    // In so many at once no sum is above a byte, so each vector that is compared is simply added.
-    let with = |verdict| {
-        let chunks = verdicts
-            .chunks(usize::from(u8::MAX))
-            .map(|chunk| chunk.iter().map(|&other| u8::from(other == verdict)).sum::<u8>());
-        chunks.map(u64::from).sum()
-    };
+    let with = |verdict: Verdict| verdict.count_in(verdicts) as u64;
     let [passed, flagged, dropped] = [Verdict::Pass, Verdict::Flag, Verdict::Drop].map(with);
     Counts { records, passed, flagged, dropped, ..Counts::default() }
 }
