@@ -8,7 +8,7 @@ mod workload;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use weir::{Batch, Encoding};
-use weir_guest::json::{self, Pointer};
+use weir_guest::json::{self, Fields, FieldsScanner, PADDING, Pointer, Value};
 
 use workload::{ALERTING, RECORDS};
 
@@ -38,6 +38,46 @@ fn scan(bencher: Bencher<'_, '_>, bytes: usize) {
     bencher
         .counter(BytesCount::new(document.len()))
         .bench(|| json::scan(black_box(&document), &field).is_ok());
+}
+
+/// A record of eight numbers.
+const READING: &[u8] = br#"{"sensor":"pump-7","a":61,"b":12.75,"c":-0.5,"d":1013.2,"e":0.004,"f":98,"g":7.25e-3,"h":440,"at":"2026-01-27T06:15:00Z"}"#;
+
+fn columns() -> Fields {
+    let pointer = |name: char| Pointer::parse(&format!("/{name}")).expect("a pointer");
+    Fields::new(('a'..='h').map(pointer).collect()).expect("few fields")
+}
+
+/// Its numbers, by the whole grammar.
+#[divan::bench]
+fn fields(bencher: Bencher<'_, '_>) {
+    let fields = columns();
+    bencher.bench(|| {
+        let mut sum = 0.0;
+        let number = |value: Value<'_>| value.as_f64();
+        json::scan_fields(black_box(READING), &fields, |_, value| {
+            sum += value.and_then(number).unwrap_or_default();
+        })
+        .expect("a record");
+        sum
+    });
+}
+
+/// The same by its shape, once some records of it have come.
+#[divan::bench]
+fn fields_by_shape(bencher: Bencher<'_, '_>) {
+    let mut scanner = FieldsScanner::new(columns());
+    let buffer = [READING, &[0; PADDING]].concat();
+    bencher.bench_local(|| {
+        let mut sum = 0.0;
+        let number = |value: Value<'_>| value.as_f64();
+        scanner
+            .scan_within(black_box(&buffer), READING.len(), |_, value| {
+                sum += value.and_then(number).unwrap_or_default();
+            })
+            .expect("a record");
+        sum
+    });
 }
 
 /// A batch, by the rule compiled natively.
