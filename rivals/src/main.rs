@@ -38,18 +38,24 @@ fn main() {
         contestants.iter_mut().map(|one| turns::per_record(RECORDS, || (one.classify)())).collect();
     let figures = turns::take(TURNS, &mut work);
     drop(work);
-    println!("{:<44} {:>9} {:>7}   mark", "", "ns/record", "ratio");
+    println!("{:<44} {:>9} {:>7} {:>7}   mark", "", "ns/record", "/ fresh", "/ kept");
     for (index, one) in contestants.iter().enumerate() {
-        let (cost, ratio) = (figures.of(index), figures.ratio(index, 0));
-        println!("{:<44} {cost:>9.0} {ratio:>7.2}{}", one.name, verdict(one.mark, ratio));
+        let [fresh, kept] = [FRESH, KEPT].map(|weir| figures.ratio(index, weir));
+        let (cost, verdict) = (figures.of(index), verdict(one.mark, kept));
+        println!("{:<44} {cost:>9.0} {fresh:>7.2} {kept:>7.2}{verdict}", one.name);
         println!("  {}", one.terms);
     }
 }
 
-/// Weir first: the others' costs are multiples of its own.
+/// Which of the contestants Weir is, with a fresh instance for each batch, and with one that is kept: the
+/// others' costs are multiples of these.
+const FRESH: usize = 0;
+const KEPT: usize = 1;
+
 fn contestants(records: &[String]) -> Vec<Contestant> {
     vec![
         weir::fresh(records),
+        weir::reused(records),
         #[cfg(feature = "extism")]
         engines::extism::reused(records),
         #[cfg(feature = "extism")]

@@ -13,7 +13,7 @@ pub(crate) struct Contestant {
     pub(crate) name: String,
     /// How it runs the rule, and within which limits.
     pub(crate) terms: &'static str,
-    /// What it should cost at the least, as a multiple of what Weir costs.
+    /// What it should cost at the least, as a multiple of what Weir costs in an instance that is kept.
     pub(crate) mark: Option<f64>,
     pub(crate) classify: Box<dyn FnMut() -> usize>,
 }
