@@ -48,17 +48,18 @@ fn columns() -> Fields {
     Fields::new(('a'..='h').map(pointer).collect()).expect("few fields")
 }
 
+fn number(value: Option<Value<'_>>) -> f64 {
+    value.and_then(|value| value.as_f64()).unwrap_or_default()
+}
+
 /// Its numbers, by the whole grammar.
 #[divan::bench]
 fn fields(bencher: Bencher<'_, '_>) {
     let fields = columns();
     bencher.bench(|| {
         let mut sum = 0.0;
-        let number = |value: Value<'_>| value.as_f64();
-        json::scan_fields(black_box(READING), &fields, |_, value| {
-            sum += value.and_then(number).unwrap_or_default();
-        })
-        .expect("a record");
+        let found = |_, value: Option<Value<'_>>| sum += number(value);
+        json::scan_fields(black_box(READING), &fields, found).expect("a record");
         sum
     });
 }
@@ -70,12 +71,8 @@ fn fields_by_shape(bencher: Bencher<'_, '_>) {
     let buffer = [READING, &[0; PADDING]].concat();
     bencher.bench_local(|| {
         let mut sum = 0.0;
-        let number = |value: Value<'_>| value.as_f64();
-        scanner
-            .scan_within(black_box(&buffer), READING.len(), |_, value| {
-                sum += value.and_then(number).unwrap_or_default();
-            })
-            .expect("a record");
+        let found = |_, value: Option<Value<'_>>| sum += number(value);
+        scanner.scan_within(black_box(&buffer), READING.len(), found).expect("a record");
         sum
     });
 }

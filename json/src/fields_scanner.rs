@@ -43,9 +43,7 @@ impl FieldsScanner {
         mut found: impl FnMut(usize, Option<Value<'a>>),
     ) -> Result<Kind, SyntaxError> {
         let passed = self.shapes.pass_first(|shape| {
-            shape.pass_for_several(buffer, length, &mut self.places, |field, value| {
-                found(field, Some(value));
-            })
+            shape.pass_for_several(buffer, length, &mut self.places, &mut found)
         });
         match passed {
             Some(kind) => Ok(kind),
@@ -62,9 +60,7 @@ impl FieldsScanner {
         mut found: impl FnMut(usize, Option<Value<'a>>),
     ) -> Result<Kind, SyntaxError> {
         let passed = self.shapes.pass_others(|shape| {
-            shape.pass_for_several(buffer, length, &mut self.places, |field, value| {
-                found(field, Some(value));
-            })
+            shape.pass_for_several(buffer, length, &mut self.places, &mut found)
         });
         if let Some(kind) = passed {
             return Ok(kind);

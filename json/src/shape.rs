@@ -101,9 +101,9 @@ impl Shape {
         if !is_container(kind) || found.iter().flatten().any(|value| is_container(value.kind)) {
             return None;
         }
-        let whitespace = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-        let before = bytes.iter().take_while(whitespace).count();
-        let around = (before, bytes.iter().rev().take_while(whitespace).count());
+        // A valid document has no other whitespace than that of JSON.
+        let [before, behind] = [bytes.trim_ascii_start(), bytes.trim_ascii_end()];
+        let around = (bytes.len() - before.len(), bytes.len() - behind.len());
         let mut shape = Self { kind, steps: Vec::new(), fields: Vec::new(), around };
         let (mut text, mut at) = (0, 0);
         while let Some(&byte) = bytes.get(at) {
@@ -159,11 +159,11 @@ impl Shape {
         buffer: &'a [u8],
         length: usize,
         places: &mut [Place],
-        mut found: impl FnMut(usize, Value<'a>),
+        mut found: impl FnMut(usize, Option<Value<'a>>),
     ) -> Option<Kind> {
         let Several { places, .. } = self.walk(buffer, length, Several { places, count: 0 })?;
         for (&field, &place) in self.fields.iter().zip(&*places) {
-            found(field, scalar(buffer, place));
+            found(field, Some(scalar(buffer, place)));
         }
         Some(self.kind)
     }

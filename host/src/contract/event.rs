@@ -119,7 +119,8 @@ impl<'a> Event<'a> {
     ) -> (Self, Batch) {
         let bytes = records.iter().map(|record| record.data.inner().len()).sum();
         let mut batch = Batch::with_capacity(Encoding::Base64, records.len(), bytes);
-        let mut event = Self::new(contract, source, Records::Lines(Vec::new()));
+        let mut event =
+            Self::new(contract, source, Records::Enveloped { records: Vec::new(), id_bytes });
         let mut left = unpack::MAX_EVENT_BYTES;
         // Only these streams are written to by the library that aggregates.
         let may_be_aggregate = contract == Contract::Kinesis;
