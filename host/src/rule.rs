@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::grant::Grant;
 use crate::inert_wasi;
 use crate::limits::Meter;
+use crate::memory_image;
 
 /// The interface that a rule exports, with the version that this host speaks.
 pub const INTERFACE: &str = "weir:filter/rule@0.2.0";
@@ -114,6 +115,8 @@ impl Rule {
             .instantiate_pre(component)
             .and_then(FilterPre::new)
             .map_err(|error| LoadError::Interface(format!("{error:#}")))?;
+        memory_image::make(component.instance_pre().component())
+            .map_err(|error| LoadError::Memory(format!("{error:#}")))?;
         let (exports, description) = describe(engine, &component)?;
         let description = Arc::new(description);
         Ok(Self { engine: engine.clone(), exports, description, code, digest })
@@ -247,6 +250,9 @@ pub enum LoadError {
     /// It exports an interface of that name, with other functions or types in it.
     #[error("not a rule: its {INTERFACE} is another than this host's: {0}")]
     Interface(String),
+    /// The system cannot give what the memories of its instances begin as. It is not the rule's fault.
+    #[error("the memory of its instances cannot be prepared: {0}")]
+    Memory(String),
     /// It failed at describing itself.
     #[error("the rule does not describe itself: {0}")]
     Describe(Fault),
