@@ -5,7 +5,7 @@ use wasmtime::component::{Component, Linker};
 
 use crate::bindings::{FilterPre, rule};
 use crate::code::{self, CodeCache, CodeOrigin};
-use crate::digest::Digest;
+use crate::digest::{Digest, Digested};
 use crate::engine::Engine;
 use crate::exports::Exports;
 use crate::fault::Fault;
@@ -66,11 +66,20 @@ impl Rule {
         component: &[u8],
         cache: &CodeCache,
     ) -> Result<Self, LoadError> {
-        if !component.starts_with(COMPONENT_MAGIC) {
-            return Err(LoadError::NotAComponent(what_it_is(component).to_owned()));
+        Self::load_digested(engine, Digested::new(component), cache)
+    }
+
+    /// Does the same for a component whose digest is known.
+    pub(crate) fn load_digested(
+        engine: &Engine,
+        component: Digested<'_>,
+        cache: &CodeCache,
+    ) -> Result<Self, LoadError> {
+        if !component.bytes().starts_with(COMPONENT_MAGIC) {
+            return Err(LoadError::NotAComponent(what_it_is(component.bytes()).to_owned()));
         }
         let (code, origin) = cache.load(engine, component).map_err(not_a_component)?;
-        Self::from_code(engine, &code, origin, Digest::of(component))
+        Self::from_code(engine, &code, origin, component.digest())
     }
 
     /// Compiles a rule ahead, after checking that it is one. Written to a file, it is what
@@ -83,7 +92,7 @@ impl Rule {
     pub fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, LoadError> {
         let rule = Self::load(engine, component)?;
         let compiled = rule.exports.component().component();
-        code::package(engine, component, compiled).map_err(not_a_component)
+        code::package(engine, rule.digest, compiled).map_err(not_a_component)
     }
 
     fn from_code(
