@@ -35,7 +35,13 @@ impl Built {
         fs::create_dir(&copy).expect("a folder");
         fs::write(copy.join(source), &text).expect("a copy");
         let copy = copy.to_str().expect("a path of UTF-8");
-        for argument in arguments(&text, name) {
+        let arguments = arguments(&text, name);
+        // As the documentation has it.
+        let documentation = documentation();
+        let words: Vec<&str> =
+            documentation.split_whitespace().filter(|word| *word != "\\").collect();
+        assert!(words.join(" ").contains(&arguments.join(" ")), "{arguments:?}");
+        for argument in arguments {
             match argument {
                 "wit" => compiler.arg(root().join(argument)),
                 _ => compiler.arg(argument.replace(example, copy)),
@@ -64,10 +70,7 @@ impl Built {
         let outputs = [(); 2].map(|()| self.weir(&[&run, &above]).exit(1));
         assert_eq!(outputs[0].stdout, outputs[1].stdout);
         let said: Vec<&str> = outputs[0].stdout.lines().collect();
-        // As the documentation has it.
-        let documentation =
-            fs::read_to_string(root().join("docs/sources.md")).expect("docs/sources.md");
-        assert!(documentation.contains(said[0]), "{}", said[0]);
+        assert!(documentation().contains(said[0]), "{}", said[0]);
         let verdicts: Vec<&str> = said
             .iter()
             .map(|line| line.split("\"verdict\":\"").nth(1).and_then(|rest| rest.split('"').next()))
@@ -98,6 +101,11 @@ impl Built {
     fn inspected(&self, grant: &[&str]) -> String {
         self.weir(&[&["inspect", "fever.wasm"], grant]).success()
     }
+}
+
+/// Where both rules are told of.
+fn documentation() -> String {
+    fs::read_to_string(root().join("docs/sources.md")).expect("docs/sources.md")
 }
 
 /// The arguments of a command in the comment that a source begins with. A backslash continues a line.
