@@ -30,8 +30,8 @@ pub struct Filter {
 
 /// A batch of more bytes of payloads is handed to a stateless rule in several calls. So an instance
 /// needs little memory however large the batch is, and what it reads and writes stays in the
-/// processor's caches. A call more costs what a few records do, or what it costs to clear four pages of
-/// a fresh instance's memory.
+/// processor's caches. A call more costs what a few records do, or what it takes to clear ten pages of a
+/// fresh instance's memory.
 const PART_BYTES: usize = 64 << 10;
 
 /// Which instance of a stateless rule classifies a batch.
