@@ -84,13 +84,23 @@ impl Batch {
     }
 
     /// Its records, divided into parts of at most so many `bytes` of payloads, each with one record at
-    /// the least: their indices. A batch without records is one part.
+    /// the least: their indices. Parts are about as large as each other: the memory that the largest
+    /// one takes is what is cleared after it. A batch without records is one part.
     pub(crate) fn parts(&self, bytes: usize) -> impl Iterator<Item = Range<usize>> {
         let mut next = Some(0);
         iter::from_fn(move || {
             let start = next?;
             let before = self.bytes_before(start);
-            let fitting = self.ends[start..].partition_point(|&end| end as usize - before <= bytes);
+            let ends = &self.ends[start..];
+            let within = |most| ends.partition_point(|&end| end as usize - before <= most);
+            let left = self.bytes.len() - before;
+            let fitting = if left <= bytes {
+                ends.len()
+            } else {
+                let share = left.div_ceil(left.div_ceil(bytes.max(1)));
+                // With the record that makes it an even share or more, unless that is too much.
+                within(bytes).min(within(share - 1) + 1)
+            };
             let end = self.len().min(start + fitting.max(1));
             next = (end < self.len()).then_some(end);
             Some(start..end)
@@ -219,13 +229,22 @@ mod tests {
     }
 
     #[test]
-    fn parts_have_as_many_records_as_fit() {
+    fn parts_are_no_larger_than_they_may_be() {
         assert_eq!(ends(&[], 10), [0]);
         assert_eq!(ends(&[0], 0), [1]);
         assert_eq!(ends(&[10, 0, 0], 10), [3]);
-        assert_eq!(ends(&[5, 5, 1, 9, 0, 2], 10), [2, 5, 6]);
+        assert_eq!(ends(&[5, 5, 1, 9, 0, 2], 10), [2, 4, 6]);
         assert_eq!(ends(&[11, 11, 1], 10), [1, 2, 3]);
+        assert_eq!(ends(&[1, 2], 0), [1, 2]);
         assert_eq!(ends(&[11, 11, 1], usize::MAX), [3]);
+    }
+
+    #[test]
+    fn parts_are_about_as_large_as_each_other() {
+        assert_eq!(ends(&[1; 11], 10), [6, 11]);
+        assert_eq!(ends(&[3; 10], 20), [5, 10]);
+        assert_eq!(ends(&[2; 21], 20), [7, 14, 21]);
+        assert_eq!(ends(&[0, 9, 0, 2, 0], 10), [2, 5]);
     }
 
     #[test]

@@ -15,11 +15,12 @@ use wit_component::ComponentEncoder;
 /// What rules are compiled for: no system below them, so there is nothing they could import.
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// What every host's engine has; a small stack, so that all the memory of a rule lies together at
-/// its start, where the host keeps it from one instance to the next; and from the beginning as much
-/// memory (1 MiB) as a part of a batch needs, because growing takes time.
+/// What every host's engine has; a small stack, so that all the memory of a rule lies together at its
+/// start, where the host keeps it from one instance to the next; and a heap (256 KiB) that from the
+/// beginning is as large as a part of a batch needs with all that a rule makes of it, because growing
+/// takes time. No larger: what was written once, the host clears after every instance from then on.
 const RUSTFLAGS: &str = "-C target-feature=+simd128,+bulk-memory -C link-arg=-zstack-size=131072 \
-                         -C link-arg=--initial-memory=1048576";
+                         -C link-arg=--initial-heap=262144";
 
 /// How a rule is compiled, whatever its crate's own profile says.
 const PROFILE: [&str; 4] = [

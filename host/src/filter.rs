@@ -30,7 +30,8 @@ pub struct Filter {
 
 /// A batch of more bytes of payloads is handed to a stateless rule in several calls. So an instance
 /// needs little memory however large the batch is, and what it reads and writes stays in the
-/// processor's caches. A call more costs what a few records do.
+/// processor's caches. A call more costs what a few records do, or what it takes to clear ten pages of a
+/// fresh instance's memory.
 const PART_BYTES: usize = 64 << 10;
 
 /// Which instance of a stateless rule classifies a batch.
@@ -199,7 +200,17 @@ impl Filter {
     }
 
     /// Runs a stateless rule on a batch in a fresh instance, until the deadline at the latest.
-    pub(crate) fn run_afresh(
+    fn run_afresh(
+        &self,
+        batch: &Batch,
+        deadline: Option<Instant>,
+    ) -> Result<(Outcome, Use), Interrupted> {
+        check_time_is_left(deadline)?;
+        self.session(deadline)?.classify(&self.rule, batch, deadline)
+    }
+
+    /// Does the same, and looks at the clock.
+    pub(crate) fn run_timed(
         &self,
         batch: &Batch,
         deadline: Option<Instant>,
@@ -360,8 +371,8 @@ fn limits_until(deadline: Option<Instant>, limits: &Limits) -> Limits {
 /// What a rule used of its limits while it classified.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Use {
-    /// Zero unless the instance was [fresh](Filter::run_afresh): to look at the clock takes as long
-    /// as a record, and nobody asks.
+    /// Zero unless the run was [timed](Filter::run_timed): to look at the clock takes as long as a
+    /// record.
     pub(crate) time: Duration,
     /// Linear memory that it took in addition to what it had.
     pub(crate) memory_bytes: usize,

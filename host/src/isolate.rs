@@ -344,7 +344,7 @@ impl<'a> Search<'a> {
         if self.extra_runs == MAX_EXTRA_RUNS {
             return Err(Stop::TooManyRuns);
         }
-        let run = self.filter.run_afresh(&self.batch.part(records), self.deadline);
+        let run = self.filter.run_timed(&self.batch.part(records), self.deadline);
         if !matches!(run, Err(Interrupted { stage: Stage::Late, .. })) {
             self.extra_runs += 1;
             self.faulted_runs += u32::from(run.is_err());

@@ -27,7 +27,7 @@ impl Rule for Test {
     const VERSION: &str = env!("CARGO_PKG_VERSION");
     const SETTINGS_SCHEMA: &str = "{}";
 
-    fn open(mut settings: Settings) -> Result<Self, SettingsError> {
+    fn open(mut settings: Settings<'_>) -> Result<Self, SettingsError> {
         settings.number("SETTING")?;
         settings.finish()?;
         Ok(Self)

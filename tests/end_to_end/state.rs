@@ -32,7 +32,7 @@ impl Rule for Counter {
     const SETTINGS_SCHEMA: &str = r"{}";
     const KEEPS_STATE: bool = true;
 
-    fn open(mut settings: Settings) -> Result<Self, SettingsError> {
+    fn open(mut settings: Settings<'_>) -> Result<Self, SettingsError> {
         let bytes = settings.number("bytes")?.unwrap_or(8.0) as usize;
         settings.finish()?;
         Ok(Self { learnt: 0, bytes })

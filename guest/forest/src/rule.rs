@@ -29,7 +29,7 @@ impl Rule for ForestRule {
     const KEEPS_STATE: bool = true;
     const REWRITES: bool = true;
 
-    fn open(settings: Settings) -> Result<Self, SettingsError> {
+    fn open(settings: Settings<'_>) -> Result<Self, SettingsError> {
         RuleSettings::read(settings).map(Self::new)
     }
 

@@ -86,7 +86,7 @@ impl RuleSettings {
     ///
     /// If a setting has the wrong type, is out of its range or not known, if two do not go together,
     /// or if nothing would become of the scores.
-    pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
+    pub fn read(mut settings: Settings<'_>) -> Result<Self, SettingsError> {
         let key = settings.pointer("key")?;
         let (default_trees, default_sample) = if key.is_some() { (30, 64) } else { (100, 256) };
         let columns = settings.pointers("columns", MAX_COLUMNS)?;

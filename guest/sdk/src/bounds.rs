@@ -18,7 +18,7 @@ impl Bounds {
     /// # Errors
     ///
     /// If a setting has the wrong type, or if the bounds leave nothing between them.
-    pub fn take(settings: &mut Settings) -> Result<Self, SettingsError> {
+    pub fn take(settings: &mut Settings<'_>) -> Result<Self, SettingsError> {
         let upper = settings.number("upper")?;
         let lower = settings.number("lower")?;
         let exclusive = settings.boolean("exclusive")?.unwrap_or(false);

@@ -123,10 +123,11 @@ impl<R: Rule> Classifier<R> {
     ///
     /// The host calls it as the canonical ABI says.
     pub unsafe fn open(settings: List<u8>) -> Address {
-        // SAFETY: the host has written the whole string.
+        // SAFETY: the host has written the whole string, and it is released below.
         let settings = Settings::parse(unsafe { settings.as_text() });
+        let opened = settings.and_then(R::open);
         release_arguments();
-        let opened = match settings.and_then(R::open) {
+        let opened = match opened {
             Ok(rule) => {
                 let classifier = Box::new(Self {
                     rule,

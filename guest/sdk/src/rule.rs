@@ -18,7 +18,7 @@ use crate::verdict::Verdict;
 ///     const VERSION: &str = env!("CARGO_PKG_VERSION");
 ///     const SETTINGS_SCHEMA: &str = r#"{"properties": {"above": {"type": "number"}}}"#;
 ///
-///     fn open(mut settings: Settings) -> Result<Self, SettingsError> {
+///     fn open(mut settings: Settings<'_>) -> Result<Self, SettingsError> {
 ///         let above = settings.number("above")?.unwrap_or(38.0);
 ///         settings.finish()?;
 ///         Ok(Self { above, field: Pointer::parse("/temperature").expect("a pointer") })
@@ -58,7 +58,7 @@ pub trait Rule: Sized + 'static {
     /// # Errors
     ///
     /// Names the setting that does not fit, its value, and what would.
-    fn open(settings: Settings) -> Result<Self, SettingsError>;
+    fn open(settings: Settings<'_>) -> Result<Self, SettingsError>;
 
     /// Classifies one record. What is wrong with a record is a verdict, never a panic.
     fn classify(&mut self, record: &Record<'_>) -> Verdict;

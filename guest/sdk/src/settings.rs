@@ -1,37 +1,38 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use serde_json::{Map, Value};
-
-use crate::json::Pointer;
+use crate::json::{Kind, Pointer, Reader, Str, SyntaxError, Value, scan_members};
 
 /// The settings document that a rule is opened with: a JSON object.
 ///
 /// A rule takes what it knows, key by key, and [finishes](Self::finish): a key that nobody took
 /// is a mistake of the operator's, and is refused. A key that holds `null` counts as absent.
+///
+/// Every fresh instance reads it anew. So nothing is copied out of the document, and no map is made of
+/// it: it has few keys.
 #[derive(Clone, Debug)]
-pub struct Settings(Map<String, Value>);
+pub struct Settings<'a>(Vec<(Str<'a>, Value<'a>)>);
 
-impl Settings {
+impl<'a> Settings<'a> {
     /// Reads a settings document.
     ///
     /// # Errors
     ///
     /// If the document is not JSON, or not an object.
-    pub fn parse(document: &str) -> Result<Self, SettingsError> {
-        match serde_json::from_str(document) {
-            Ok(Value::Object(settings)) => Ok(Self(settings)),
-            Ok(other) => Err(SettingsError {
-                path: String::new(),
-                value: other.to_string(),
-                expected: "a JSON object".to_owned(),
-            }),
-            Err(error) => Err(SettingsError {
-                path: String::new(),
-                value: String::new(),
-                expected: format!("a JSON object ({error})"),
-            }),
-        }
+    pub fn parse(document: &'a str) -> Result<Self, SettingsError> {
+        let mut members: Vec<(Str<'_>, _)> = Vec::new();
+        let kind = scan_members(document.as_bytes(), |key, value| {
+            // Of equal keys the last one counts.
+            members.retain(|(earlier, _)| !earlier.is(&key.text()));
+            members.push((key, value));
+        });
+        let (value, expected) = match kind {
+            Ok(Kind::Object) => return Ok(Self(members)),
+            Ok(_) => (document.trim().to_owned(), "a JSON object".to_owned()),
+            Err(error) => (String::new(), format!("a JSON object ({error})")),
+        };
+        Err(SettingsError { path: String::new(), value, expected })
     }
 
     /// Takes a finite number.
@@ -54,7 +55,10 @@ impl Settings {
         range: RangeInclusive<u64>,
     ) -> Result<Option<u64>, SettingsError> {
         let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        self.take(key, &expected, |value| value.as_u64().filter(|number| range.contains(number)))
+        self.take(key, &expected, |value| {
+            // Digits alone: no sign, fraction or exponent.
+            value.text().parse().ok().filter(|number| range.contains(number))
+        })
     }
 
     /// Takes one of some texts: its place among them.
@@ -75,7 +79,7 @@ impl Settings {
     ///
     /// If the key holds something else.
     pub fn boolean(&mut self, key: &str) -> Result<Option<bool>, SettingsError> {
-        self.take(key, "true or false", |value| value.as_bool())
+        self.take(key, "true or false", |value| value.text().parse().ok())
     }
 
     /// Takes a string.
@@ -84,7 +88,7 @@ impl Settings {
     ///
     /// If the key holds something else.
     pub fn string(&mut self, key: &str) -> Result<Option<String>, SettingsError> {
-        self.take(key, "a string", |value| value.as_str().map(str::to_owned))
+        self.take(key, "a string", |value| value.as_str().map(Cow::into_owned))
     }
 
     /// Takes a JSON Pointer (RFC 6901) to a field of the payload.
@@ -94,7 +98,7 @@ impl Settings {
     /// If the key holds something else.
     pub fn pointer(&mut self, key: &str) -> Result<Option<Pointer>, SettingsError> {
         self.take(key, "a JSON Pointer to a field, such as \"/ANOMALY_SCORE\"", |value| {
-            value.as_str().and_then(|text| Pointer::parse(text).ok())
+            value.as_str().and_then(|text| Pointer::parse(&text).ok())
         })
     }
 
@@ -110,18 +114,7 @@ impl Settings {
         most: usize,
     ) -> Result<Option<Vec<Pointer>>, SettingsError> {
         let expected = format!("a list of 1 to {most} different JSON Pointers, such as \"/pulse\"");
-        self.take(key, &expected, |value| {
-            let texts = value.as_array().filter(|texts| (1..=most).contains(&texts.len()))?;
-            let mut pointers = Vec::with_capacity(texts.len());
-            for text in texts {
-                let pointer = Pointer::parse(text.as_str()?).ok()?;
-                if pointers.contains(&pointer) {
-                    return None;
-                }
-                pointers.push(pointer);
-            }
-            Some(pointers)
-        })
+        self.take(key, &expected, |value| pointers(value, most))
     }
 
     /// Ends the reading.
@@ -130,11 +123,11 @@ impl Settings {
     ///
     /// If a key is left that nobody took.
     pub fn finish(self) -> Result<(), SettingsError> {
-        match self.0.into_iter().find(|(_, value)| !value.is_null()) {
+        match self.0.iter().find(|(_, value)| value.kind != Kind::Null) {
             None => Ok(()),
             Some((key, value)) => Err(SettingsError {
-                path: path_of(&key),
-                value: value.to_string(),
+                path: path_of(&key.text()),
+                value: value.text().to_owned(),
                 expected: "no such setting: this rule does not know it".to_owned(),
             }),
         }
@@ -144,20 +137,40 @@ impl Settings {
         &mut self,
         key: &str,
         expected: &str,
-        read: impl FnOnce(&Value) -> Option<T>,
+        read: impl FnOnce(Value<'a>) -> Option<T>,
     ) -> Result<Option<T>, SettingsError> {
-        match self.0.remove(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => match read(&value) {
+        let Some(place) = self.0.iter().position(|(name, _)| name.is(key)) else {
+            return Ok(None);
+        };
+        match self.0.remove(place).1 {
+            value if value.kind == Kind::Null => Ok(None),
+            value => match read(value) {
                 Some(taken) => Ok(Some(taken)),
                 None => Err(SettingsError {
                     path: path_of(key),
-                    value: value.to_string(),
+                    value: value.text().to_owned(),
                     expected: expected.to_owned(),
                 }),
             },
         }
     }
+}
+
+/// The JSON Pointers in a list of 1 to `most` different ones.
+fn pointers(list: Value<'_>, most: usize) -> Option<Vec<Pointer>> {
+    let mut pointers = Vec::new();
+    let mut fit = true;
+    let is_list = Reader::new(list.text()).array(|reader| {
+        let text = reader.string()?;
+        match text.and_then(|text| Pointer::parse(&text.text()).ok()) {
+            Some(pointer) if pointers.len() < most && !pointers.contains(&pointer) => {
+                pointers.push(pointer);
+            }
+            _ => fit = false,
+        }
+        Ok::<_, SyntaxError>(())
+    });
+    (is_list == Ok(true) && fit && !pointers.is_empty()).then_some(pointers)
 }
 
 /// The JSON Pointer to a key of the document's root.
@@ -193,7 +206,7 @@ impl std::error::Error for SettingsError {}
 mod tests {
     use super::*;
 
-    fn settings(document: &str) -> Settings {
+    fn settings(document: &str) -> Settings<'_> {
         Settings::parse(document).expect("a settings document")
     }
 
@@ -219,13 +232,14 @@ mod tests {
 
     #[test]
     fn a_whole_number_is_within_its_range() {
-        for value in ["0", "1.5", "-1", "1001", "\"7\"", "1e2"] {
-            let error = settings(&format!(r#"{{"n": {value}}}"#)).integer("n", 1..=1000);
+        for value in ["0", "1.5", "-1", "1001", "\"7\"", "1e2", "-0", "18446744073709551616"] {
+            let document = format!(r#"{{"n": {value}}}"#);
+            let error = settings(&document).integer("n", 1..=1000);
             let error = error.expect_err(value);
             assert_eq!(error.expected, "a whole number from 1 to 1000", "{value}");
         }
-        let most = settings(&format!(r#"{{"n": {}}}"#, u64::MAX)).integer("n", 0..=u64::MAX);
-        assert_eq!(most, Ok(Some(u64::MAX)));
+        let document = format!(r#"{{"n": {}}}"#, u64::MAX);
+        assert_eq!(settings(&document).integer("n", 0..=u64::MAX), Ok(Some(u64::MAX)));
     }
 
     #[test]
@@ -248,15 +262,45 @@ mod tests {
     }
 
     #[test]
+    fn a_boolean_is_one() {
+        assert_eq!(settings(r#"{"a": true}"#).boolean("a"), Ok(Some(true)));
+        for value in ["1", "\"true\"", "[true]"] {
+            let document = format!(r#"{{"a": {value}}}"#);
+            assert_eq!(settings(&document).boolean("a").expect_err(value).value, value);
+        }
+    }
+
+    #[test]
+    fn strings_and_keys_may_be_escaped() {
+        let mut settings = settings(r#"{"\u0061": "x\n\"y\""}"#);
+        assert_eq!(settings.string("a"), Ok(Some("x\n\"y\"".to_owned())));
+        assert_eq!(settings.finish(), Ok(()));
+    }
+
+    #[test]
+    fn of_equal_keys_the_last_counts() {
+        let document = r#"{"a": 1, "b": 2, "\u0061": 3, "b": null}"#;
+        let mut settings = settings(document);
+        assert_eq!(settings.number("a"), Ok(Some(3.0)));
+        assert_eq!(settings.number("a"), Ok(None));
+        assert_eq!(settings.finish(), Ok(()));
+    }
+
+    #[test]
     fn an_unknown_key_is_refused() {
-        let error = settings(r#"{"uper/bound": 1}"#).finish().expect_err("unknown");
-        assert_eq!(error.path, "/uper~1bound");
+        let mut settings = settings(r#"{"upper": 1, "uper/bound": [1, 2], "lower": 3}"#);
+        assert_eq!(settings.number("upper"), Ok(Some(1.0)));
+        let error = settings.finish().expect_err("unknown");
+        assert_eq!((error.path.as_str(), error.value.as_str()), ("/uper~1bound", "[1, 2]"));
     }
 
     #[test]
     fn the_document_must_be_an_object() {
-        assert_eq!(Settings::parse("[1]").expect_err("an array").value, "[1]");
+        assert_eq!(Settings::parse(" [1]\n").expect_err("an array").value, "[1]");
         let error = Settings::parse("{").expect_err("not JSON");
-        assert!(error.expected.contains("line 1"), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "settings: expected a JSON object (unexpected end of document at byte 1)"
+        );
     }
 }

@@ -27,7 +27,7 @@ impl ThresholdSettings {
     ///
     /// If a setting has the wrong type or is not known, if there is no bound at all, or if the
     /// bounds leave nothing between them.
-    pub fn read(mut settings: Settings) -> Result<Self, SettingsError> {
+    pub fn read(mut settings: Settings<'_>) -> Result<Self, SettingsError> {
         let field = settings.pointer("field")?;
         let bounds = Bounds::take(&mut settings)?;
         let annotate = settings.boolean("annotate")?.unwrap_or(false);
@@ -66,7 +66,8 @@ mod tests {
             properties.keys().collect::<Vec<_>>(),
             document.as_object().expect("an object").keys().collect::<Vec<_>>()
         );
-        let settings = Settings::parse(&document.to_string()).expect("JSON");
+        let document = document.to_string();
+        let settings = Settings::parse(&document).expect("JSON");
         ThresholdSettings::read(settings).expect("every setting is known");
         assert_eq!(properties["field"]["default"], DEFAULT_FIELD);
     }

@@ -17,7 +17,7 @@ impl Rule for Threshold {
     const SETTINGS_SCHEMA: &str = SCHEMA;
     const REWRITES: bool = true;
 
-    fn open(settings: Settings) -> Result<Self, SettingsError> {
+    fn open(settings: Settings<'_>) -> Result<Self, SettingsError> {
         let ThresholdSettings { field, bounds, annotate } = ThresholdSettings::read(settings)?;
         Ok(Self { score: FieldScanner::new(field), bounds, annotate })
     }

@@ -157,7 +157,7 @@ impl Rule for Brittle {
     const VERSION: &str = env!("CARGO_PKG_VERSION");
     const SETTINGS_SCHEMA: &str = "{}";
 
-    fn open(mut settings: Settings) -> Result<Self, SettingsError> {
+    fn open(mut settings: Settings<'_>) -> Result<Self, SettingsError> {
         let traps_below = settings.number("traps_below")?.unwrap_or(0.0);
         settings.finish()?;
         Ok(Self { pulse: Pointer::parse("/pulse").expect("a pointer"), traps_below })

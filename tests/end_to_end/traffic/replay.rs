@@ -83,7 +83,7 @@ impl Rule for Seventh {
     const SETTINGS_SCHEMA: &str = "{}";
     const KEEPS_STATE: bool = true;
 
-    fn open(_settings: Settings) -> Result<Self, SettingsError> {
+    fn open(_settings: Settings<'_>) -> Result<Self, SettingsError> {
         Ok(Self(0))
     }
 
