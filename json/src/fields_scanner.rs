@@ -42,11 +42,17 @@ impl FieldsScanner {
         length: usize,
         mut found: impl FnMut(usize, Option<Value<'a>>),
     ) -> Result<Kind, SyntaxError> {
-        let passed = self.shapes.pass_first(|shape| {
-            shape.pass_for_several(buffer, length, &mut self.places, &mut found)
+        let members = self.fields.members();
+        let passed = self.shapes.pass_first(members, |shape, detours| {
+            shape.pass_for_several(buffer, length, detours, &mut self.places, &mut found)
         });
         match passed {
-            Some(kind) => Ok(kind),
+            Some(kind) => {
+                if self.shapes.is_worth_remembering() {
+                    self.remember(&buffer[..length]);
+                }
+                Ok(kind)
+            }
             None => self.scan_other(buffer, length, found),
         }
     }
@@ -59,8 +65,9 @@ impl FieldsScanner {
         length: usize,
         mut found: impl FnMut(usize, Option<Value<'a>>),
     ) -> Result<Kind, SyntaxError> {
-        let passed = self.shapes.pass_others(|shape| {
-            shape.pass_for_several(buffer, length, &mut self.places, &mut found)
+        let members = self.fields.members();
+        let passed = self.shapes.pass_others(buffer, members, |shape, detours| {
+            shape.pass_for_several(buffer, length, detours, &mut self.places, &mut found)
         });
         if let Some(kind) = passed {
             return Ok(kind);
@@ -71,8 +78,18 @@ impl FieldsScanner {
             values[field] = value;
             found(field, value);
         })?;
-        self.shapes.miss(|| Shape::of(kind, &values, document));
+        self.shapes.miss(|| Shape::of(kind, &values, members, document));
         Ok(kind)
+    }
+
+    /// Remembers the shape of a valid document.
+    #[cold]
+    #[inline(never)]
+    fn remember(&mut self, document: &[u8]) {
+        let mut values = [None; MAX_FIELDS];
+        let kind = scan_fields(document, &self.fields, |field, value| values[field] = value).ok();
+        let members = self.fields.members();
+        self.shapes.remember(kind.and_then(|kind| Shape::of(kind, &values, members, document)));
     }
 }
 
