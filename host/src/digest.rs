@@ -25,6 +25,27 @@ impl Digest {
     }
 }
 
+/// A component's bytes with their digest, which is computed once and is of these very bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Digested<'a> {
+    bytes: &'a [u8],
+    digest: Digest,
+}
+
+impl<'a> Digested<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, digest: Digest::of(bytes) }
+    }
+
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
 /// The SHA-256 of any bytes, in hexadecimal digits.
 pub(crate) fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()

@@ -105,7 +105,8 @@ impl Filter {
     /// If the rule is at fault: it ran into a limit, trapped, or broke its contract. Then no record
     /// of the batch has a verdict.
     pub fn classify(&self, batch: &Batch) -> Result<Outcome, Fault> {
-        self.run(batch, None).map(|(outcome, _)| outcome).map_err(|interrupted| interrupted.fault)
+        let (outcome, _) = self.run(batch, None)?;
+        Ok(outcome)
     }
 
     /// The state of a rule that keeps one: what [`restore`](Self::restore) takes. Empty for a rule
@@ -118,7 +119,7 @@ impl Filter {
         if !self.description().keeps_state {
             return Ok(Vec::new());
         }
-        self.in_order(|session| session.snapshot(&self.rule))
+        self.in_order(None, |session| session.snapshot(&self.rule))
     }
 
     /// Takes over a state that was [taken](Self::snapshot) from the same rule, opened with the same
@@ -133,7 +134,7 @@ impl Filter {
         }
         // What it has learnt until now does not count, whatever comes of the snapshot.
         self.idle().retain(|session| session.is_as_opened);
-        let restored = self.in_order(|session| session.restore(&self.rule, snapshot))?;
+        let restored = self.in_order(None, |session| session.restore(&self.rule, snapshot))?;
         // What a rule says to have left alone may still be half done.
         restored.map_err(|reason| {
             self.idle().clear();
@@ -141,12 +142,18 @@ impl Filter {
         })
     }
 
-    /// Has the one session of a rule that keeps state do something. A fault is the end of it.
-    fn in_order<T>(&self, work: impl FnOnce(&mut Session) -> Result<T, Fault>) -> Result<T, Fault> {
+    /// Has the one session of a rule that keeps state do something, unless the deadline has passed. A
+    /// fault is the end of it.
+    fn in_order<T, E: From<Interrupted>>(
+        &self,
+        deadline: Option<Instant>,
+        work: impl FnOnce(&mut Session) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut idle = self.idle();
+        check_time_is_left(deadline)?;
         let mut session = match idle.pop() {
             Some(session) => session,
-            None => self.session(None).map_err(|interrupted| interrupted.fault)?,
+            None => self.session(None)?,
         };
         let done = work(&mut session)?;
         idle.push(session);
@@ -166,7 +173,7 @@ impl Filter {
         deadline: Option<Instant>,
     ) -> Result<(Outcome, Use), Interrupted> {
         if self.description().keeps_state {
-            return self.run_in_order(batch, deadline);
+            return self.in_order(deadline, |session| session.classify(&self.rule, batch, None));
         }
         if self.instances == Instances::Fresh {
             return self.run_afresh(batch, deadline);
@@ -202,22 +209,6 @@ impl Filter {
         let started = Instant::now();
         let (outcome, used) = session.classify(&self.rule, batch, deadline)?;
         Ok((outcome, Use { time: started.elapsed(), ..used }))
-    }
-
-    fn run_in_order(
-        &self,
-        batch: &Batch,
-        deadline: Option<Instant>,
-    ) -> Result<(Outcome, Use), Interrupted> {
-        let mut idle = self.idle();
-        check_time_is_left(deadline)?;
-        let mut session = match idle.pop() {
-            Some(session) => session,
-            None => self.session(None)?,
-        };
-        let classified = session.classify(&self.rule, batch, None)?;
-        idle.push(session);
-        Ok(classified)
     }
 
     /// Keeps a session for the next batch, unless it holds so much that it would soon exceed its
@@ -384,6 +375,12 @@ pub(crate) struct Use {
 pub(crate) struct Interrupted {
     pub(crate) fault: Fault,
     pub(crate) stage: Stage,
+}
+
+impl From<Interrupted> for Fault {
+    fn from(interrupted: Interrupted) -> Self {
+        interrupted.fault
+    }
 }
 
 /// Where a run ended.

@@ -71,6 +71,8 @@ mod digest;
 
 pub mod source;
 
+mod memory_image;
+
 mod rule;
 
 mod exports;

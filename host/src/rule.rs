@@ -5,13 +5,14 @@ use wasmtime::component::{Component, Linker};
 
 use crate::bindings::{FilterPre, rule};
 use crate::code::{self, CodeCache, CodeOrigin};
-use crate::digest::Digest;
+use crate::digest::{Digest, Digested};
 use crate::engine::Engine;
 use crate::exports::Exports;
 use crate::fault::Fault;
 use crate::grant::Grant;
 use crate::inert_wasi;
 use crate::limits::Meter;
+use crate::memory_image;
 
 /// The interface that a rule exports, with the version that this host speaks.
 pub const INTERFACE: &str = "weir:filter/rule@0.2.0";
@@ -65,11 +66,20 @@ impl Rule {
         component: &[u8],
         cache: &CodeCache,
     ) -> Result<Self, LoadError> {
-        if !component.starts_with(COMPONENT_MAGIC) {
-            return Err(LoadError::NotAComponent(what_it_is(component).to_owned()));
+        Self::load_digested(engine, Digested::new(component), cache)
+    }
+
+    /// Does the same for a component whose digest is known.
+    pub(crate) fn load_digested(
+        engine: &Engine,
+        component: Digested<'_>,
+        cache: &CodeCache,
+    ) -> Result<Self, LoadError> {
+        if !component.bytes().starts_with(COMPONENT_MAGIC) {
+            return Err(LoadError::NotAComponent(what_it_is(component.bytes()).to_owned()));
         }
         let (code, origin) = cache.load(engine, component).map_err(not_a_component)?;
-        Self::from_code(engine, &code, origin, Digest::of(component))
+        Self::from_code(engine, &code, origin, component.digest())
     }
 
     /// Compiles a rule ahead, after checking that it is one. Written to a file, it is what
@@ -82,7 +92,7 @@ impl Rule {
     pub fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, LoadError> {
         let rule = Self::load(engine, component)?;
         let compiled = rule.exports.component().component();
-        code::package(engine, component, compiled).map_err(not_a_component)
+        code::package(engine, rule.digest, compiled).map_err(not_a_component)
     }
 
     fn from_code(
@@ -114,6 +124,8 @@ impl Rule {
             .instantiate_pre(component)
             .and_then(FilterPre::new)
             .map_err(|error| LoadError::Interface(format!("{error:#}")))?;
+        memory_image::make(component.instance_pre().component())
+            .map_err(|error| LoadError::Memory(format!("{error:#}")))?;
         let (exports, description) = describe(engine, &component)?;
         let description = Arc::new(description);
         Ok(Self { engine: engine.clone(), exports, description, code, digest })
@@ -247,6 +259,9 @@ pub enum LoadError {
     /// It exports an interface of that name, with other functions or types in it.
     #[error("not a rule: its {INTERFACE} is another than this host's: {0}")]
     Interface(String),
+    /// The system cannot give what the memories of its instances begin as. It is not the rule's fault.
+    #[error("the memory of its instances cannot be prepared: {0}")]
+    Memory(String),
     /// It failed at describing itself.
     #[error("the rule does not describe itself: {0}")]
     Describe(Fault),

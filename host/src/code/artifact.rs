@@ -1,7 +1,9 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
+
+use crate::digest::Digest;
 
 /// Says what a file is, and in which layout: this line, the digest of all that follows it, the key,
 /// the code.
@@ -15,10 +17,10 @@ const DIGEST_BYTES: usize = 32;
 pub(super) struct Key([u8; DIGEST_BYTES]);
 
 impl Key {
-    pub(super) fn new(engine: &wasmtime::Engine, component: &[u8]) -> Self {
+    pub(super) fn new(engine: &wasmtime::Engine, component: Digest) -> Self {
         let mut settings = HashOf(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut settings);
-        let key = settings.0.chain_update(Sha256::digest(component)).finalize();
+        let key = settings.0.chain_update(component.as_bytes()).finalize();
         Self(key.into())
     }
 }
@@ -97,7 +99,7 @@ mod tests {
     const KEY: Key = Key([7; DIGEST_BYTES]);
 
     fn key(config: &wasmtime::Config, component: &[u8]) -> Key {
-        Key::new(&wasmtime::Engine::new(config).expect("an engine"), component)
+        Key::new(&wasmtime::Engine::new(config).expect("an engine"), Digest::of(component))
     }
 
     #[test]

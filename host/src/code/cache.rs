@@ -9,6 +9,7 @@ use super::CodeOrigin;
 use super::artifact::{Artifact, Key, NotTheCode};
 #[cfg(unix)]
 use super::place::{Place, PlaceError};
+use crate::digest::Digested;
 use crate::engine::Engine;
 
 /// Where native code of rules is looked for, and kept: what is found need not be compiled.
@@ -45,17 +46,17 @@ impl CodeCache {
     pub(crate) fn load(
         &self,
         engine: &Engine,
-        component: &[u8],
+        component: Digested<'_>,
     ) -> wasmtime::Result<(Component, CodeOrigin)> {
         #[cfg(feature = "default-rule")]
-        if let Some(code) = super::embedded(engine, component) {
+        if let Some(code) = super::embedded(engine, component.bytes()) {
             return Ok((code, CodeOrigin::Embedded));
         }
         #[cfg(unix)]
         if *self != Self::default() {
             return self.find_or_compile(engine, component);
         }
-        compile(engine, component)
+        compile(engine, component.bytes())
     }
 }
 
@@ -68,24 +69,24 @@ impl CodeCache {
     fn find_or_compile(
         &self,
         engine: &Engine,
-        component: &[u8],
+        component: Digested<'_>,
     ) -> wasmtime::Result<(Component, CodeOrigin)> {
-        let key = Key::new(&engine.wasmtime, component);
+        let key = Key::new(&engine.wasmtime, component.digest());
         if let Some(file) = &self.package
             && let Some(code) = used(file, packaged(engine, file, &key))
         {
             return Ok((code, CodeOrigin::Packaged));
         }
-        let Some(directory) = &self.directory else { return compile(engine, component) };
+        let Some(directory) = &self.directory else { return compile(engine, component.bytes()) };
         let Some(place) = used(directory, Place::create(directory).map_err(NotUsed::from)) else {
-            return compile(engine, component);
+            return compile(engine, component.bytes());
         };
         let name = format!("{key}.cwasm");
         let file = directory.join(&name);
         if let Some(code) = used(&file, kept(engine, &place, name.as_ref(), &key)) {
             return Ok((code, CodeOrigin::Cached));
         }
-        let compiled = compile(engine, component)?;
+        let compiled = compile(engine, component.bytes())?;
         let artifact = Artifact::new(&key, &compiled.0.serialize()?).into_bytes();
         if let Err(error) = place.write(name.as_ref(), &artifact) {
             tracing::debug!(file = %file.display(), %error, "native code is not kept");

@@ -11,6 +11,7 @@ use std::fmt;
 
 use wasmtime::component::Component;
 
+use crate::digest::Digest;
 use crate::engine::Engine;
 use artifact::{Artifact, Key};
 
@@ -40,10 +41,10 @@ impl fmt::Display for CodeOrigin {
     }
 }
 
-/// The code of a component, as the content of a file for [`CodeCache::package`].
+/// The code of the component of a digest, as the content of a file for [`CodeCache::package`].
 pub(crate) fn package(
     engine: &Engine,
-    component: &[u8],
+    component: Digest,
     compiled: &Component,
 ) -> wasmtime::Result<Vec<u8>> {
     Ok(Artifact::new(&Key::new(&engine.wasmtime, component), &compiled.serialize()?).into_bytes())

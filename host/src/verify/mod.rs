@@ -32,7 +32,7 @@ mod signature;
 mod signers;
 
 use crate::code::CodeCache;
-use crate::digest::Digest;
+use crate::digest::{Digest, Digested};
 use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::rule::Rule;
@@ -127,26 +127,27 @@ impl Policy {
         settings: &str,
         cache: &CodeCache,
     ) -> Result<Verified, Refusal> {
-        let digest = Digest::of(component);
-        let checked = self.check_origin(component, digest, signature).and_then(|signer| {
-            let rule = Rule::load_cached(engine, component, cache).map_err(Refused::from)?;
-            let golden = self.golden_records_of(component)?;
+        let component = Digested::new(component);
+        let checked = self.check_origin(component, signature).and_then(|signer| {
+            let rule = Rule::load_digested(engine, component, cache).map_err(Refused::from)?;
+            let golden = self.golden_records_of(component.bytes())?;
             let filter = open(&rule, settings)?;
             check_golden_records(&rule, &golden)?;
             Ok(Verified { filter, signer, golden_records: golden.len() })
         });
+        let digest = component.digest();
         checked.map_err(|Refused { check, reason }| Refusal { digest, check, reason })
     }
 
     /// The checks of where a component comes from. Answers with who signed it.
     fn check_origin(
         &self,
-        component: &[u8],
-        digest: Digest,
+        component: Digested<'_>,
         signature: Option<&[u8]>,
     ) -> Result<Option<Signer>, Refused> {
+        let (bytes, digest) = (component.bytes(), component.digest());
         let maximum = self.max_bytes;
-        if component.len() > maximum {
+        if bytes.len() > maximum {
             let reason = format!("it has more than {maximum} bytes, the most that is allowed");
             return Err(Refused::new(Check::Size, reason));
         }
@@ -155,7 +156,7 @@ impl Policy {
             return Err(Refused::new(Check::Digest, reason));
         }
         let Some(signers) = &self.signers else { return Ok(None) };
-        let signer = signature::verify(component, signature, signers)
+        let signer = signature::verify(bytes, signature, signers)
             .map_err(|error| Refused::new(Check::Signature, error))?;
         Ok(Some(signer))
     }

@@ -98,7 +98,10 @@ impl From<LoadError> for Refused {
             LoadError::Contract { .. } | LoadError::Exports(_) | LoadError::Interface(_) => {
                 Check::Contract
             }
-            LoadError::Describe(_) | LoadError::Description(_) => Check::Description,
+            // The first instance is made for the description.
+            LoadError::Memory(_) | LoadError::Describe(_) | LoadError::Description(_) => {
+                Check::Description
+            }
         };
         Self::new(check, error)
     }
