@@ -47,13 +47,10 @@ impl FieldScanner {
     ) -> Result<Document<'a>, SyntaxError> {
         let members = members(&self.field);
         let pass = |shape: &mut Shape, detours: Option<_>| shape.pass(buffer, length, detours);
-        if let Some(document) = self.shapes.pass_first(members, pass) {
-            if self.shapes.is_worth_remembering() {
-                self.remember(buffer, length);
-            }
-            return Ok(document);
+        match self.shapes.pass_first(members, pass) {
+            Some(document) => Ok(document),
+            None => self.scan_other(buffer, length),
         }
-        self.scan_other(buffer, length)
     }
 
     /// Scans a document that is not of the first shape.
@@ -69,18 +66,9 @@ impl FieldScanner {
             return Ok(document);
         }
         let document = scan_within(buffer, length, &self.field)?;
-        self.shapes.miss(|| shape_of(&document, members, &buffer[..length]));
+        let Document { root, field } = &document;
+        self.shapes.miss(|| Shape::of(root.kind, &[*field], members, &buffer[..length]));
         Ok(document)
-    }
-
-    /// Remembers the shape of a valid document.
-    #[cold]
-    #[inline(never)]
-    fn remember(&mut self, buffer: &[u8], length: usize) {
-        let members = members(&self.field);
-        let document = scan_within(buffer, length, &self.field).ok();
-        let shape = document.and_then(|found| shape_of(&found, members, &buffer[..length]));
-        self.shapes.remember(shape);
     }
 }
 
@@ -88,10 +76,6 @@ impl FieldScanner {
 #[inline(always)]
 fn members(field: &Pointer) -> Option<Members<'_>> {
     field.as_member().map(|_| Members::new(slice::from_ref(field)))
-}
-
-fn shape_of(document: &Document<'_>, members: Option<Members<'_>>, bytes: &[u8]) -> Option<Shape> {
-    Shape::of(document.root.kind, &[document.field], members, bytes)
 }
 
 #[cfg(test)]
@@ -149,17 +133,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_near_a_shape_is_remembered_less_soon() {
-        let near = |count: usize| (0..count).map(|n| format!(r#"{{"a":1,"{n}":2,"b":3}}"#));
-        for (count, shapes) in [(16, 1), (64, 1), (80, 2), (1000, 2), (2000, 3)] {
-            let documents: Vec<_> = near(count).collect();
-            assert_eq!(known(MEMBER, documents.iter().map(String::as_str)), shapes, "{count}");
-        }
+    fn what_is_near_a_shape_needs_none_of_its_own() {
+        let near: Vec<_> = (0..1000).map(|n| format!(r#"{{"a":1,"{n}":2,"b":3}}"#)).collect();
+        assert_eq!(known(MEMBER, near.iter().map(String::as_str)), 1);
         // Documents of other shapes do not make those wait that are known.
         let far = r#"{"c":[[[{"d":1},2,3],4,5],6],"e":{"f":{"g":7}}}"#;
-        let mut documents: Vec<_> = near(16).collect();
-        documents.extend((0..16).map(|_| far.to_owned()));
-        assert_eq!(known(MEMBER, documents.iter().map(String::as_str)), 2);
+        let all = near.iter().map(String::as_str).chain([far; 16]);
+        assert_eq!(known(MEMBER, all), 2);
     }
 
     #[test]

@@ -47,12 +47,7 @@ impl FieldsScanner {
             shape.pass_for_several(buffer, length, detours, &mut self.places, &mut found)
         });
         match passed {
-            Some(kind) => {
-                if self.shapes.is_worth_remembering() {
-                    self.remember(&buffer[..length]);
-                }
-                Ok(kind)
-            }
+            Some(kind) => Ok(kind),
             None => self.scan_other(buffer, length, found),
         }
     }
@@ -80,16 +75,6 @@ impl FieldsScanner {
         })?;
         self.shapes.miss(|| Shape::of(kind, &values, members, document));
         Ok(kind)
-    }
-
-    /// Remembers the shape of a valid document.
-    #[cold]
-    #[inline(never)]
-    fn remember(&mut self, document: &[u8]) {
-        let mut values = [None; MAX_FIELDS];
-        let kind = scan_fields(document, &self.fields, |field, value| values[field] = value).ok();
-        let members = self.fields.members();
-        self.shapes.remember(kind.and_then(|kind| Shape::of(kind, &values, members, document)));
     }
 }
 

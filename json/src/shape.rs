@@ -8,15 +8,17 @@
 mod containers;
 mod detour;
 mod step;
+mod text;
 mod walk;
 
 use crate::{Document, Kind, PADDING, Value};
 use containers::Containers;
-use detour::Detours;
+use detour::{Detours, News};
 use step::{Step, TEXT, Then};
+use text::Text;
 use walk::{Places, Stop, Walk};
 
-pub(crate) use detour::Members;
+pub(crate) use text::Members;
 pub(crate) use walk::{Place, REACH};
 
 /// What a document of a shape consists of, but for its scalars.
@@ -27,7 +29,7 @@ pub(crate) struct Shape {
     /// In the order of the document, in which they leave out nothing but the scalars.
     steps: Vec<Step>,
     /// Which of the values that are looked for are in it.
-    fields: Vec<usize>,
+    fields: Vec<u8>,
     /// How many bytes of whitespace stand before the root, and behind it.
     around: (usize, usize),
     /// The containers that are open where the text of each step begins, [unknown](Containers::UNKNOWN)
@@ -35,9 +37,17 @@ pub(crate) struct Shape {
     open: Vec<Containers>,
     /// How far the last document went along it that was not passed, in bytes.
     pub(crate) reached: usize,
-    /// The last document that stopped on its way made detours.
-    pub(crate) made_detours: bool,
+    /// How many steps it may have once it has grown.
+    most: usize,
+    /// Hashes of the last news: texts that documents had and the shape had not.
+    news: [u64; NEWS],
 }
+
+/// How many news are remembered. What does not come again before so many others is not worth a step.
+const NEWS: usize = 4;
+
+/// So many times as many steps as it began with a shape may have.
+const GROWTH: usize = 2;
 
 impl Shape {
     /// The shape of a valid document of a kind, and of what was found in it of what is looked for, which
@@ -56,7 +66,8 @@ impl Shape {
         }
         let (steps, fields, open) = (Vec::new(), Vec::new(), Vec::new());
         let around = around(bytes);
-        let mut shape = Self { kind, steps, fields, around, open, reached: 0, made_detours: false };
+        let mut shape =
+            Self { kind, steps, fields, around, open, reached: 0, most: 0, news: [0; NEWS] };
         let (mut open, mut open_before) = (Containers::NONE, Containers::NONE);
         // How often there is a key of what is looked for.
         let mut keys = 0;
@@ -88,12 +99,8 @@ impl Shape {
             if is_scalar {
                 shape.push(&bytes[text..at], open_before);
                 let is_here = |value: &Option<Value<'_>>| value.is_some_and(|v| v.offset == at);
-                let field = found.iter().position(is_here);
-                shape.fields.extend(field);
-                if let Some(last) = shape.steps.last_mut() {
-                    last.then = if field.is_some() { Then::Field } else { Then::Scalar };
-                    last.field = field.unwrap_or_default() as u8;
-                }
+                let field = found.iter().position(is_here).map(|field| field as u8);
+                shape.end(field);
                 text = end;
                 open_before = open;
             }
@@ -101,6 +108,7 @@ impl Shape {
         }
         shape.push(&bytes[text..], open_before);
         shape.steps.last_mut()?.then = Then::End;
+        shape.most = GROWTH * shape.steps.len();
         // Wherever such a key comes, its value has to be a field: a document may leave out any other.
         if members.is_none() || kind != Kind::Object || keys != shape.fields.len() {
             shape.open.clear();
@@ -114,6 +122,15 @@ impl Shape {
             self.steps.push(Step::new(piece));
             self.open.push(if place == 0 { open } else { Containers::UNKNOWN });
         }
+    }
+
+    /// Lets a scalar follow the text that was added last: one that is looked for, if it is said which.
+    fn end(&mut self, field: Option<u8>) {
+        if let Some(last) = self.steps.last_mut() {
+            last.then = if field.is_some() { Then::Field } else { Then::Scalar };
+            last.field = field.unwrap_or_default();
+        }
+        self.fields.extend(field.filter(|field| !self.fields.contains(field)));
     }
 
     /// Whether a document begins like those of this shape.
@@ -151,7 +168,7 @@ impl Shape {
     ) -> Option<Kind> {
         if detours.is_none() {
             self.walk(buffer, length, &mut *places, None)?;
-            for &field in &self.fields {
+            for field in self.fields.iter().copied().map(usize::from) {
                 found(field, Some(scalar(buffer, places[field])));
             }
             return Some(self.kind);
@@ -189,7 +206,10 @@ impl Shape {
                     detours.and_then(|members| Detours::new(members, &self.open, buffer, length));
                 // SAFETY: as above.
                 let passed = unsafe { walk.go_on(stop, buffer, length, steps, detours.as_mut()) };
-                self.made_detours = detours.is_some_and(|detours| detours.were_made());
+                let news = detours.and_then(Detours::news);
+                if let Some(news) = news.filter(|_| passed && walk.here == end) {
+                    self.note(&news, buffer);
+                }
                 passed
             }
         };
@@ -198,6 +218,34 @@ impl Shape {
             return None;
         }
         Some(walk.places)
+    }
+
+    /// Adds texts that a document had, once they come again soon.
+    #[cold]
+    #[inline(never)]
+    fn note(&mut self, news: &News, buffer: &[u8]) {
+        let bytes = |text: &Text| &buffer[text.start..text.end];
+        // FNV-1a, the texts one after the other.
+        let hash =
+            news.texts().iter().flat_map(bytes).fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        let Some(place) = self.news.iter().position(|&known| known == hash) else {
+            self.news.rotate_right(1);
+            self.news[0] = hash;
+            return;
+        };
+        self.news[place] = 0;
+        if self.steps.len() >= self.most {
+            return;
+        }
+        let (steps, open) = (self.steps.split_off(news.step), self.open.split_off(news.step));
+        for text in news.texts() {
+            self.push(bytes(text), text.open_before);
+            self.end(text.field);
+        }
+        self.steps.extend(steps);
+        self.open.extend(open);
     }
 
     /// Where the root of a document begins and ends.
@@ -424,5 +472,40 @@ mod tests {
     fn a_key_that_comes_again_counts() {
         assert!(pass(r#"{"a":1,"a":2}"#, r#"{"a":"x","a":"y"}"#, "0"));
         assert!(pass(r#"{"b":{"a":1}}"#, r#"{"b":{"a":2}}"#, "0"));
+    }
+
+    #[test]
+    fn a_shape_grows_by_what_comes_again() {
+        let pointer = Pointer::parse("/a").expect("a pointer");
+        let members = Members::new(std::slice::from_ref(&pointer));
+        let known = r#"{"b":[1],"c":0}"#;
+        let found = scan(known.as_bytes(), &pointer).expect(known);
+        let shape = Shape::of(found.root.kind, &[None], Some(members), known.as_bytes());
+        let mut shape = shape.expect(known);
+        let mut pass = |document: &str, detours| {
+            let buffer = padded(document, "0");
+            let passed = shape.pass(&buffer, document.len(), detours);
+            if let Some(passed) = passed {
+                assert_eq!(Ok(passed), scan(document.as_bytes(), &pointer), "{document}");
+            }
+            (passed.is_some(), shape.steps.len())
+        };
+        let more = r#"{"b":[1,2],"c":0,"a":3}"#;
+        let steps = [3, 4, 4, 5, 5].map(|steps| (true, steps));
+        assert_eq!([(); 5].map(|()| pass(more, Some(members))), steps);
+        // It needs no detours for what it has in it, and has them for what it had.
+        assert_eq!(pass(more, None), (true, 5));
+        assert_eq!(pass(known, Some(members)), (true, 5));
+        assert_eq!(pass(known, None), (false, 5));
+        // What is different every time is no reason to grow, nor is it without end.
+        for n in 0..100 {
+            let (passed, steps) = pass(&format!(r#"{{"b":[1],"{n}":2,"c":0}}"#), Some(members));
+            assert_eq!((passed, steps), (true, 5), "{n}");
+        }
+        for n in 0..100 {
+            let (passed, steps) =
+                pass(&format!(r#"{{"b":[1],"{}":2,"c":0}}"#, n / 3), Some(members));
+            assert!(passed && steps <= 6, "{n}: {steps}");
+        }
     }
 }

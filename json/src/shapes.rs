@@ -32,9 +32,6 @@ const GROWTH: u32 = 16;
 /// But no longer than for so many documents.
 const LONGEST_PAUSE: u32 = 1 << 16;
 
-/// So many times longer a shape is waited for that documents can be passed without, with detours.
-const NEAR: u32 = 64;
-
 impl Default for Shapes {
     fn default() -> Self {
         // What comes only once need not be remembered.
@@ -91,28 +88,6 @@ impl Shapes {
         self.known.swap(0, place);
         (self.strays, self.misses, self.detours) = (0, 0, true);
         Some(document)
-    }
-
-    /// Whether the document that was passed along the first shape made detours, as so many did that its
-    /// own shape is worth remembering.
-    #[inline(always)]
-    pub(crate) fn is_worth_remembering(&mut self) -> bool {
-        let first = self.known.first_mut().filter(|_| self.detours);
-        if !first.is_some_and(|shape| mem::take(&mut shape.made_detours)) {
-            return false;
-        }
-        self.waited += 1;
-        self.waited > self.pause.saturating_mul(NEAR)
-    }
-
-    /// Remembers a shape, as the first.
-    pub(crate) fn remember(&mut self, shape: Option<Shape>) {
-        self.waited = 0;
-        self.pause = (self.pause * GROWTH).min(LONGEST_PAUSE);
-        if let Some(shape) = shape {
-            self.known.truncate(MOST - 1);
-            self.known.insert(0, shape);
-        }
     }
 
     /// Notes a document of another shape than those that are known.

@@ -7,30 +7,9 @@
 
 use super::containers::Containers;
 use super::step::{Step, TEXT, Then};
+use super::text::{Members, Text, read};
 use super::walk::{Places, any_scalar_end};
-use crate::Pointer;
-use crate::string::{self, Scanned, Utf8};
-
-/// The members of the root that are looked for.
-///
-/// Elsewhere a document makes no detours: what leads to a value deeper within it is more than the text
-/// before the value tells.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Members<'p>(&'p [Pointer]);
-
-impl<'p> Members<'p> {
-    /// What these pointers lead to, each of which leads to a member of the root.
-    pub(crate) fn new(pointers: &'p [Pointer]) -> Self {
-        Self(pointers)
-    }
-
-    /// Which of them has this key, as it is written without escapes.
-    pub(super) fn position(self, key: &[u8]) -> Option<usize> {
-        self.0.iter().position(|pointer| {
-            pointer.as_member().is_some_and(|member| string::equal(member.as_bytes(), key))
-        })
-    }
-}
+use crate::string::Utf8;
 
 /// The detours of one document.
 #[derive(Debug)]
@@ -44,7 +23,35 @@ pub(super) struct Detours<'d> {
     utf8: Utf8,
     /// How many more there may be.
     left: usize,
-    made: bool,
+    news: Option<News>,
+}
+
+/// Texts in a row that a document has and its shape has not, each with a scalar behind it.
+///
+/// Before and behind them the same containers are open, so the shape might have them as well.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct News {
+    /// The step that they stand before.
+    pub(super) step: usize,
+    texts: [Text; MOST_TEXTS],
+    count: usize,
+}
+
+/// More texts in a row are not noted.
+const MOST_TEXTS: usize = 4;
+
+impl News {
+    fn push(&mut self, text: Text) {
+        if let Some(next) = self.texts.get_mut(self.count) {
+            *next = text;
+        }
+        self.count += 1;
+    }
+
+    /// The texts, in order.
+    pub(super) fn texts(&self) -> &[Text] {
+        &self.texts[..self.count]
+    }
 }
 
 /// Where a detour ends.
@@ -55,8 +62,12 @@ pub(super) enum Back {
     End,
 }
 
-/// In so many steps on both sides of the one that comes next a text is searched for.
-const NEAR: usize = 8;
+/// In so many steps behind the one that should come next a text is searched for: members may be missing,
+/// or elements.
+const BEHIND: usize = 6;
+
+/// And in so many before it: there may be more elements.
+const BEFORE: usize = 2;
 
 impl<'d> Detours<'d> {
     /// Of a document, which the first `length` bytes of a buffer are, from a shape that has these
@@ -70,7 +81,7 @@ impl<'d> Detours<'d> {
         // With more of them it takes less time to read the document by the grammar altogether.
         let left = 4 + open.len() / 4;
         let utf8 = Utf8::Unchecked;
-        let detours = Self { members, open, buffer, length, utf8, left, made: false };
+        let detours = Self { members, open, buffer, length, utf8, left, news: None };
         (!open.is_empty()).then_some(detours)
     }
 
@@ -79,13 +90,14 @@ impl<'d> Detours<'d> {
         self.open.len()
     }
 
-    /// Whether there was any.
-    pub(super) fn were_made(&self) -> bool {
-        self.made
+    /// The first news of the document.
+    pub(super) fn news(self) -> Option<News> {
+        self.news
     }
 
-    /// The way back from where the document has not the text of a step, and the places that are on it.
-    /// None if it is not valid, or if the way is too long.
+    /// The way back from where the document has not the text of a step. What is looked for is noted, if
+    /// it is on the way. None if the document is not valid, or if the way is too long.
+    #[inline(always)]
     pub(super) fn back(
         &mut self,
         steps: &[Step],
@@ -93,49 +105,65 @@ impl<'d> Detours<'d> {
         mut at: usize,
         places: &mut impl Places,
     ) -> Option<Back> {
-        self.made = true;
         // A detour begins where the last scalar ends.
         while step > 0 && steps[step - 1].then == Then::Text {
             step -= 1;
             at = at.checked_sub(steps[step].text().len())?;
         }
-        if at > self.length || self.open[step] == Containers::UNKNOWN {
+        self.left = self.left.checked_sub(1)?;
+        let open = self.open[step];
+        if at > self.length || open == Containers::UNKNOWN {
             return None;
         }
+        match self.near(steps, step, open, at) {
+            Some(near) => Some(Back::Step(near, at)),
+            None => self.back_from_news(steps, step, at, places),
+        }
+    }
+
+    /// The same where the document has a text that is new.
+    #[inline(never)]
+    fn back_from_news(
+        &mut self,
+        steps: &[Step],
+        mut step: usize,
+        mut at: usize,
+        places: &mut impl Places,
+    ) -> Option<Back> {
         let mut open = self.open[step];
-        // It has the text of another step, or a new one.
-        let mut next = self.near(steps, step, open, at);
+        let mut news = News { step, texts: [Text::default(); MOST_TEXTS], count: 0 };
         loop {
-            self.left = self.left.checked_sub(1)?;
-            if let Some(next) = next {
-                return Some(Back::Step(next, at));
-            }
             let document = &self.buffer[..self.length];
             let text = read(document, at, open, self.members, &mut self.utf8)?;
-            if text.open == Containers::NONE {
+            news.push(text);
+            open = text.open_behind;
+            if open == Containers::NONE {
                 return Some(Back::End);
             }
-            open = text.open;
             at = any_scalar_end(self.buffer, self.length, text.end, &mut self.utf8)?;
             if let Some(field) = text.field {
                 let place = |at: usize| self.buffer.as_ptr().wrapping_add(at).addr();
-                places.note(field as u8, (place(text.end), place(at)));
+                places.note(field, (place(text.end), place(at)));
             }
             // As if the new text stood in the place of the step's.
             while steps[step].then == Then::Text {
                 step += 1;
             }
             step = (step + 1).min(steps.len() - 1);
-            next = if self.open[step] == open && steps[step].is_text(self.here(at)?) {
-                Some(step)
-            } else {
-                self.near(steps, step, open, at)
-            };
+            let is_next = self.open[step] == open && steps[step].is_text(self.here(at)?);
+            let next = if is_next { Some(step) } else { self.near(steps, step, open, at) };
+            if let Some(next) = next {
+                if news.count <= MOST_TEXTS && open == self.open[news.step] {
+                    self.news.get_or_insert(news);
+                }
+                return Some(Back::Step(next, at));
+            }
+            self.left = self.left.checked_sub(1)?;
         }
     }
 
-    /// The nearest of the steps on both sides of one that has the text that stands here, with these
-    /// containers open.
+    /// The first of the steps behind one, or else the last of those before it, that has the text that
+    /// stands here, with these containers open.
     #[inline(never)]
     fn near(&self, steps: &[Step], step: usize, open: Containers, at: usize) -> Option<usize> {
         // The root begins once.
@@ -143,14 +171,15 @@ impl<'d> Detours<'d> {
             return None;
         }
         let here = self.here(at)?;
-        for far in 1..=NEAR {
-            for near in [step + far, step.wrapping_sub(far)] {
-                if self.open.get(near) == Some(&open) && steps[near].is_text(here) {
-                    return Some(near);
-                }
-            }
+        let is_here = |(&begins, step): (&Containers, &Step)| begins == open && step.is_text(here);
+        let end = (step + 1 + BEHIND).min(steps.len());
+        let mut behind = self.open[step + 1..end].iter().zip(&steps[step + 1..end]);
+        if let Some(far) = behind.position(is_here) {
+            return Some(step + 1 + far);
         }
-        None
+        let start = step.saturating_sub(BEFORE);
+        let mut before = self.open[start..step].iter().zip(&steps[start..step]);
+        before.rposition(is_here).map(|far| start + far)
     }
 
     /// As much as a step may have of text.
@@ -159,103 +188,11 @@ impl<'d> Detours<'d> {
     }
 }
 
-/// What stands before a scalar, or before the end.
-#[derive(Debug, PartialEq, Eq)]
-struct Text {
-    end: usize,
-    /// The containers that are open at its end.
-    open: Containers,
-    /// Which of the members that are looked for comes next.
-    field: Option<usize>,
-}
-
-/// Reads the text that begins at an offset, if it is valid. None as well if what is looked for is a
-/// container, or if it is not clear whether it is there.
-#[inline(never)]
-fn read(
-    document: &[u8],
-    mut at: usize,
-    mut open: Containers,
-    members: Members<'_>,
-    utf8: &mut Utf8,
-) -> Option<Text> {
-    let mut behind_a_value = open != Containers::NONE;
-    let mut field = None;
-    loop {
-        at = skip_whitespace(document, at);
-        if open == Containers::NONE && behind_a_value {
-            return (at == document.len()).then_some(Text { end: at, open, field });
-        }
-        let byte = *document.get(at)?;
-        let mut needs_key = false;
-        if behind_a_value {
-            match byte {
-                b',' => {
-                    needs_key = open.is_object();
-                    behind_a_value = false;
-                }
-                b'}' | b']' if open.is_object() == (byte == b'}') => open = open.without(),
-                _ => return None,
-            }
-        } else if matches!(byte, b'{' | b'[') && field.is_none() {
-            let (is_object, bracket) = if byte == b'{' { (true, b'}') } else { (false, b']') };
-            open = open.with(is_object);
-            // The root has members.
-            if open == Containers::UNKNOWN || open == Containers::NONE.with(false) {
-                return None;
-            }
-            // It may end at once, as behind a value.
-            behind_a_value = document.get(skip_whitespace(document, at + 1)) == Some(&bracket);
-            needs_key = is_object && !behind_a_value;
-        } else {
-            // Whether it is a scalar is seen when it is passed.
-            return (open != Containers::NONE).then_some(Text { end: at, open, field });
-        }
-        at += 1;
-        if needs_key {
-            let key = read_key(document, skip_whitespace(document, at), utf8)?;
-            if open.are_root_object() {
-                if key.escaped {
-                    return None;
-                }
-                field = members.position(key.text);
-            }
-            at = key.end;
-        }
-    }
-}
-
-struct Key<'d> {
-    text: &'d [u8],
-    escaped: bool,
-    /// Where its colon ends.
-    end: usize,
-}
-
-/// Reads a key and its colon.
-#[inline(always)]
-fn read_key<'d>(document: &'d [u8], at: usize, utf8: &mut Utf8) -> Option<Key<'d>> {
-    if document.get(at) != Some(&b'"') {
-        return None;
-    }
-    let Scanned { close, escaped } = string::scan(document, at + 1, utf8).ok()?;
-    let colon = skip_whitespace(document, close + 1);
-    let text = &document[at + 1..close];
-    (document.get(colon) == Some(&b':')).then_some(Key { text, escaped, end: colon + 1 })
-}
-
-fn skip_whitespace(document: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\t' | b'\n' | b'\r') = document.get(at) {
-        at += 1;
-    }
-    at
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::shape::Shape;
-    use crate::{PADDING, scan};
+    use crate::{PADDING, Pointer, scan};
 
     /// Passes a document along the shape of another, of which the member `a` is looked for.
     fn pass(known: &str, document: &str) -> bool {
@@ -383,10 +320,6 @@ mod tests {
         ] {
             assert!(!pass(KNOWN, document), "{document}");
         }
-        let not_utf8 = b"{\"\xff\":1,\"a\":2}";
-        let mut utf8 = Utf8::Unchecked;
-        let members = Members::new(&[]);
-        assert_eq!(read(not_utf8, 0, Containers::NONE, members, &mut utf8), None);
     }
 
     #[test]
