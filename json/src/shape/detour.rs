@@ -226,6 +226,8 @@ mod tests {
             r#"{"id":"x","b":{"c":[1,2],"D":true},"a":0.5,"a key that is longer than two vectors are":1}"#,
             r#"{"id":"x","b":{"c":[1,2],"d":true},"a":0.5,"a key that is longer than two vectors is":1}"#,
             r#"{"é":"x","b":{"c":[1,2],"\u0064":true},"a":0.5,"a key that is longer than two vectors are":1}"#,
+            r#"{"Id":"forty-seven letters, and then the closing quote","b":{"c":[1,2],"d":true},"a":0.5}"#,
+            r#"{"Id":"forty-eight letters, and then the closing quote:","b":{"c":[1,2],"d":true},"a":0.5}"#,
             // Members that are missing.
             r#"{"id":"x","a":0.5,"a key that is longer than two vectors are":1}"#,
             r#"{"b":{"c":[1,2],"d":true},"a":0.5}"#,
