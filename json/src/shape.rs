@@ -497,6 +497,11 @@ mod tests {
         assert_eq!(pass(more, None), (true, 5));
         assert_eq!(pass(known, Some(members)), (true, 5));
         assert_eq!(pass(known, None), (false, 5));
+        // What is different every time is no reason to grow.
+        for n in 0..100 {
+            let (passed, steps) = pass(&format!(r#"{{"b":[1],"{n}":2,"c":0}}"#), Some(members));
+            assert_eq!((passed, steps), (true, 5), "{n}");
+        }
         // Members of a new object are members of that alone.
         let object = r#"{"b":[1,2],"c":0,"n":{"f":2,"g":3},"a":3}"#;
         assert_eq!([(); 2].map(|()| pass(object, Some(members))), [(true, 5), (true, 8)]);
@@ -511,11 +516,7 @@ mod tests {
             let valid = scan(document.as_bytes(), &pointer).is_ok();
             assert_eq!(pass(document, Some(members)).0, valid, "{document}");
         }
-        // What is different every time is no reason to grow, nor is it without end.
-        for n in 0..100 {
-            let (passed, steps) = pass(&format!(r#"{{"b":[1],"{n}":2,"c":0}}"#), Some(members));
-            assert_eq!((passed, steps), (true, 8), "{n}");
-        }
+        // There is an end to it.
         for n in 0..100 {
             let (passed, steps) =
                 pass(&format!(r#"{{"b":[1],"{}":2,"c":0}}"#, n / 3), Some(members));
