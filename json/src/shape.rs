@@ -260,6 +260,8 @@ impl Shape {
 }
 
 /// How many bytes of whitespace a valid document has before its root, and behind it.
+#[cold]
+#[inline(never)]
 fn around(document: &[u8]) -> (usize, usize) {
     // It has no other whitespace than that of JSON.
     let [before, behind] = [document.trim_ascii_start(), document.trim_ascii_end()];

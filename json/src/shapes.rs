@@ -50,10 +50,7 @@ impl Shapes {
     ) -> Option<D> {
         let members = members.filter(|_| self.detours);
         let document = pass(self.known.first_mut()?, members)?;
-        (self.strays, self.misses) = (0, 0);
-        if !self.detours {
-            self.pause = 1;
-        }
+        (self.strays, self.misses, self.pause) = (0, 0, 1);
         Some(document)
     }
 
@@ -86,7 +83,7 @@ impl Shapes {
         let (place, nearest) = others.max_by_key(|(_, shape)| shape.reached)?;
         let document = pass(nearest, Some(members))?;
         self.known.swap(0, place);
-        (self.strays, self.misses, self.detours) = (0, 0, true);
+        (self.strays, self.misses, self.pause, self.detours) = (0, 0, 1, true);
         Some(document)
     }
 
