@@ -24,18 +24,21 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
 
     // Nor do the documents before it matter. It takes two of a shape for it to be remembered, and some
     // more until the lengths of its scalars are expected.
+    let documents = || bytes.split(|&byte| byte == 0).flat_map(|document| [document; 12]);
     let mut scanner = FieldScanner::new(pointer.clone());
-    let pointers = [pointer.clone(), Pointer::parse("/a/0").expect("a pointer")];
-    let fields = Fields::new(pointers.to_vec()).expect("few fields");
-    let mut of_several = FieldsScanner::new(fields);
-    for document in bytes.split(|&byte| byte == 0) {
-        buffer.clear();
-        buffer.extend_from_slice(document);
-        buffer.resize(document.len() + PADDING, b'0');
-        for _ in 0..12 {
-            assert_eq!(scanner.scan_within(&buffer, document.len()), scan(document, &pointer));
+    for document in documents() {
+        pad(document, &mut buffer);
+        assert_eq!(scanner.scan_within(&buffer, document.len()), scan(document, &pointer));
+    }
+    // To members of the root there are detours.
+    for other in ["/a", "/a/0"] {
+        let pointers = [pointer.clone(), Pointer::parse(other).expect("a pointer")];
+        let fields = Fields::new(pointers.to_vec()).expect("few fields");
+        let mut scanner = FieldsScanner::new(fields);
+        for document in documents() {
+            pad(document, &mut buffer);
             let mut found = [None; 2];
-            let kind = of_several.scan_within(&buffer, document.len(), |field, value| {
+            let kind = scanner.scan_within(&buffer, document.len(), |field, value| {
                 found[field] = value;
             });
             let alone = pointers.each_ref().map(|pointer| scan(document, pointer));
@@ -56,3 +59,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         (ours, theirs) => panic!("ours: {ours:?} (to a depth of {MAX_DEPTH}), theirs: {theirs:?}"),
     }
 });
+
+/// Puts a document into a buffer that goes on behind it.
+fn pad(document: &[u8], buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.extend_from_slice(document);
+    buffer.resize(document.len() + PADDING, b'0');
+}

@@ -10,6 +10,7 @@ use divan::{Bencher, black_box};
 use weir::{Batch, Encoding};
 use weir_guest::json::{self, Fields, FieldsScanner, PADDING, Pointer, Value};
 
+use workload::records::{self, Likeness};
 use workload::{ALERTING, RECORDS};
 
 /// Bytes of the JSON of a record.
@@ -96,18 +97,24 @@ fn empty_batch(bencher: Bencher<'_, '_>) {
 /// A batch in its sandbox.
 #[divan::bench(args = SIZES)]
 fn batch(bencher: Bencher<'_, '_>, bytes: usize) {
-    let filter = workload::filter(&workload::rule(), ALERTING);
-    let batch = workload::batch(&workload::records(RECORDS, bytes));
-    bencher
-        .counter(ItemsCount::new(RECORDS))
-        .bench(|| filter.classify(&batch).expect("an outcome"));
+    batch_of(bencher, Likeness::Alike, bytes);
 }
 
-/// The same, of records that have no shape in common.
+/// The same, of records of which some lack a member or two.
+#[divan::bench(args = SIZES)]
+fn varied_batch(bencher: Bencher<'_, '_>, bytes: usize) {
+    batch_of(bencher, Likeness::Varied, bytes);
+}
+
+/// The same, of records that have no keys in common.
 #[divan::bench(args = SIZES)]
 fn unlike_batch(bencher: Bencher<'_, '_>, bytes: usize) {
+    batch_of(bencher, Likeness::Unlike, bytes);
+}
+
+fn batch_of(bencher: Bencher<'_, '_>, likeness: Likeness, bytes: usize) {
     let filter = workload::filter(&workload::rule(), ALERTING);
-    let batch = workload::batch(&workload::records::unlike(RECORDS, bytes));
+    let batch = workload::batch(&records::of(likeness, RECORDS, bytes));
     bencher
         .counter(ItemsCount::new(RECORDS))
         .bench(|| filter.classify(&batch).expect("an outcome"));

@@ -402,6 +402,58 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
+/// A change to an object's members, at one of them.
+#[derive(Clone, Debug)]
+enum Variation {
+    Remove(Index),
+    Repeat(Index, Index),
+    Swap(Index, Index),
+    Rename(Index, String),
+    Set(Index, String),
+    Insert(Index, String, String),
+}
+
+impl Variation {
+    fn apply(&self, members: &mut Vec<(String, String)>) {
+        let count = members.len();
+        match self {
+            Self::Insert(at, key, value) => {
+                members.insert(at.index(count + 1), (key.clone(), value.clone()));
+            }
+            _ if count == 0 => {}
+            Self::Remove(at) => drop(members.remove(at.index(count))),
+            Self::Repeat(from, to) => {
+                members.insert(to.index(count), members[from.index(count)].clone());
+            }
+            Self::Swap(a, b) => members.swap(a.index(count), b.index(count)),
+            Self::Rename(at, key) => members[at.index(count)].0.clone_from(key),
+            Self::Set(at, value) => members[at.index(count)].1.clone_from(value),
+        }
+    }
+}
+
+fn variation() -> impl Strategy<Value = Variation> {
+    let at = any::<Index>;
+    prop_oneof![
+        at().prop_map(Variation::Remove),
+        (at(), at()).prop_map(|(a, b)| Variation::Repeat(a, b)),
+        (at(), at()).prop_map(|(a, b)| Variation::Swap(a, b)),
+        (at(), key()).prop_map(|(at, key)| Variation::Rename(at, key)),
+        (at(), value()).prop_map(|(at, value)| Variation::Set(at, value)),
+        (at(), key(), value()).prop_map(|(at, key, value)| Variation::Insert(at, key, value)),
+    ]
+}
+
+/// Values of which most are scalars.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![3 => scalar(), 1 => document()]
+}
+
+/// Pointers to members of the root.
+fn key_of_member() -> impl Strategy<Value = String> {
+    select(vec!["/a", "/b", "/ANOMALY_SCORE", "/0", "/", "/é"]).prop_map(str::to_owned)
+}
+
 proptest! {
     #[test]
     fn on_valid_documents(document in document(), pointer in pointer()) {
@@ -457,6 +509,22 @@ proptest! {
             let mut changed = fill(shape);
             changes.iter().for_each(|change| change.apply(&mut changed));
             documents.push(changed);
+        }
+        assert_stream(documents.iter().map(Vec::as_slice), &pointer);
+    }
+
+    #[test]
+    fn on_streams_of_objects_that_vary(
+        members in vec((key(), value()), 1..12),
+        variations in vec(vec(variation(), 0..4), 1..8),
+        pointer in prop_oneof![3 => key_of_member(), 1 => pointer()],
+    ) {
+        let mut documents = Vec::new();
+        for variations in &variations {
+            let mut members = members.clone();
+            variations.iter().for_each(|variation| variation.apply(&mut members));
+            let members: Vec<_> = members.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+            documents.push(format!("{{{}}}", members.join(",")).into_bytes());
         }
         assert_stream(documents.iter().map(Vec::as_slice), &pointer);
     }

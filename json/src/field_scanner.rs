@@ -1,5 +1,7 @@
 use crate::scan::scan_within;
-use crate::shape::Shape;
+use std::slice;
+
+use crate::shape::{Members, Shape};
 use crate::shapes::Shapes;
 use crate::{Document, Pointer, SyntaxError};
 
@@ -43,10 +45,12 @@ impl FieldScanner {
         buffer: &'a [u8],
         length: usize,
     ) -> Result<Document<'a>, SyntaxError> {
-        if let Some(document) = self.shapes.pass_first(|shape| shape.pass(buffer, length)) {
-            return Ok(document);
+        let members = members(&self.field);
+        let pass = |shape: &mut Shape, detours: Option<_>| shape.pass(buffer, length, detours);
+        match self.shapes.pass_first(members, pass) {
+            Some(document) => Ok(document),
+            None => self.scan_other(buffer, length),
         }
-        self.scan_other(buffer, length)
     }
 
     /// Scans a document that is not of the first shape.
@@ -56,14 +60,22 @@ impl FieldScanner {
         buffer: &'a [u8],
         length: usize,
     ) -> Result<Document<'a>, SyntaxError> {
-        if let Some(document) = self.shapes.pass_others(|shape| shape.pass(buffer, length)) {
+        let members = members(&self.field);
+        let pass = |shape: &mut Shape, detours: Option<_>| shape.pass(buffer, length, detours);
+        if let Some(document) = self.shapes.pass_others(buffer, members, pass) {
             return Ok(document);
         }
         let document = scan_within(buffer, length, &self.field)?;
         let Document { root, field } = &document;
-        self.shapes.miss(|| Shape::of(root.kind, &[*field], &buffer[..length]));
+        self.shapes.miss(|| Shape::of(root.kind, &[*field], members, &buffer[..length]));
         Ok(document)
     }
+}
+
+/// What is looked for, if it is a member of the root.
+#[inline(always)]
+fn members(field: &Pointer) -> Option<Members<'_>> {
+    field.as_member().map(|_| Members::new(slice::from_ref(field)))
 }
 
 #[cfg(test)]
@@ -72,9 +84,10 @@ mod tests {
     use crate::shapes::MOST;
     use crate::{PADDING, scan};
 
-    /// How many shapes are known once these documents have been scanned.
-    fn known<'d>(documents: impl IntoIterator<Item = &'d str>) -> usize {
-        let mut scanner = FieldScanner::new(Pointer::parse("/a").expect("a pointer"));
+    /// How many shapes are known once these documents have been scanned. Only to a member of the root
+    /// there are detours.
+    fn known<'d>(pointer: &str, documents: impl IntoIterator<Item = &'d str>) -> usize {
+        let mut scanner = FieldScanner::new(Pointer::parse(pointer).expect("a pointer"));
         for document in documents {
             let mut buffer = document.as_bytes().to_vec();
             buffer.resize(document.len() + PADDING, b'0');
@@ -84,25 +97,29 @@ mod tests {
         scanner.shapes.len()
     }
 
+    const MEMBER: &str = "/a";
+    const DEEPER: &str = "/a/b";
+
     #[test]
     fn a_shape_is_remembered_once_it_comes_again() {
-        assert_eq!(known([r#"{"a":1}"#]), 0);
-        assert_eq!(known([r#"{"a":1}"#, r#"{"a":2}"#]), 1);
-        assert_eq!(known([r#"{"a":1}"#, r#"{"a":2}"#, r#"{"a":"3"}"#, r#"{"a":null}"#]), 1);
+        assert_eq!(known(MEMBER, [r#"{"a":1}"#]), 0);
+        assert_eq!(known(MEMBER, [r#"{"a":1}"#, r#"{"a":2}"#]), 1);
+        let alike = [r#"{"a":1}"#, r#"{"a":2}"#, r#"{"a":"3"}"#, r#"{"a":null}"#];
+        assert_eq!(known(MEMBER, alike), 1);
     }
 
     #[test]
     fn a_stream_may_have_a_few_shapes() {
         let shapes = [r#"{"a":1}"#, r#"{"a":1,"b":2}"#, r#"{"b":[1],"a":2}"#];
-        assert_eq!(known(shapes.into_iter().cycle().take(32)), shapes.len());
+        assert_eq!(known(DEEPER, shapes.into_iter().cycle().take(32)), shapes.len());
         let many: Vec<_> = (0..32).map(|n| format!(r#"{{"a":1,"{}":2}}"#, n % 8)).collect();
-        assert_eq!(known(many.iter().map(String::as_str)), MOST);
+        assert_eq!(known(DEEPER, many.iter().map(String::as_str)), MOST);
     }
 
     #[test]
     fn shapes_that_do_not_come_again_are_forgotten_and_waited_for_longer() {
         let unlike: Vec<_> = (0..10_000).map(|n| format!(r#"{{"a":1,"{n}":2}}"#)).collect();
-        let mut scanner = FieldScanner::new(Pointer::parse("/a").expect("a pointer"));
+        let mut scanner = FieldScanner::new(Pointer::parse(DEEPER).expect("a pointer"));
         let mut remembered = 0;
         for document in &unlike {
             let known = scanner.shapes.len();
@@ -116,9 +133,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_near_a_shape_needs_none_of_its_own() {
+        let near: Vec<_> = (0..1000).map(|n| format!(r#"{{"a":1,"{n}":2,"b":3}}"#)).collect();
+        assert_eq!(known(MEMBER, near.iter().map(String::as_str)), 1);
+        // Documents of other shapes do not make those wait that are known.
+        let far = r#"{"c":[[[{"d":1},2,3],4,5],6],"e":{"f":{"g":7}}}"#;
+        let all = near.iter().map(String::as_str).chain([far; 16]);
+        assert_eq!(known(MEMBER, all), 2);
+    }
+
+    #[test]
     fn containers_and_scalars_alone_have_no_shape() {
-        assert_eq!(known([r#"{"a":[]}"#; 8]), 0);
-        assert_eq!(known(["1"; 8]), 0);
-        assert_eq!(known(["[]"; 8]), 1);
+        assert_eq!(known(MEMBER, [r#"{"a":[]}"#; 8]), 0);
+        assert_eq!(known(MEMBER, ["1"; 8]), 0);
+        assert_eq!(known(MEMBER, ["[]"; 8]), 1);
     }
 }

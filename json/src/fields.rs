@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::shape::Members;
 use crate::string;
 use crate::{Kind, Pointer, Reader, Str, SyntaxError, Value};
 
@@ -36,6 +37,12 @@ impl Fields {
     /// What leads to them, in their order.
     pub fn pointers(&self) -> &[Pointer] {
         &self.pointers
+    }
+
+    /// What is looked for, if each is a member of the root, and none is there twice.
+    #[inline(always)]
+    pub(crate) fn members(&self) -> Option<Members<'_>> {
+        self.are_members.then(|| Members::new(&self.pointers))
     }
 
     /// The field that a member of the root is, where each is one. `next` is tried first, and told

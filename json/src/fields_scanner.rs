@@ -42,8 +42,9 @@ impl FieldsScanner {
         length: usize,
         mut found: impl FnMut(usize, Option<Value<'a>>),
     ) -> Result<Kind, SyntaxError> {
-        let passed = self.shapes.pass_first(|shape| {
-            shape.pass_for_several(buffer, length, &mut self.places, &mut found)
+        let members = self.fields.members();
+        let passed = self.shapes.pass_first(members, |shape, detours| {
+            shape.pass_for_several(buffer, length, detours, &mut self.places, &mut found)
         });
         match passed {
             Some(kind) => Ok(kind),
@@ -59,8 +60,9 @@ impl FieldsScanner {
         length: usize,
         mut found: impl FnMut(usize, Option<Value<'a>>),
     ) -> Result<Kind, SyntaxError> {
-        let passed = self.shapes.pass_others(|shape| {
-            shape.pass_for_several(buffer, length, &mut self.places, &mut found)
+        let members = self.fields.members();
+        let passed = self.shapes.pass_others(buffer, members, |shape, detours| {
+            shape.pass_for_several(buffer, length, detours, &mut self.places, &mut found)
         });
         if let Some(kind) = passed {
             return Ok(kind);
@@ -71,7 +73,7 @@ impl FieldsScanner {
             values[field] = value;
             found(field, value);
         })?;
-        self.shapes.miss(|| Shape::of(kind, &values, document));
+        self.shapes.miss(|| Shape::of(kind, &values, members, document));
         Ok(kind)
     }
 }

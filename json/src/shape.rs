@@ -4,13 +4,22 @@
 //! nulls are. So what was validated once need only be compared: a document whose bytes between the
 //! scalars are those of a valid one, and whose scalars are valid, is valid, and what a pointer names
 //! in one it names at the same place in the other.
-//!
-//! It reads without checking each offset. Its tests are small enough for Miri:
-//! `cargo +nightly miri test --package weir-json shape::`.
 
-use crate::lanes::{Lanes, WIDTH};
-use crate::string::Utf8;
-use crate::{Document, Kind, PADDING, Value, number, run, string};
+mod containers;
+mod detour;
+mod step;
+mod text;
+mod walk;
+
+use crate::{Document, Kind, PADDING, Value};
+use containers::Containers;
+use detour::{Detours, News};
+use step::{Step, TEXT, Then};
+use text::Text;
+use walk::{Places, Stop, Walk};
+
+pub(crate) use text::Members;
+pub(crate) use walk::{Place, REACH};
 
 /// What a document of a shape consists of, but for its scalars.
 #[derive(Clone, Debug)]
@@ -19,134 +28,129 @@ pub(crate) struct Shape {
     kind: Kind,
     /// In the order of the document, in which they leave out nothing but the scalars.
     steps: Vec<Step>,
-    /// Which of the values that are looked for each [`Then::Field`] is.
-    fields: Vec<usize>,
+    /// Which of the values that are looked for are in it.
+    fields: Vec<u8>,
     /// How many bytes of whitespace stand before the root, and behind it.
     around: (usize, usize),
+    /// The containers that are open where the text of each step begins, [unknown](Containers::UNKNOWN)
+    /// where it goes on. Empty if documents may make no detours.
+    open: Vec<Containers>,
+    /// How far the last document went along it that was not passed, in bytes.
+    pub(crate) reached: usize,
+    /// How many steps it may have once it has grown.
+    most: usize,
+    /// Hashes of the last news: texts that documents had and the shape had not.
+    news: [u64; NEWS],
 }
 
-/// Text that is the same in all documents of a shape.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    /// The text, and what fills it up.
-    text: [u8; TEXT],
-    /// How many bytes of text there are.
-    length: u8,
-    then: Then,
-    /// The scalar behind it, in the documents so far.
-    lengths: Lengths,
-}
+/// How many news are remembered. What does not come again before so many others is not worth a step.
+const NEWS: usize = 4;
 
-/// How long the scalar of a step was in the last documents, if it was short and plain.
-///
-/// Where a step ends is known only once its scalar was looked at, and only then the next one can be
-/// begun. Where the scalars of a step are of one length, a processor need not wait: it goes on where the
-/// step ended the last times, and meanwhile finds that this one does as well.
-#[derive(Clone, Copy, Debug, Default)]
-struct Lengths {
-    /// The last one, in bytes, once it has come [often](OFTEN) in a row. Before that, 0.
-    expected: u8,
-    /// How many bytes the step and a scalar of that length are.
-    stride: u8,
-    last: u8,
-    /// How often the last one came in a row, beside the first time.
-    repeats: u8,
-}
-
-/// After so many of the same length another one is expected. Less, and lengths that change are guessed
-/// wrong too often, which takes longer than to wait.
-const OFTEN: u8 = 8;
-
-impl Lengths {
-    /// Notes a length that was not expected, of the scalar behind `text` bytes.
-    #[inline(always)]
-    fn note(&mut self, length: u8, text: u8) {
-        // Without a branch: which lengths come cannot be foreseen here.
-        let all_if = |condition| u8::from(condition).wrapping_neg();
-        self.repeats = (self.repeats + 1) & all_if(length == self.last);
-        self.expected = length & all_if(self.repeats >= OFTEN);
-        self.stride = text + length;
-        self.last = length;
-    }
-}
-
-/// What follows the text of a step. Scalars come last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-enum Then {
-    /// The next step.
-    Text,
-    /// The document's end.
-    End,
-    Scalar,
-    /// A scalar that is looked for.
-    Field,
-}
-
-/// How long the text of a step is, at the most: two vectors, of which most need one.
-const TEXT: usize = 2 * WIDTH;
-
-/// In so many vectors behind its quote a string ends that is short. Of a number there are two.
-const STRING_VECTORS: usize = 3;
-
-/// How many bytes from a step's start are looked at before the next look at where the document ends:
-/// the longest text, and the longest string that is short.
-pub(crate) const REACH: usize = TEXT + 1 + STRING_VECTORS * WIDTH;
+/// So many times as many steps as it began with a shape may have.
+const GROWTH: usize = 2;
 
 impl Shape {
-    /// The shape of a valid document of a kind, and of the places of values in it. None if one of these
-    /// is a container or two are the same, or if the document is a scalar.
+    /// The shape of a valid document of a kind, and of what was found in it of what is looked for, which
+    /// are these members if there are to be detours. None if one of the values is a container or two are
+    /// the same, or if the document is a scalar.
     #[cold]
-    pub(crate) fn of(kind: Kind, found: &[Option<Value<'_>>], bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn of(
+        kind: Kind,
+        found: &[Option<Value<'_>>],
+        members: Option<Members<'_>>,
+        bytes: &[u8],
+    ) -> Option<Self> {
         let is_container = |kind| matches!(kind, Kind::Object | Kind::Array);
         if !is_container(kind) || found.iter().flatten().any(|value| is_container(value.kind)) {
             return None;
         }
-        // A valid document has no other whitespace than that of JSON.
-        let [before, behind] = [bytes.trim_ascii_start(), bytes.trim_ascii_end()];
-        let around = (bytes.len() - before.len(), bytes.len() - behind.len());
-        let mut shape = Self { kind, steps: Vec::new(), fields: Vec::new(), around };
+        let (steps, fields, open) = (Vec::new(), Vec::new(), Vec::new());
+        let around = around(bytes);
+        let mut shape =
+            Self { kind, steps, fields, around, open, reached: 0, most: 0, news: [0; NEWS] };
+        let (mut open, mut open_before) = (Containers::NONE, Containers::NONE);
+        // How often there is a key of what is looked for.
+        let mut keys = 0;
         let (mut text, mut at) = (0, 0);
         while let Some(&byte) = bytes.get(at) {
             let (end, is_scalar) = match byte {
                 b'"' => {
                     let end = string_end(bytes, at);
-                    (end, !bytes[end..].trim_ascii_start().starts_with(b":"))
+                    let is_key = bytes[end..].trim_ascii_start().starts_with(b":");
+                    let may_be = |members: Members<'_>| {
+                        let key = &bytes[at + 1..end - 1];
+                        key.contains(&b'\\') || members.position(key).is_some()
+                    };
+                    let is_member = is_key && open.are_root_object() && members.is_some_and(may_be);
+                    keys += usize::from(is_member);
+                    (end, !is_key)
                 }
                 b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => (word_end(bytes, at), true),
+                b'{' | b'[' => {
+                    open = open.with(byte == b'{');
+                    (at + 1, false)
+                }
+                b'}' | b']' => {
+                    open = open.without();
+                    (at + 1, false)
+                }
                 _ => (at + 1, false),
             };
             if is_scalar {
-                shape.push(&bytes[text..at]);
+                shape.push(&bytes[text..at], open_before);
                 let is_here = |value: &Option<Value<'_>>| value.is_some_and(|v| v.offset == at);
-                let field = found.iter().position(is_here);
-                shape.fields.extend(field);
-                if let Some(last) = shape.steps.last_mut() {
-                    last.then = if field.is_some() { Then::Field } else { Then::Scalar };
-                }
+                let field = found.iter().position(is_here).map(|field| field as u8);
+                shape.end(field);
                 text = end;
+                open_before = open;
             }
             at = end;
         }
-        shape.push(&bytes[text..]);
+        shape.push(&bytes[text..], open_before);
         shape.steps.last_mut()?.then = Then::End;
+        shape.most = GROWTH * shape.steps.len();
+        // Wherever such a key comes, its value has to be a field: a document may leave out any other.
+        if members.is_none() || kind != Kind::Object || keys != shape.fields.len() {
+            shape.open.clear();
+        }
         (shape.fields.len() == found.iter().flatten().count()).then_some(shape)
     }
 
-    /// Adds text.
-    fn push(&mut self, text: &[u8]) {
-        self.steps.extend(text.chunks(TEXT).map(|piece| {
-            let mut text = [0; TEXT];
-            text[..piece.len()].copy_from_slice(piece);
-            Step { text, length: piece.len() as u8, then: Then::Text, lengths: Lengths::default() }
-        }));
+    /// Adds text, before which these containers are open.
+    fn push(&mut self, text: &[u8], open: Containers) {
+        for (place, piece) in text.chunks(TEXT).enumerate() {
+            self.steps.push(Step::new(piece));
+            self.open.push(if place == 0 { open } else { Containers::UNKNOWN });
+        }
+    }
+
+    /// Lets a scalar follow the text that was added last: one that is looked for, if it is said which.
+    fn end(&mut self, field: Option<u8>) {
+        if let Some(last) = self.steps.last_mut() {
+            last.then = if field.is_some() { Then::Field } else { Then::Scalar };
+            last.field = field.unwrap_or_default();
+        }
+        self.fields.extend(field.filter(|field| !self.fields.contains(field)));
+    }
+
+    /// Whether a document begins like those of this shape.
+    #[inline]
+    pub(crate) fn begins(&self, buffer: &[u8]) -> bool {
+        buffer.first_chunk().is_some_and(|here| self.steps[0].is_text(here))
     }
 
     /// Passes the document that the first `length` bytes of a buffer are, if it is valid and of this
-    /// shape, of which one value is looked for.
+    /// shape, of which one value is looked for. If it is a member, the document may make detours.
     #[inline]
-    pub(crate) fn pass<'a>(&mut self, buffer: &'a [u8], length: usize) -> Option<Document<'a>> {
-        let field = self.walk(buffer, length, None)?.map(|place| scalar(buffer, place));
-        let (start, end) = (self.around.0, length - self.around.1);
+    pub(crate) fn pass<'a>(
+        &mut self,
+        buffer: &'a [u8],
+        length: usize,
+        detours: Option<Members<'_>>,
+    ) -> Option<Document<'a>> {
+        let place = self.walk(buffer, length, Place::default(), detours)?;
+        let field = is_noted(place).then(|| scalar(buffer, place));
+        let (start, end) = self.root(&buffer[..length], detours);
         Some(Document { root: Value::new(self.kind, buffer, start, end), field })
     }
 
@@ -158,11 +162,20 @@ impl Shape {
         &mut self,
         buffer: &'a [u8],
         length: usize,
+        detours: Option<Members<'_>>,
         places: &mut [Place],
         mut found: impl FnMut(usize, Option<Value<'a>>),
     ) -> Option<Kind> {
-        let Several { places, .. } = self.walk(buffer, length, Several { places, count: 0 })?;
-        for (&field, &place) in self.fields.iter().zip(&*places) {
+        if detours.is_none() {
+            self.walk(buffer, length, &mut *places, None)?;
+            for field in self.fields.iter().copied().map(usize::from) {
+                found(field, Some(scalar(buffer, places[field])));
+            }
+            return Some(self.kind);
+        }
+        places.fill(Place::default());
+        self.walk(buffer, length, &mut *places, detours)?;
+        for (field, &place) in places.iter().enumerate().filter(|(_, place)| is_noted(**place)) {
             found(field, Some(scalar(buffer, place)));
         }
         Some(self.kind)
@@ -170,25 +183,96 @@ impl Shape {
 
     /// Walks along a document, to its end: the places that were noted.
     #[inline(always)]
-    fn walk<P: Places>(&mut self, buffer: &[u8], length: usize, places: P) -> Option<P> {
+    fn walk<P: Places>(
+        &mut self,
+        buffer: &[u8],
+        length: usize,
+        places: P,
+        detours: Option<Members<'_>>,
+    ) -> Option<P> {
         if buffer.len() < length + PADDING {
             return None;
         }
         let end = buffer[..length].as_ptr_range().end;
-        let mut walk = Walk { here: buffer.as_ptr(), step: self.steps.as_mut_ptr(), places };
+        let steps = self.steps.as_mut_ptr();
+        let mut walk = Walk { here: buffer.as_ptr(), step: steps, places };
         // SAFETY: the last step is an end, and the buffer goes on for PADDING bytes.
-        unsafe {
-            let stop = walk.take(end);
-            if stop != Stop::End {
-                walk.go_on(stop, buffer, length)?;
+        let stop = unsafe { walk.take(end) };
+        let passed = match stop {
+            Stop::End => true,
+            Stop::Other if detours.is_none() => false,
+            _ => {
+                let mut detours =
+                    detours.and_then(|members| Detours::new(members, &self.open, buffer, length));
+                // SAFETY: as above.
+                let passed = unsafe { walk.go_on(stop, buffer, length, steps, detours.as_mut()) };
+                let news = detours.and_then(Detours::news);
+                if let Some(news) = news.filter(|_| passed && walk.here == end) {
+                    self.note(&news, buffer);
+                }
+                passed
             }
+        };
+        if !passed || walk.here != end {
+            self.reached = walk.here.addr() - buffer.as_ptr().addr();
+            return None;
         }
-        (walk.here == end).then_some(walk.places)
+        Some(walk.places)
+    }
+
+    /// Adds texts that a document had, once they come again soon.
+    #[cold]
+    #[inline(never)]
+    fn note(&mut self, news: &News, buffer: &[u8]) {
+        let bytes = |text: &Text| &buffer[text.start..text.end];
+        // FNV-1a, the texts one after the other.
+        let hash =
+            news.texts().iter().flat_map(bytes).fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        let Some(place) = self.news.iter().position(|&known| known == hash) else {
+            self.news.rotate_right(1);
+            self.news[0] = hash;
+            return;
+        };
+        self.news[place] = 0;
+        if self.steps.len() >= self.most {
+            return;
+        }
+        let (steps, open) = (self.steps.split_off(news.step), self.open.split_off(news.step));
+        for text in news.texts() {
+            self.push(bytes(text), text.open_before);
+            self.end(text.field);
+        }
+        self.steps.extend(steps);
+        self.open.extend(open);
+    }
+
+    /// Where the root of a document begins and ends.
+    #[inline(always)]
+    fn root(&self, document: &[u8], detours: Option<Members<'_>>) -> (usize, usize) {
+        let (before, behind) = match detours {
+            None => self.around,
+            Some(_) => around(document),
+        };
+        (before, document.len() - behind)
     }
 }
 
-/// Where a value begins and ends: the addresses.
-pub(crate) type Place = (usize, usize);
+/// How many bytes of whitespace a valid document has before its root, and behind it.
+#[cold]
+#[inline(never)]
+fn around(document: &[u8]) -> (usize, usize) {
+    // It has no other whitespace than that of JSON.
+    let [before, behind] = [document.trim_ascii_start(), document.trim_ascii_end()];
+    (document.len() - before.len(), document.len() - behind.len())
+}
+
+/// Whether it is a place.
+#[inline(always)]
+fn is_noted(place: Place) -> bool {
+    place.0 != 0
+}
 
 /// The scalar at a place in a buffer.
 #[inline(always)]
@@ -196,230 +280,6 @@ fn scalar<'a>(buffer: &'a [u8], place: Place) -> Value<'a> {
     let base = buffer.as_ptr().addr();
     let (start, end) = (place.0 - base, place.1 - base);
     Value::new(scalar_kind(buffer[start]), buffer, start, end)
-}
-
-/// The places of the values that are looked for, in the order of the document.
-trait Places {
-    /// Notes the next one.
-    fn note(&mut self, place: Place);
-}
-
-impl Places for Option<Place> {
-    #[inline(always)]
-    fn note(&mut self, place: Place) {
-        *self = Some(place);
-    }
-}
-
-struct Several<'p> {
-    places: &'p mut [Place],
-    count: usize,
-}
-
-impl Places for Several<'_> {
-    #[inline(always)]
-    fn note(&mut self, place: Place) {
-        self.places[self.count] = place;
-        self.count += 1;
-    }
-}
-
-/// Where a walk along a document and the steps of a shape stands.
-struct Walk<P> {
-    here: *const u8,
-    step: *mut Step,
-    /// Those that were passed.
-    places: P,
-}
-
-/// Why a walk stops.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stop {
-    /// All steps are taken. It may be behind the document's end.
-    End,
-    /// Here is a scalar that is long, not plain, or none.
-    Scalar,
-    /// The document is of another shape.
-    Other,
-}
-
-impl<P: Places> Walk<P> {
-    /// Takes steps.
-    ///
-    /// It calls nothing and keeps little, so that a WebAssembly engine needs few registers for it.
-    ///
-    /// # Safety
-    ///
-    /// The last of the steps is an [end](Then::End), and behind the document's end, which is at `end`,
-    /// [`PADDING`] bytes can be read.
-    #[inline(never)]
-    unsafe fn take(&mut self, end: *const u8) -> Stop {
-        let (mut here, mut step) = (self.here, self.step);
-        loop {
-            if here > end {
-                return Stop::Other;
-            }
-            // SAFETY: it is not behind the last step.
-            let Step { text, length, then, lengths } = unsafe { &mut *step };
-            let (texts, _) = text.as_chunks();
-            let equal = |vector: usize| {
-                // SAFETY: the place is in the document or at its end, behind which REACH bytes can be
-                // read: both vectors are among them.
-                let bytes = unsafe { here.cast::<[u8; WIDTH]>().add(vector).read() };
-                Lanes::load(&bytes).equal_run(Lanes::load(&texts[vector])) as usize
-            };
-            let text = usize::from(*length);
-            let first = equal(0);
-            if first < text && (first < WIDTH || WIDTH + equal(1) < text) {
-                return Stop::Other;
-            }
-            let start = here.wrapping_add(text);
-            let mut next = start;
-            if *then >= Then::Scalar {
-                // SAFETY: it is up to TEXT bytes behind that place.
-                let Some(end) = (unsafe { short_scalar_end(start) }) else {
-                    (self.here, self.step) = (start, step);
-                    return Stop::Scalar;
-                };
-                let scalar = end.addr() - start.addr();
-                next = if scalar == usize::from(lengths.expected) {
-                    // The same place, but it does not take the scalar to find it.
-                    here.wrapping_add(usize::from(lengths.stride))
-                } else {
-                    lengths.note(scalar as u8, *length);
-                    end
-                };
-                if *then == Then::Field {
-                    self.places.note((start.addr(), next.addr()));
-                }
-            } else if *then == Then::End {
-                self.here = start;
-                return Stop::End;
-            }
-            here = next;
-            // SAFETY: it is not the last step.
-            step = unsafe { step.add(1) };
-        }
-    }
-
-    /// Passes a scalar that it stopped at, and takes the other steps. None if the document, which the
-    /// first `length` bytes of the buffer are, is not of their shape.
-    ///
-    /// # Safety
-    ///
-    /// As for [`take`](Self::take), which stopped like this.
-    #[cold]
-    #[inline(never)]
-    unsafe fn go_on(&mut self, mut stop: Stop, buffer: &[u8], length: usize) -> Option<()> {
-        let document = &buffer[..length];
-        let mut utf8 = Utf8::Unchecked;
-        loop {
-            match stop {
-                Stop::End => return Some(()),
-                Stop::Other => return None,
-                Stop::Scalar => {
-                    let start = self.here;
-                    let at = start.addr() - buffer.as_ptr().addr();
-                    let end = scalar_end(buffer, document, at, &mut utf8)?;
-                    self.here = buffer.as_ptr().wrapping_add(end);
-                    // SAFETY: a scalar's step is one of the steps, and not the last.
-                    unsafe {
-                        if (*self.step).then == Then::Field {
-                            self.places.note((start.addr(), self.here.addr()));
-                        }
-                        self.step = self.step.add(1);
-                        stop = self.take(document.as_ptr_range().end);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The place behind the scalar at a place, if it is short and plain. It does not know where the
-/// document ends.
-///
-/// # Safety
-///
-/// `REACH - TEXT` bytes can be read.
-#[inline(always)]
-unsafe fn short_scalar_end(here: *const u8) -> Option<*const u8> {
-    // SAFETY: no offset is beyond what the caller promises: of a string they are in its vectors, of a
-    // number in two, or a sign, a point and an exponent's sign behind them.
-    let byte = |offset: usize| unsafe { *here.add(offset) };
-    let lanes = |offset: usize| {
-        // SAFETY: as above. An array of bytes needs no alignment.
-        Lanes::load(&unsafe { here.add(offset).cast::<[u8; WIDTH]>().read() })
-    };
-    let first = byte(0);
-    if first == b'"' {
-        for vector in 0..STRING_VECTORS {
-            let start = 1 + vector * WIDTH;
-            let stops = lanes(start).string_stops();
-            if stops != 0 {
-                let close = start + stops.trailing_zeros() as usize;
-                return (byte(close) == b'"').then(|| here.wrapping_add(close + 1));
-            }
-        }
-        return None;
-    }
-    // To look for digits need not wait for the sign.
-    let mut digits = u64::from(lanes(0).digits());
-    if digits >> (WIDTH - 1) != 0 {
-        digits |= u64::from(lanes(WIDTH).digits()) << WIDTH;
-    }
-    // A clear bit for each digit. Behind the vectors there is none.
-    let sign = usize::from(first == b'-');
-    let others = !digits >> sign;
-    let integer = others.trailing_zeros() as usize;
-    if integer > 0 {
-        let byte = |offset: usize| byte(sign + offset);
-        let digits = |from: usize| (others >> from).trailing_zeros() as usize;
-        let mut end = integer;
-        if byte(end) == b'.' {
-            let decimals = digits(end + 1);
-            if decimals == 0 {
-                return None;
-            }
-            end += 1 + decimals;
-        }
-        if byte(end) | 0x20 == b'e' {
-            let exponent = end + 1 + usize::from(matches!(byte(end + 1), b'+' | b'-'));
-            let length = digits(exponent);
-            // Two digits do not take a number that is so short out of range.
-            if length == 0 || length > 2 {
-                return None;
-            }
-            end = exponent + length;
-        }
-        // A leading zero stands alone. What goes up to the vectors' end may go on behind it.
-        if (integer > 1 && byte(0) == b'0') || sign + end >= 2 * WIDTH {
-            return None;
-        }
-        return Some(here.wrapping_add(sign + end));
-    }
-    // SAFETY: as above.
-    let word = unsafe { here.cast::<[u8; 4]>().read() };
-    let length = match &word {
-        b"true" | b"null" => 4,
-        b"fals" if byte(4) == b'e' => 5,
-        _ => return None,
-    };
-    Some(here.wrapping_add(length))
-}
-
-/// The offset behind the scalar at an offset, whatever it is; none if it is not valid.
-#[cold]
-#[inline(never)]
-fn scalar_end(buffer: &[u8], document: &[u8], at: usize, utf8: &mut Utf8) -> Option<usize> {
-    match document.get(at)? {
-        b'"' => string::scan(document, at + 1, utf8).ok().map(|string| string.close + 1),
-        b'-' | b'0'..=b'9' => {
-            let length = buffer[at..].first_chunk().and_then(run::number_length);
-            length.map(|length| at + length).or_else(|| number::scan(document, at).ok())
-        }
-        _ => None,
-    }
 }
 
 /// Where the string at a place of a valid document ends.
@@ -452,12 +312,13 @@ fn scalar_kind(first: u8) -> Kind {
 
 #[cfg(test)]
 mod tests {
+    use super::step::OFTEN;
     use super::*;
     use crate::{Pointer, scan};
 
     fn shape_of<'d>(document: &'d str, pointer: &Pointer) -> (Shape, Document<'d>) {
         let known = scan(document.as_bytes(), pointer).expect(document);
-        let shape = Shape::of(known.root.kind, &[known.field], document.as_bytes());
+        let shape = Shape::of(known.root.kind, &[known.field], None, document.as_bytes());
         (shape.expect(document), known)
     }
 
@@ -470,7 +331,7 @@ mod tests {
         let pointer = Pointer::parse("/a").expect("a pointer");
         let (mut shape, _) = shape_of(known, &pointer);
         let buffer = padded(document, behind);
-        let passed = shape.pass(&buffer, document.len());
+        let passed = shape.pass(&buffer, document.len(), None);
         if let Some(passed) = passed {
             assert_eq!(Ok(passed), scan(document.as_bytes(), &pointer), "{document}");
         }
@@ -484,7 +345,7 @@ mod tests {
         let text = document(r#""four""#, "1234");
         let (mut shape, known) = shape_of(&text, &pointer);
         for _ in 0..OFTEN + 2 {
-            assert_eq!(shape.pass(&padded(&text, "0"), text.len()), Some(known));
+            assert_eq!(shape.pass(&padded(&text, "0"), text.len(), None), Some(known));
         }
         assert_eq!([shape.steps[0].lengths.expected, shape.steps[1].lengths.expected], [6, 4]);
         for b in ["123.56", "[2356]", "\"fou\"r", "\"fivey\"", "\"2\"", "7", "null"] {
@@ -493,7 +354,7 @@ mod tests {
                 let text = document(b, a);
                 let (mut shape, buffer) = (shape.clone(), padded(&text, "0"));
                 for _ in 0..2 {
-                    let passed = shape.pass(&buffer, text.len());
+                    let passed = shape.pass(&buffer, text.len(), None);
                     let expected = scan(text.as_bytes(), &pointer).ok();
                     assert_eq!(passed, expected.filter(|_| !b.starts_with('[')), "{text}");
                 }
@@ -613,5 +474,55 @@ mod tests {
     fn a_key_that_comes_again_counts() {
         assert!(pass(r#"{"a":1,"a":2}"#, r#"{"a":"x","a":"y"}"#, "0"));
         assert!(pass(r#"{"b":{"a":1}}"#, r#"{"b":{"a":2}}"#, "0"));
+    }
+
+    #[test]
+    fn a_shape_grows_by_what_comes_again() {
+        let pointer = Pointer::parse("/a").expect("a pointer");
+        let members = Members::new(std::slice::from_ref(&pointer));
+        let known = r#"{"b":[1],"c":0}"#;
+        let found = scan(known.as_bytes(), &pointer).expect(known);
+        let shape = Shape::of(found.root.kind, &[None], Some(members), known.as_bytes());
+        let mut shape = shape.expect(known);
+        let mut pass = |document: &str, detours| {
+            let buffer = padded(document, "0");
+            let passed = shape.pass(&buffer, document.len(), detours);
+            if let Some(passed) = passed {
+                assert_eq!(Ok(passed), scan(document.as_bytes(), &pointer), "{document}");
+            }
+            (passed.is_some(), shape.steps.len())
+        };
+        let more = r#"{"b":[1,2],"c":0,"a":3}"#;
+        let steps = [3, 4, 4, 5, 5].map(|steps| (true, steps));
+        assert_eq!([(); 5].map(|()| pass(more, Some(members))), steps);
+        // It needs no detours for what it has in it, and has them for what it had.
+        assert_eq!(pass(more, None), (true, 5));
+        assert_eq!(pass(known, Some(members)), (true, 5));
+        assert_eq!(pass(known, None), (false, 5));
+        // What is different every time is no reason to grow.
+        for n in 0..100 {
+            let (passed, steps) = pass(&format!(r#"{{"b":[1],"{n}":2,"c":0}}"#), Some(members));
+            assert_eq!((passed, steps), (true, 5), "{n}");
+        }
+        // Members of a new object are members of that alone.
+        let object = r#"{"b":[1,2],"c":0,"n":{"f":2,"g":3},"a":3}"#;
+        assert_eq!([(); 2].map(|()| pass(object, Some(members))), [(true, 5), (true, 8)]);
+        for document in [
+            object,
+            r#"{"b":[1,2],"c":0,"n":{"f":2,"n":{"f":2,"g":3},"a":3}"#,
+            r#"{"b":[1,2],"c":0,"n":{"f":2,"g":3,"n":{"f":2,"g":3},"a":3}"#,
+            r#"{"b":[1,2],"c":0,"g":3},"a":3}"#,
+            r#"{"b":[1,2],"c":0,"n":{"f":2,"a":3}"#,
+            r#"{"b":[1,2],"c":0},"a":3}"#,
+        ] {
+            let valid = scan(document.as_bytes(), &pointer).is_ok();
+            assert_eq!(pass(document, Some(members)).0, valid, "{document}");
+        }
+        // There is an end to it.
+        for n in 0..100 {
+            let (passed, steps) =
+                pass(&format!(r#"{{"b":[1],"{}":2,"c":0}}"#, n / 3), Some(members));
+            assert_eq!((passed, steps), (true, 8), "{n}");
+        }
     }
 }

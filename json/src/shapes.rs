@@ -1,4 +1,6 @@
-use crate::shape::Shape;
+use std::mem;
+
+use crate::shape::{Members, Shape};
 
 /// The shapes that a stream's documents have, as far as they are worth remembering.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub(crate) struct Shapes {
     waited: u32,
     /// How many of them have to come until one is remembered.
     pause: u32,
+    /// The last document that was not of the first shape was passed along it with detours.
+    detours: bool,
 }
 
 /// How many shapes are remembered.
@@ -31,36 +35,55 @@ const LONGEST_PAUSE: u32 = 1 << 16;
 impl Default for Shapes {
     fn default() -> Self {
         // What comes only once need not be remembered.
-        Self { known: Vec::new(), strays: 0, misses: 0, waited: 0, pause: 1 }
+        Self { known: Vec::new(), strays: 0, misses: 0, waited: 0, pause: 1, detours: false }
     }
 }
 
 impl Shapes {
-    /// Passes a document, if it is valid and of the first shape.
+    /// Passes a document, if it is valid and of the first shape: with detours, if the last ones made some
+    /// and members are looked for.
     #[inline(always)]
-    pub(crate) fn pass_first<D>(
+    pub(crate) fn pass_first<'p, D>(
         &mut self,
-        pass: impl FnOnce(&mut Shape) -> Option<D>,
+        members: Option<Members<'p>>,
+        pass: impl FnOnce(&mut Shape, Option<Members<'p>>) -> Option<D>,
     ) -> Option<D> {
-        let document = pass(self.known.first_mut()?)?;
+        let members = members.filter(|_| self.detours);
+        let document = pass(self.known.first_mut()?, members)?;
         (self.strays, self.misses, self.pause) = (0, 0, 1);
         Some(document)
     }
 
-    /// Passes a document, if it is valid and of another shape that is known.
-    pub(crate) fn pass_others<D>(
+    /// Passes a document, if it is valid and of another shape that is known, or makes detours from one.
+    pub(crate) fn pass_others<'p, D>(
         &mut self,
-        mut pass: impl FnMut(&mut Shape) -> Option<D>,
+        buffer: &[u8],
+        members: Option<Members<'p>>,
+        mut pass: impl FnMut(&mut Shape, Option<Members<'p>>) -> Option<D>,
     ) -> Option<D> {
         self.strays += 1;
-        let mut others = self.known.iter_mut().enumerate().skip(1);
-        let (place, document) = others.find_map(|(place, shape)| Some((place, pass(shape)?)))?;
-        // Once in a while one comes in between: that is no reason to change the order.
-        if self.strays > 1 {
-            self.known.swap(0, place);
-            self.strays = 0;
+        let made_detours = mem::take(&mut self.detours);
+        for (place, shape) in self.known.iter_mut().enumerate().skip(1) {
+            shape.reached = 0;
+            let document = if shape.begins(buffer) { pass(shape, None) } else { None };
+            if document.is_some() {
+                // Once in a while one comes in between: that is no reason to change the order.
+                if self.strays > 1 {
+                    self.known.swap(0, place);
+                    self.strays = 0;
+                }
+                (self.misses, self.pause) = (0, 1);
+                return document;
+            }
         }
-        (self.misses, self.pause) = (0, 1);
+        // From the first one they were tried if the last document made some.
+        let members = members.filter(|_| !made_detours)?;
+        // Of those that it went along as far it is the first.
+        let others = self.known.iter_mut().enumerate().rev();
+        let (place, nearest) = others.max_by_key(|(_, shape)| shape.reached)?;
+        let document = pass(nearest, Some(members))?;
+        self.known.swap(0, place);
+        (self.strays, self.misses, self.pause, self.detours) = (0, 0, 1, true);
         Some(document)
     }
 

@@ -7,6 +7,7 @@
 
 mod engines;
 
+#[allow(dead_code, reason = "all records are alike here")]
 #[path = "../../host/benches/workload/records.rs"]
 mod records;
 

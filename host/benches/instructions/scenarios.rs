@@ -5,19 +5,21 @@ use std::process::ExitCode;
 
 use weir::{Instances, Request};
 
+use crate::workload::records::{self, Likeness};
 use crate::workload::{self, ALERTING, QUIET, RECORDS};
 
 /// Sets a scenario up. What it makes is run twice: once so that everything that happens only once
 /// has happened, and once to be counted.
 type Scenario = fn() -> Box<dyn FnMut()>;
 
-/// Each with its name: 500 records of so many bytes, of which most look alike, unless it says otherwise.
-pub(crate) const SCENARIOS: [(&str, Scenario); 8] = [
+/// Each with its name: 500 records of so many bytes, which are alike unless it says otherwise.
+pub(crate) const SCENARIOS: [(&str, Scenario); 9] = [
     ("rule, 200 bytes", || rule(200)),
     ("rule, 2000 bytes", || rule(2000)),
     ("component, 200 bytes", || component(workload::records(RECORDS, 200))),
     ("component, 2000 bytes", || component(workload::records(RECORDS, 2000))),
-    ("component, unlike records", || component(workload::records::unlike(RECORDS, 200))),
+    ("component, varied records", || component(records::of(Likeness::Varied, RECORDS, 200))),
+    ("component, unlike records", || component(records::of(Likeness::Unlike, RECORDS, 200))),
     ("kept instance, 1 record", || instances(Instances::Kept)),
     ("fresh instance, 1 record", || instances(Instances::Fresh)),
     ("pipeline, 200 bytes", || pipeline(200)),

@@ -1,11 +1,13 @@
 //! The rule in its sandbox beside the same work done natively, and by Python.
 
 use crate::contestants::{
-    COMPONENT, NATIVE_PARTS, NATIVE_RULE, UNLIKE, UPPER, component, native_parts, native_rule,
+    COMPONENT, NATIVE_PARTS, NATIVE_RULE, UNLIKE, UPPER, VARIED, component, native_parts,
+    native_rule,
 };
 use crate::cpython::CPython;
 use crate::table::{Line, Mark, Quantity};
 use crate::turns::{self, Contestant, per_record};
+use crate::workload::records::{self, Likeness};
 use crate::workload::{self, ALERTING, RECORDS};
 
 /// What a record costs each way, at one size of records.
@@ -18,7 +20,7 @@ pub(crate) struct Costs {
 }
 
 /// The contestants, in order.
-const NAMES: [&str; 4] = [NATIVE_PARTS, NATIVE_RULE, COMPONENT, UNLIKE];
+const NAMES: [&str; 5] = [NATIVE_PARTS, NATIVE_RULE, COMPONENT, VARIED, UNLIKE];
 const PARTS: usize = 0;
 const RULE: usize = 1;
 const SANDBOXED: usize = 2;
@@ -39,17 +41,19 @@ fn measure_size(
     lines: &mut Vec<Line>,
 ) -> Costs {
     eprintln!("classify: {RECORDS} records of {bytes} bytes");
-    let records = workload::records(RECORDS, bytes);
-    let unlike = workload::records::unlike(RECORDS, bytes);
+    let records = records::records(RECORDS, bytes);
+    let [varied, unlike] =
+        [Likeness::Varied, Likeness::Unlike].map(|likeness| records::of(likeness, RECORDS, bytes));
     let filter = workload::filter(&workload::rule(), ALERTING);
-    let mut works: [Box<dyn FnMut() -> usize>; 4] = [
+    let mut works: [Box<dyn FnMut() -> usize>; 5] = [
         Box::new(native_parts(&records)),
         Box::new(native_rule(&records)),
         Box::new(component(&filter, &records)),
+        Box::new(component(&filter, &varied)),
         Box::new(component(&filter, &unlike)),
     ];
     let flagged = works.each_mut().map(|work| work());
-    assert_eq!(flagged, [flagged[PARTS]; 4], "all flag the same records");
+    assert_eq!(flagged, [flagged[PARTS]; 5], "all flag the same records");
 
     let python = CPython::start(UPPER, &workload::event(&records));
     let mut python = python.inspect_err(|why| eprintln!("python3 cannot be run: {why}")).ok();

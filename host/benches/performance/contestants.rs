@@ -9,6 +9,7 @@ use crate::workload;
 pub(crate) const NATIVE_PARTS: &str = "native base64-simd + serde_json";
 pub(crate) const NATIVE_RULE: &str = "the same source natively";
 pub(crate) const COMPONENT: &str = "sandboxed rule";
+pub(crate) const VARIED: &str = "sandboxed rule, varied records";
 pub(crate) const UNLIKE: &str = "sandboxed rule, unlike records";
 pub(crate) const KEPT: &str = "sandboxed rule, instance kept";
 

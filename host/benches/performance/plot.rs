@@ -9,7 +9,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::classify::Costs;
-use crate::contestants::{COMPONENT, KEPT, NATIVE_PARTS, NATIVE_RULE, UNLIKE};
+use crate::contestants::{COMPONENT, KEPT, NATIVE_PARTS, NATIVE_RULE, UNLIKE, VARIED};
 use crate::growth::Growth;
 use crate::workload::RECORDS;
 
@@ -23,7 +23,8 @@ fn colour(contestant: &str) -> RGBColor {
         NATIVE_PARTS => RGBColor(0x4f, 0x86, 0xd6),
         NATIVE_RULE => RGBColor(0x5b, 0xa5, 0x6d),
         COMPONENT => RGBColor(0xd9, 0x5f, 0x02),
-        UNLIKE => RGBColor(0xee, 0x93, 0x5a),
+        VARIED => RGBColor(0xe6, 0x80, 0x36),
+        UNLIKE => RGBColor(0xf2, 0xb0, 0x86),
         KEPT => RGBColor(0xe8, 0xae, 0x4a),
         _ => RGBColor(0x9a, 0xa4, 0xaf),
     }
