@@ -25,6 +25,9 @@ pub(crate) const MOST: usize = 4;
 /// After so many documents of unknown shapes in a row, all that are known are forgotten.
 const PATIENCE: u32 = 16;
 
+/// Of these, so many are tried with detours.
+const TRIES: u32 = 4;
+
 /// And the next one is waited for so many times longer, until one comes again: a stream without
 /// shapes costs little more than to scan it.
 const GROWTH: u32 = 16;
@@ -77,7 +80,8 @@ impl Shapes {
             }
         }
         // From the first one they were tried if the last document made some.
-        let members = members.filter(|_| !made_detours)?;
+        let may_be_near = !made_detours && self.misses < TRIES;
+        let members = members.filter(|_| may_be_near)?;
         // Of those that it went along as far it is the first.
         let others = self.known.iter_mut().enumerate().rev();
         let (place, nearest) = others.max_by_key(|(_, shape)| shape.reached)?;

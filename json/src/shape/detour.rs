@@ -37,15 +37,15 @@ pub(super) struct News {
     count: usize,
 }
 
-/// More texts in a row are not noted.
+/// With more texts in a row a document is of another shape.
 const MOST_TEXTS: usize = 4;
 
 impl News {
-    fn push(&mut self, text: Text) {
-        if let Some(next) = self.texts.get_mut(self.count) {
-            *next = text;
-        }
+    /// Adds a text. None if there are too many.
+    fn push(&mut self, text: Text) -> Option<()> {
+        *self.texts.get_mut(self.count)? = text;
         self.count += 1;
+        Some(())
     }
 
     /// The texts, in order.
@@ -79,7 +79,7 @@ impl<'d> Detours<'d> {
         length: usize,
     ) -> Option<Self> {
         // With more of them it takes less time to read the document by the grammar altogether.
-        let left = 4 + open.len() / 4;
+        let left = 4 + open.len() / 32;
         let utf8 = Utf8::Unchecked;
         let detours = Self { members, open, buffer, length, utf8, left, news: None };
         (!open.is_empty()).then_some(detours)
@@ -135,7 +135,7 @@ impl<'d> Detours<'d> {
         loop {
             let document = &self.buffer[..self.length];
             let text = read(document, at, open, self.members, &mut self.utf8)?;
-            news.push(text);
+            news.push(text)?;
             open = text.open_behind;
             if open == Containers::NONE {
                 return Some(Back::End);
@@ -153,7 +153,7 @@ impl<'d> Detours<'d> {
             let is_next = self.open[step] == open && steps[step].is_text(self.here(at)?);
             let next = if is_next { Some(step) } else { self.near(steps, step, open, at) };
             if let Some(next) = next {
-                if news.count <= MOST_TEXTS && open == self.open[news.step] {
+                if open == self.open[news.step] {
                     self.news.get_or_insert(news);
                 }
                 return Some(Back::Step(next, at));
