@@ -10,7 +10,8 @@ use crate::{Document, Pointer, SyntaxError};
 /// It finds what [`scan`](crate::scan) finds, and accepts and refuses what that does. But documents
 /// that differ in nothing but their strings, numbers, booleans and nulls take a fraction of the time:
 /// of one, the scanner remembers what stands between these, and compares it with the next ones. A
-/// stream may have a few such shapes.
+/// stream may have a few such shapes. Where a member of the root is looked for, documents may also lack
+/// some members and have others, or lists of other lengths: the more they do, the less time is saved.
 #[derive(Clone, Debug)]
 pub struct FieldScanner {
     field: Pointer,

@@ -3,7 +3,8 @@
 //! Records of a stream mostly have one shape, and differ in what their strings, numbers, booleans and
 //! nulls are. So what was validated once need only be compared: a document whose bytes between the
 //! scalars are those of a valid one, and whose scalars are valid, is valid, and what a pointer names
-//! in one it names at the same place in the other.
+//! in one it names at the same place in the other. A document may also leave a shape and come back to it
+//! ([`detour`]).
 
 mod containers;
 mod detour;
