@@ -12,6 +12,8 @@ mod step;
 mod text;
 mod walk;
 
+use std::mem;
+
 use crate::{Document, Kind, PADDING, Value};
 use containers::Containers;
 use detour::{Detours, News};
@@ -29,8 +31,6 @@ pub(crate) struct Shape {
     kind: Kind,
     /// In the order of the document, in which they leave out nothing but the scalars.
     steps: Vec<Step>,
-    /// Which of the values that are looked for are in it.
-    fields: Vec<u8>,
     /// How many bytes of whitespace stand before the root, and behind it.
     around: (usize, usize),
     /// The containers that are open where the text of each step begins, [unknown](Containers::UNKNOWN)
@@ -65,13 +65,12 @@ impl Shape {
         if !is_container(kind) || found.iter().flatten().any(|value| is_container(value.kind)) {
             return None;
         }
-        let (steps, fields, open) = (Vec::new(), Vec::new(), Vec::new());
+        let (steps, open) = (Vec::new(), Vec::new());
         let around = around(bytes);
-        let mut shape =
-            Self { kind, steps, fields, around, open, reached: 0, most: 0, news: [0; NEWS] };
+        let mut shape = Self { kind, steps, around, open, reached: 0, most: 0, news: [0; NEWS] };
         let (mut open, mut open_before) = (Containers::NONE, Containers::NONE);
-        // How often there is a key of what is looked for.
-        let mut keys = 0;
+        // How often there is a key of what is looked for, and a field.
+        let (mut keys, mut fields) = (0, 0);
         let (mut text, mut at) = (0, 0);
         while let Some(&byte) = bytes.get(at) {
             let (end, is_scalar) = match byte {
@@ -101,6 +100,7 @@ impl Shape {
                 shape.push(&bytes[text..at], open_before);
                 let is_here = |value: &Option<Value<'_>>| value.is_some_and(|v| v.offset == at);
                 let field = found.iter().position(is_here).map(|field| field as u8);
+                fields += usize::from(field.is_some());
                 shape.end(field);
                 text = end;
                 open_before = open;
@@ -111,10 +111,10 @@ impl Shape {
         shape.steps.last_mut()?.then = Then::End;
         shape.most = GROWTH * shape.steps.len();
         // Wherever such a key comes, its value has to be a field: a document may leave out any other.
-        if members.is_none() || kind != Kind::Object || keys != shape.fields.len() {
+        if members.is_none() || kind != Kind::Object || keys != fields {
             shape.open.clear();
         }
-        (shape.fields.len() == found.iter().flatten().count()).then_some(shape)
+        (fields == found.iter().flatten().count()).then_some(shape)
     }
 
     /// Adds text, before which these containers are open.
@@ -131,7 +131,6 @@ impl Shape {
             last.then = if field.is_some() { Then::Field } else { Then::Scalar };
             last.field = field.unwrap_or_default();
         }
-        self.fields.extend(field.filter(|field| !self.fields.contains(field)));
     }
 
     /// Whether a document begins like those of this shape.
@@ -155,9 +154,9 @@ impl Shape {
         Some(Document { root: Value::new(self.kind, buffer, start, end), field })
     }
 
-    /// As [`pass`](Self::pass), where several values are looked for, of which there are `places` for each.
-    /// Once the document was passed, `found` is called with those that are in it. Returns what the root
-    /// is.
+    /// As [`pass`](Self::pass), where several values are looked for, of which there are `places` for each:
+    /// before and after it, none is noted there. Once the document was passed, `found` is called with those
+    /// that are in it. Returns what the root is.
     #[inline]
     pub(crate) fn pass_for_several<'a>(
         &mut self,
@@ -167,19 +166,14 @@ impl Shape {
         places: &mut [Place],
         mut found: impl FnMut(usize, Option<Value<'a>>),
     ) -> Option<Kind> {
-        if detours.is_none() {
-            self.walk(buffer, length, &mut *places, None)?;
-            for field in self.fields.iter().copied().map(usize::from) {
-                found(field, Some(scalar(buffer, places[field])));
+        let passed = self.walk(buffer, length, &mut *places, detours).is_some();
+        for (field, place) in places.iter_mut().enumerate() {
+            let place = mem::take(place);
+            if passed && is_noted(place) {
+                found(field, Some(scalar(buffer, place)));
             }
-            return Some(self.kind);
         }
-        places.fill(Place::default());
-        self.walk(buffer, length, &mut *places, detours)?;
-        for (field, &place) in places.iter().enumerate().filter(|(_, place)| is_noted(**place)) {
-            found(field, Some(scalar(buffer, place)));
-        }
-        Some(self.kind)
+        passed.then_some(self.kind)
     }
 
     /// Walks along a document, to its end: the places that were noted.
@@ -200,7 +194,7 @@ impl Shape {
         // SAFETY: the last step is an end, and the buffer goes on for PADDING bytes.
         let stop = unsafe { walk.take(end) };
         let passed = match stop {
-            Stop::End => true,
+            Stop::End => walk.here == end,
             Stop::Other if detours.is_none() => false,
             _ => {
                 let mut detours =
@@ -208,13 +202,13 @@ impl Shape {
                 // SAFETY: as above.
                 let passed = unsafe { walk.go_on(stop, buffer, length, steps, detours.as_mut()) };
                 let news = detours.and_then(Detours::news);
-                if let Some(news) = news.filter(|_| passed && walk.here == end) {
+                if let Some(news) = news.filter(|_| passed) {
                     self.note(&news, buffer);
                 }
                 passed
             }
         };
-        if !passed || walk.here != end {
+        if !passed {
             self.reached = walk.here.addr() - buffer.as_ptr().addr();
             return None;
         }
@@ -323,7 +317,7 @@ mod tests {
         (shape.expect(document), known)
     }
 
-    fn padded(document: &str, behind: &str) -> Vec<u8> {
+    pub(super) fn padded(document: &str, behind: &str) -> Vec<u8> {
         document.bytes().chain(behind.bytes().cycle().take(PADDING)).collect()
     }
 

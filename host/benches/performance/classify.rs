@@ -41,9 +41,8 @@ fn measure_size(
     lines: &mut Vec<Line>,
 ) -> Costs {
     eprintln!("classify: {RECORDS} records of {bytes} bytes");
-    let records = records::records(RECORDS, bytes);
-    let [varied, unlike] =
-        [Likeness::Varied, Likeness::Unlike].map(|likeness| records::of(likeness, RECORDS, bytes));
+    let [records, varied, unlike] = [Likeness::Alike, Likeness::Varied, Likeness::Unlike]
+        .map(|likeness| records::of(likeness, RECORDS, bytes));
     let filter = workload::filter(&workload::rule(), ALERTING);
     let mut works: [Box<dyn FnMut() -> usize>; 5] = [
         Box::new(native_parts(&records)),

@@ -20,7 +20,6 @@ pub(super) struct Detours<'d> {
     /// The document is the first `length` bytes.
     buffer: &'d [u8],
     length: usize,
-    utf8: Utf8,
     /// How many more there may be.
     left: usize,
     news: Option<News>,
@@ -80,8 +79,7 @@ impl<'d> Detours<'d> {
     ) -> Option<Self> {
         // With more of them it takes less time to read the document by the grammar altogether.
         let left = 4 + open.len() / 32;
-        let utf8 = Utf8::Unchecked;
-        let detours = Self { members, open, buffer, length, utf8, left, news: None };
+        let detours = Self { members, open, buffer, length, left, news: None };
         (!open.is_empty()).then_some(detours)
     }
 
@@ -103,6 +101,7 @@ impl<'d> Detours<'d> {
         steps: &[Step],
         mut step: usize,
         mut at: usize,
+        utf8: &mut Utf8,
         places: &mut impl Places,
     ) -> Option<Back> {
         // A detour begins where the last scalar ends.
@@ -117,7 +116,7 @@ impl<'d> Detours<'d> {
         }
         match self.near(steps, step, open, at) {
             Some(near) => Some(Back::Step(near, at)),
-            None => self.back_from_news(steps, step, at, places),
+            None => self.back_from_news(steps, step, at, utf8, places),
         }
     }
 
@@ -128,19 +127,20 @@ impl<'d> Detours<'d> {
         steps: &[Step],
         mut step: usize,
         mut at: usize,
+        utf8: &mut Utf8,
         places: &mut impl Places,
     ) -> Option<Back> {
         let mut open = self.open[step];
         let mut news = News { step, texts: [Text::default(); MOST_TEXTS], count: 0 };
         loop {
             let document = &self.buffer[..self.length];
-            let text = read(document, at, open, self.members, &mut self.utf8)?;
+            let text = read(document, at, open, self.members, utf8)?;
             news.push(text)?;
             open = text.open_behind;
             if open == Containers::NONE {
                 return Some(Back::End);
             }
-            at = any_scalar_end(self.buffer, self.length, text.end, &mut self.utf8)?;
+            at = any_scalar_end(self.buffer, self.length, text.end, utf8)?;
             if let Some(field) = text.field {
                 let place = |at: usize| self.buffer.as_ptr().wrapping_add(at).addr();
                 places.note(field, (place(text.end), place(at)));
@@ -192,7 +192,8 @@ impl<'d> Detours<'d> {
 mod tests {
     use super::*;
     use crate::shape::Shape;
-    use crate::{PADDING, Pointer, scan};
+    use crate::shape::tests::padded;
+    use crate::{Pointer, scan};
 
     /// Passes a document along the shape of another, of which the member `a` is looked for.
     fn pass(known: &str, document: &str) -> bool {
@@ -204,8 +205,7 @@ mod tests {
         // What stands behind the document is none of its.
         for behind in ["0", "\"", ",\"b\":1", "}", "1}", "]"] {
             let mut shape = shape.clone().expect(known);
-            let buffer: Vec<_> =
-                document.bytes().chain(behind.bytes().cycle().take(PADDING)).collect();
+            let buffer = padded(document, behind);
             let found = shape.pass(&buffer, document.len(), Some(members));
             if let Some(found) = found {
                 assert_eq!(Ok(found), scan(document.as_bytes(), &pointer), "{document}");

@@ -55,20 +55,14 @@ impl<P: Places> Walk<P> {
                 return Stop::Other;
             }
             // SAFETY: it is not behind the last step.
-            let Step { text, length, then, field, lengths } = unsafe { &mut *step };
-            let (texts, _) = text.as_chunks();
-            let equal = |vector: usize| {
-                // SAFETY: the place is in the document or at its end, behind which REACH bytes can be
-                // read: both vectors are among them.
-                let bytes = unsafe { here.cast::<[u8; WIDTH]>().add(vector).read() };
-                Lanes::load(&bytes).equal_run(Lanes::load(&texts[vector])) as usize
-            };
-            let text = usize::from(*length);
-            let first = equal(0);
-            if first < text && (first < WIDTH || WIDTH + equal(1) < text) {
+            let this = unsafe { &mut *step };
+            // SAFETY: the place is in the document or at its end, behind which REACH bytes can be read.
+            if !this.is_text(unsafe { &*here.cast() }) {
                 (self.here, self.step) = (here, step);
                 return Stop::Other;
             }
+            let Step { length, then, field, lengths, .. } = this;
+            let text = usize::from(*length);
             let start = here.wrapping_add(text);
             let mut next = start;
             if *then >= Then::Scalar {
@@ -120,7 +114,7 @@ impl<P: Places> Walk<P> {
         loop {
             let at = self.here.addr() - buffer.as_ptr().addr();
             match stop {
-                Stop::End => return true,
+                Stop::End => return at == length,
                 Stop::Other => {
                     let Some(detours) = detours.as_deref_mut() else { return false };
                     // SAFETY: it stands at one of the steps, of which there are as many.
@@ -130,7 +124,7 @@ impl<P: Places> Walk<P> {
                             self.step.offset_from_unsigned(first),
                         )
                     };
-                    match detours.back(steps, step, at, &mut self.places) {
+                    match detours.back(steps, step, at, &mut utf8, &mut self.places) {
                         None => return false,
                         Some(Back::End) => {
                             self.here = place(length);
