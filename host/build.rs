@@ -18,6 +18,10 @@ mod compile;
 mod codegen;
 
 #[cfg(feature = "default-rule")]
+#[path = "src/wrapper.rs"]
+mod wrapper;
+
+#[cfg(feature = "default-rule")]
 mod rules {
     use std::env;
     use std::fs;
@@ -25,6 +29,7 @@ mod rules {
 
     use crate::codegen;
     use crate::compile::{self, CompileError};
+    use crate::wrapper;
 
     /// The rules by their names, and the packages that they are.
     const RULES: [(&str, &str); 2] = [("threshold", "weir-threshold"), ("forest", "weir-forest")];
@@ -43,6 +48,7 @@ mod rules {
             "guest/forest/src",
             "host/src/codegen.rs",
             "host/src/compile.rs",
+            "host/src/wrapper.rs",
             "Cargo.lock",
         ] {
             println!("cargo::rerun-if-changed={}", workspace.join(source).display());
@@ -71,6 +77,9 @@ mod rules {
 
     fn native_code(component: &[u8], target: &str) -> wasmtime::Result<Vec<u8>> {
         let engine = wasmtime::Engine::new(&codegen::config(Some(target))?)?;
-        engine.precompile_component(component)
+        match wrapper::core_module(component) {
+            Some(module) => engine.precompile_module(module),
+            None => engine.precompile_component(component),
+        }
     }
 }

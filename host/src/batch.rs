@@ -169,6 +169,11 @@ pub struct Payloads {
 }
 
 impl Payloads {
+    /// Of all records.
+    pub(crate) fn new(bytes: Vec<u8>, ends: Vec<u32>) -> Self {
+        Self { bytes, ends, missing: Vec::new() }
+    }
+
     /// The payload of a record, if it was rewritten.
     pub fn get(&self, index: usize) -> Option<&[u8]> {
         if self.missing.binary_search(&index).is_ok() {

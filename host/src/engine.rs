@@ -83,7 +83,8 @@ impl Engine {
 
     /// Gives the store's next call its time.
     pub(crate) fn start_time(&self, store: &mut Store<Meter>, time: Duration) {
-        let ticks = time.div_duration_f64(Limits::TICK).ceil() as u64;
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let ticks = nanoseconds.div_ceil(const { Limits::TICK.as_nanos() as u64 });
         // The tick that is under way counts for nothing: it may end at once.
         store.set_epoch_deadline(ticks + 1);
     }

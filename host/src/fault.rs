@@ -1,5 +1,6 @@
 use wasmtime::Trap;
 
+use crate::exports::Malformed;
 use crate::limits::{LimitExceeded, Limits};
 
 /// What a rule did wrong while it was called. The fault of the rule, not of a record's payload
@@ -25,6 +26,13 @@ impl Fault {
     pub(crate) fn of(error: &wasmtime::Error, limits: &Limits) -> Self {
         if let Some(exceeded) = error.downcast_ref::<LimitExceeded>() {
             return Self::Limit(*exceeded);
+        }
+        match error.downcast_ref::<Malformed>() {
+            Some(Malformed::TooMuch) => {
+                return Self::Limit(LimitExceeded::Output { maximum: limits.output_bytes });
+            }
+            Some(malformed) => return Self::Contract(malformed.to_string()),
+            None => {}
         }
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => Self::Limit(LimitExceeded::Time { maximum: limits.time }),

@@ -1,13 +1,13 @@
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::iter;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use wasmtime::Store;
-use wasmtime::component::ResourceAny;
 
 use crate::batch::Batch;
 use crate::bindings::rule;
-use crate::exports::Exported;
+use crate::exports::Classifier;
 use crate::fault::Fault;
 use crate::limits::{LimitExceeded, Limits, Meter};
 use crate::outcome::Outcome;
@@ -22,11 +22,14 @@ pub struct Filter {
     rule: Rule,
     settings: String,
     instances: Instances,
-    /// The sessions that classify the next batches: of a rule that keeps state there is one. It is
-    /// empty after a fault: then the next batch opens a new one, and what the rule remembered is
-    /// gone.
-    idle: Mutex<Vec<Session>>,
+    /// Places for sessions that classify one batch after the other. A rule that keeps state has one;
+    /// a stateless rule as many as instances can live at once, if they are to be kept, or else none.
+    places: Box<[Place]>,
 }
+
+/// A place for a session, locked while that is used. It is empty until the first batch, and again after
+/// a fault: then the next batch opens a new session, and what the rule remembered is gone.
+type Place = Mutex<Option<Box<Session>>>;
 
 /// A batch of more bytes of payloads is handed to a stateless rule in several calls. So an instance
 /// needs little memory however large the batch is, and what it reads and writes stays in the
@@ -56,13 +59,16 @@ impl Rule {
     /// If the rule refuses the settings, or fails at being opened.
     pub fn open(&self, settings: &str) -> Result<Filter, OpenError> {
         let session = Session::open(self, settings, None)?;
-        let kept = self.description().keeps_state.then_some(session);
-        Ok(Filter {
+        let filter = Filter {
             rule: self.clone(),
             settings: settings.to_owned(),
             instances: Instances::default(),
-            idle: Mutex::new(kept.into_iter().collect()),
-        })
+            places: places(self, Instances::default()),
+        };
+        if let Some(mut place) = filter.free_place() {
+            *place = Some(session);
+        }
+        Ok(filter)
     }
 }
 
@@ -89,13 +95,16 @@ impl Filter {
             rule: self.rule.clone(),
             settings: self.settings.clone(),
             instances: self.instances,
-            idle: Mutex::default(),
+            places: places(&self.rule, self.instances),
         }
     }
 
     /// Sets which instances classify. It says nothing to a rule that keeps state.
     pub fn instances(mut self, instances: Instances) -> Self {
-        self.instances = instances;
+        if !self.description().keeps_state {
+            self.instances = instances;
+            self.places = places(&self.rule, instances);
+        }
         self
     }
 
@@ -106,7 +115,8 @@ impl Filter {
     /// If the rule is at fault: it ran into a limit, trapped, or broke its contract. Then no record
     /// of the batch has a verdict.
     pub fn classify(&self, batch: &Batch) -> Result<Outcome, Fault> {
-        let (outcome, _) = self.run(batch, None)?;
+        let mut outcome = Outcome::default();
+        self.run_into(batch, None, &mut outcome)?;
         Ok(outcome)
     }
 
@@ -134,11 +144,11 @@ impl Filter {
             return Err(RestoreError::Refused("the rule keeps no state".to_owned()));
         }
         // What it has learnt until now does not count, whatever comes of the snapshot.
-        self.idle().retain(|session| session.is_as_opened);
+        self.the_place().take_if(|session| !session.is_as_opened);
         let restored = self.in_order(None, |session| session.restore(&self.rule, snapshot))?;
         // What a rule says to have left alone may still be half done.
         restored.map_err(|reason| {
-            self.idle().clear();
+            *self.the_place() = None;
             RestoreError::Refused(reason)
         })
     }
@@ -150,14 +160,14 @@ impl Filter {
         deadline: Option<Instant>,
         work: impl FnOnce(&mut Session) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut idle = self.idle();
+        let mut place = self.the_place();
         check_time_is_left(deadline)?;
-        let mut session = match idle.pop() {
+        let mut session = match place.take() {
             Some(session) => session,
             None => self.session(None)?,
         };
         let done = work(&mut session)?;
-        idle.push(session);
+        *place = Some(session);
         Ok(done)
     }
 
@@ -173,43 +183,49 @@ impl Filter {
         batch: &Batch,
         deadline: Option<Instant>,
     ) -> Result<(Outcome, Use), Interrupted> {
+        let mut outcome = Outcome::default();
+        let used = self.run_into(batch, deadline, &mut outcome)?;
+        Ok((outcome, used))
+    }
+
+    /// Does the same, into an empty outcome. If it is interrupted, that means nothing.
+    fn run_into(
+        &self,
+        batch: &Batch,
+        deadline: Option<Instant>,
+        outcome: &mut Outcome,
+    ) -> Result<Use, Interrupted> {
         if self.description().keeps_state {
-            return self.in_order(deadline, |session| session.classify(&self.rule, batch, None));
-        }
-        if self.instances == Instances::Fresh {
-            return self.run_afresh(batch, deadline);
+            return self
+                .in_order(deadline, |session| session.classify(&self.rule, batch, None, outcome));
         }
         check_time_is_left(deadline)?;
-        let kept = self.idle().pop();
+        let mut place = self.free_place();
+        let kept = place.as_mut().and_then(|place| place.take());
         let is_fresh = kept.is_none();
         let mut session = match kept {
             Some(session) => session,
             None => self.session(deadline)?,
         };
-        match session.classify(&self.rule, batch, deadline) {
-            Ok(classified) => {
-                self.keep(session);
-                Ok(classified)
+        match session.classify(&self.rule, batch, deadline, outcome) {
+            Ok(used) => {
+                if let Some(mut place) = place {
+                    *place = Some(session).filter(|session| session.is_small(self.limits()));
+                }
+                Ok(used)
             }
             // It may be for what earlier batches left behind.
             Err(Interrupted { stage: Stage::Classifying, .. }) if !is_fresh => {
-                self.run_afresh(batch, deadline)
+                check_time_is_left(deadline)?;
+                *outcome = Outcome::default();
+                self.session(deadline)?.classify(&self.rule, batch, deadline, outcome)
             }
             Err(interrupted) => Err(interrupted),
         }
     }
 
-    /// Runs a stateless rule on a batch in a fresh instance, until the deadline at the latest.
-    fn run_afresh(
-        &self,
-        batch: &Batch,
-        deadline: Option<Instant>,
-    ) -> Result<(Outcome, Use), Interrupted> {
-        check_time_is_left(deadline)?;
-        self.session(deadline)?.classify(&self.rule, batch, deadline)
-    }
-
-    /// Does the same, and looks at the clock.
+    /// Runs a stateless rule on a batch in a fresh instance, until the deadline at the latest, and
+    /// looks at the clock.
     pub(crate) fn run_timed(
         &self,
         batch: &Batch,
@@ -217,20 +233,13 @@ impl Filter {
     ) -> Result<(Outcome, Use), Interrupted> {
         check_time_is_left(deadline)?;
         let mut session = self.session(deadline)?;
+        let mut outcome = Outcome::default();
         let started = Instant::now();
-        let (outcome, used) = session.classify(&self.rule, batch, deadline)?;
+        let used = session.classify(&self.rule, batch, deadline, &mut outcome)?;
         Ok((outcome, Use { time: started.elapsed(), ..used }))
     }
 
-    /// Keeps a session for the next batch, unless it holds so much that it would soon exceed its
-    /// memory.
-    fn keep(&self, session: Session) {
-        if session.store.data().memory_bytes <= self.limits().memory_bytes / 2 {
-            self.idle().push(session);
-        }
-    }
-
-    fn session(&self, deadline: Option<Instant>) -> Result<Session, Interrupted> {
+    fn session(&self, deadline: Option<Instant>) -> Result<Box<Session>, Interrupted> {
         Session::open(&self.rule, &self.settings, deadline).map_err(|error| {
             let fault = match error {
                 OpenError::Fault(fault) => fault,
@@ -242,10 +251,29 @@ impl Filter {
         })
     }
 
-    /// A session is taken out of the lock while it is used, so a panic leaves nothing half done.
-    fn idle(&self) -> MutexGuard<'_, Vec<Session>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The place of the one session of a rule that keeps state, once it is free. A session is taken
+    /// out of its place while it is used, so a panic leaves nothing half done.
+    fn the_place(&self) -> MutexGuard<'_, Option<Box<Session>>> {
+        self.places[0].lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// A place that is free, if there is one.
+    fn free_place(&self) -> Option<MutexGuard<'_, Option<Box<Session>>>> {
+        self.places.iter().find_map(|place| match place.try_lock() {
+            Ok(place) => Some(place),
+            Err(TryLockError::Poisoned(place)) => Some(place.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        })
+    }
+}
+
+fn places(rule: &Rule, instances: Instances) -> Box<[Place]> {
+    let places = match instances {
+        _ if rule.description().keeps_state => 1,
+        Instances::Fresh => 0,
+        Instances::Kept => rule.engine.max_instances(),
+    };
+    iter::repeat_with(Place::default).take(places).collect()
 }
 
 impl fmt::Debug for Filter {
@@ -257,25 +285,29 @@ impl fmt::Debug for Filter {
 /// One instance of a rule with one open classifier in it.
 struct Session {
     store: Store<Meter>,
-    exported: Exported,
-    classifier: ResourceAny,
+    classifier: Classifier,
     /// Whether it has neither seen a batch nor taken over a state.
     is_as_opened: bool,
 }
 
 impl Session {
-    fn open(rule: &Rule, settings: &str, deadline: Option<Instant>) -> Result<Self, OpenError> {
+    fn open(
+        rule: &Rule,
+        settings: &str,
+        deadline: Option<Instant>,
+    ) -> Result<Box<Self>, OpenError> {
         let limits = limits_until(deadline, rule.engine.limits());
         let mut store = rule.engine.store();
         rule.engine.start_time(&mut store, limits.time);
-        let opened = rule.exports.instantiate(&mut store).and_then(|exported| {
-            let opened = rule.exports.open(&mut store, &exported, settings)?;
-            Ok((exported, opened))
-        });
-        let (exported, opened) =
-            opened.map_err(|error| OpenError::Fault(Fault::of(&error, &limits)))?;
+        let opened = rule.exports.open(&mut store, settings);
+        let opened = opened.map_err(|error| OpenError::Fault(Fault::of(&error, &limits)))?;
         let classifier = opened.map_err(SettingsError::from)?;
-        Ok(Self { store, exported, classifier, is_as_opened: true })
+        Ok(Box::new(Self { store, classifier, is_as_opened: true }))
+    }
+
+    /// Whether it uses so little memory that it will not soon exceed its limit.
+    fn is_small(&self, limits: &Limits) -> bool {
+        self.store.data().memory_bytes <= limits.memory_bytes / 2
     }
 
     fn classify(
@@ -283,32 +315,36 @@ impl Session {
         rule: &Rule,
         batch: &Batch,
         deadline: Option<Instant>,
-    ) -> Result<(Outcome, Use), Interrupted> {
+        outcome: &mut Outcome,
+    ) -> Result<Use, Interrupted> {
         let interrupted = |fault| Interrupted::new(fault, Stage::Classifying, rule.engine.limits());
         self.is_as_opened = false;
         let memory_before = self.store.data().memory_bytes;
         let limits = limits_until(deadline, rule.engine.limits());
         let part_bytes = if rule.description().keeps_state { usize::MAX } else { PART_BYTES };
         rule.engine.start_time(&mut self.store, limits.time);
-        let mut outcome: Option<Outcome> = None;
         let (mut ends, mut output_bytes) = (Vec::new(), 0);
         for part in batch.parts(part_bytes) {
-            let answer = self
-                .classify_part(rule, batch.lowered(part, &mut ends), output_bytes, &limits)
-                .map_err(interrupted)?;
-            output_bytes += answer.bytes();
-            match &mut outcome {
-                None => outcome = Some(answer),
-                Some(outcome) => outcome.append(answer),
+            let is_first = part.start == 0;
+            let lowered = batch.lowered(part, &mut ends);
+            if is_first {
+                self.classify_part(rule, lowered, output_bytes, &limits, outcome)
+                    .map_err(interrupted)?;
+                output_bytes = outcome.bytes();
+            } else {
+                let mut next = Outcome::default();
+                self.classify_part(rule, lowered, output_bytes, &limits, &mut next)
+                    .map_err(interrupted)?;
+                output_bytes += next.bytes();
+                outcome.append(next);
             }
         }
-        let used = Use {
+        Ok(Use {
             time: Duration::ZERO,
             memory_bytes: self.store.data().memory_bytes - memory_before,
             memory_before,
             output_bytes,
-        };
-        Ok((outcome.unwrap_or_default(), used))
+        })
     }
 
     /// Classifies some of the records, in what is left of the time and of the output.
@@ -318,25 +354,22 @@ impl Session {
         part: rule::Batch<'_>,
         output_bytes: usize,
         limits: &Limits,
-    ) -> Result<Outcome, Fault> {
+        outcome: &mut Outcome,
+    ) -> Result<(), Fault> {
         let records = part.payloads.ends.len();
         // Together, rewritten payloads are divided by 32-bit numbers as well.
         let maximum = limits.output_bytes.min(Batch::MAX_BYTES);
         self.store.set_hostcall_fuel(maximum.saturating_sub(output_bytes));
-        let answer = self
-            .exported
-            .classify(&mut self.store, self.classifier, part)
-            .map_err(|error| Fault::of(&error, limits))?;
-        Outcome::check(answer, records, rule.description().rewrites).map_err(Fault::Contract)
+        let answered = self.classifier.classify(&mut self.store, part, outcome);
+        answered.map_err(|error| Fault::of(&error, limits))?;
+        outcome.check(records, rule.description().rewrites).map_err(Fault::Contract)
     }
 
     fn snapshot(&mut self, rule: &Rule) -> Result<Vec<u8>, Fault> {
         let limits = rule.engine.limits();
         rule.engine.start_time(&mut self.store, limits.time);
-        let snapshot = rule
-            .exports
-            .snapshot(&mut self.store, &self.exported, self.classifier)
-            .map_err(|error| Fault::of(&error, limits))?;
+        let snapshot = self.classifier.snapshot(&mut self.store);
+        let snapshot = snapshot.map_err(|error| Fault::of(&error, limits))?;
         let maximum = limits.output_bytes;
         if snapshot.len() > maximum {
             return Err(Fault::Limit(LimitExceeded::Output { maximum }));
@@ -348,9 +381,8 @@ impl Session {
         self.is_as_opened = false;
         let limits = rule.engine.limits();
         rule.engine.start_time(&mut self.store, limits.time);
-        rule.exports
-            .restore(&mut self.store, &self.exported, self.classifier, snapshot)
-            .map_err(|error| Fault::of(&error, limits))
+        let restored = self.classifier.restore(&mut self.store, snapshot);
+        restored.map_err(|error| Fault::of(&error, limits))
     }
 }
 

@@ -65,6 +65,8 @@ mod fault;
 #[cfg(feature = "default-rule")]
 mod embedded;
 
+mod wrapper;
+
 mod code;
 
 mod digest;
@@ -144,6 +146,7 @@ pub use crate::batch::{Batch, Encoding, Payloads};
 pub use crate::code::{CodeCache, CodeOrigin};
 pub use crate::digest::{Digest, InvalidDigest};
 pub use crate::engine::{Engine, EngineError};
+pub use crate::exports::INTERFACE;
 pub use crate::fault::Fault;
 pub use crate::filter::{Filter, Instances, OpenError, RestoreError, SettingsError};
 pub use crate::grant::{Grant, InvalidGrant};
@@ -153,5 +156,5 @@ pub use crate::outcome::{Bound, Cause, Failure, Flag, Outcome, Verdict};
 pub use crate::pipeline::{DEFAULT_SUBJECT, Pipeline, Request};
 pub use crate::pointer::{FieldPointer, InvalidPointer};
 pub use crate::response::{Counts, FailedRecord, Response};
-pub use crate::rule::{Description, INTERFACE, LoadError, Rule};
+pub use crate::rule::{Description, LoadError, Rule};
 pub use crate::ruling::Ruling;

@@ -105,11 +105,31 @@ pub(crate) struct Meter {
     pub(crate) memory_bytes: usize,
     /// The resources of the host that it holds.
     pub(crate) resources: usize,
+    /// What the classifiers of its own are known by that it has made handles of, if the host is to
+    /// know: the handle is the place, from 1 on.
+    classifiers: Vec<u32>,
 }
 
 impl Meter {
+    /// How many classifiers an instance can make. It is asked for one.
+    const MAX_CLASSIFIERS: usize = 1024;
+
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, memory_bytes: 0, resources: 0 }
+        Self { limits, memory_bytes: 0, resources: 0, classifiers: Vec::new() }
+    }
+
+    /// Makes a handle of what the rule knows a classifier by.
+    pub(crate) fn make_classifier(&mut self, representation: u32) -> wasmtime::Result<u32> {
+        if self.classifiers.len() == Self::MAX_CLASSIFIERS {
+            return Err(wasmtime::Error::msg("it makes too many classifiers"));
+        }
+        self.classifiers.push(representation);
+        Ok(self.classifiers.len() as u32)
+    }
+
+    /// What the rule knows a classifier by, if it has made that handle.
+    pub(crate) fn classifier(&self, handle: u32) -> Option<u32> {
+        self.classifiers.get((handle as usize).checked_sub(1)?).copied()
     }
 }
 

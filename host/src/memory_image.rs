@@ -5,7 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use backon::{BlockingRetryable, ExponentialBuilder};
-use wasmtime::component::Component;
+
+use crate::code::Code;
 
 /// How often an image is made again while the kernel holds a page of it.
 const RETRIES: usize = 5;
@@ -13,19 +14,23 @@ const RETRIES: usize = 5;
 /// The pause before the first of them; each is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// Makes the images of a component's memories, which the engine would do when the component is first
+/// Makes the images of a rule's memories, which the engine would do when the rule is first
 /// instantiated. After that, no instance fails for them.
 ///
 /// On Linux an image is a file in memory that the engine seals against writing (`memfd_create(2)`,
 /// `F_SEAL_WRITE` in `fcntl(2)`). The kernel answers `EBUSY` if somebody holds one of its pages, as the
 /// kernel itself does while it moves or reclaims pages (`memfd_wait_for_pins` in its `mm/memfd.c`).
-/// That says nothing of the component, and passes: the image is made again.
+/// That says nothing of the rule, and passes: the image is made again.
 ///
 /// # Errors
 ///
 /// If the system has no memory or no file descriptor for it, or stays busy.
-pub(crate) fn make(component: &Component) -> wasmtime::Result<()> {
-    while_busy(|| component.initialize_copy_on_write_image(), thread::sleep)
+pub(crate) fn make(code: &Code) -> wasmtime::Result<()> {
+    let make = || match code {
+        Code::Component(component) => component.initialize_copy_on_write_image(),
+        Code::CoreModule(module) => module.initialize_copy_on_write_image(),
+    };
+    while_busy(make, thread::sleep)
 }
 
 /// Attempts again, after a pause, what fails only because the system is busy.

@@ -4,18 +4,15 @@ use std::sync::Arc;
 use wasmtime::component::{Component, Linker};
 
 use crate::bindings::{FilterPre, rule};
-use crate::code::{self, CodeCache, CodeOrigin};
+use crate::code::{self, Code, CodeCache, CodeOrigin};
 use crate::digest::{Digest, Digested};
 use crate::engine::Engine;
-use crate::exports::Exports;
+use crate::exports::{Exports, INTERFACE};
 use crate::fault::Fault;
 use crate::grant::Grant;
 use crate::inert_wasi;
 use crate::limits::Meter;
 use crate::memory_image;
-
-/// The interface that a rule exports, with the version that this host speaks.
-pub const INTERFACE: &str = "weir:filter/rule@0.2.0";
 
 /// A rule, compiled and checked: it imports nothing but what [its engine grants](Engine::granting), and
 /// exports [`INTERFACE`].
@@ -75,11 +72,8 @@ impl Rule {
         component: Digested<'_>,
         cache: &CodeCache,
     ) -> Result<Self, LoadError> {
-        if !component.bytes().starts_with(COMPONENT_MAGIC) {
-            return Err(LoadError::NotAComponent(what_it_is(component.bytes()).to_owned()));
-        }
-        let (code, origin) = cache.load(engine, component).map_err(not_a_component)?;
-        Self::from_code(engine, &code, origin, component.digest())
+        let (rule, _) = Self::load_with_code(engine, component, cache)?;
+        Ok(rule)
     }
 
     /// Compiles a rule ahead, after checking that it is one. Written to a file, it is what
@@ -90,45 +84,24 @@ impl Rule {
     ///
     /// As [`load`](Self::load).
     pub fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, LoadError> {
-        let rule = Self::load(engine, component)?;
-        let compiled = rule.exports.component().component();
-        code::package(engine, rule.digest, compiled).map_err(not_a_component)
+        let component = Digested::new(component);
+        let (rule, code) = Self::load_with_code(engine, component, &CodeCache::default())?;
+        code::package(engine, rule.digest, &code).map_err(not_a_component)
     }
 
-    fn from_code(
+    fn load_with_code(
         engine: &Engine,
-        component: &Component,
-        code: CodeOrigin,
-        digest: Digest,
-    ) -> Result<Self, LoadError> {
-        let ty = component.component_type();
-        let mut linker = Linker::new(&engine.wasmtime);
-        let mut refused = Vec::new();
-        for (import, item) in ty.imports(&engine.wasmtime) {
-            if engine.grants().contains(&Grant::InertWasi) && inert_wasi::is_wasi(import) {
-                inert_wasi::define(&mut linker, &engine.wasmtime, import, &item.ty)
-                    .map_err(|error| LoadError::Granted(import.to_owned(), format!("{error:#}")))?;
-            } else {
-                refused.push(import.to_owned());
-            }
+        component: Digested<'_>,
+        cache: &CodeCache,
+    ) -> Result<(Self, Code), LoadError> {
+        if !component.bytes().starts_with(COMPONENT_MAGIC) {
+            return Err(LoadError::NotAComponent(what_it_is(component.bytes()).to_owned()));
         }
-        if !refused.is_empty() {
-            return Err(LoadError::Imports(refused));
-        }
-        let exports = names(ty.exports(&engine.wasmtime));
-        if !exports.iter().any(|name| name == INTERFACE) {
-            return Err(other_contract(&exports).unwrap_or(LoadError::Exports(exports)));
-        }
-
-        let component = linker
-            .instantiate_pre(component)
-            .and_then(FilterPre::new)
-            .map_err(|error| LoadError::Interface(format!("{error:#}")))?;
-        memory_image::make(component.instance_pre().component())
-            .map_err(|error| LoadError::Memory(format!("{error:#}")))?;
-        let (exports, description) = describe(engine, &component)?;
-        let description = Arc::new(description);
-        Ok(Self { engine: engine.clone(), exports, description, code, digest })
+        let (code, origin) = cache.load(engine, component).map_err(not_a_component)?;
+        let (exports, description) = exports(engine, &code)?;
+        let description = Arc::new(check(description).map_err(LoadError::Description)?);
+        let digest = component.digest();
+        Ok((Self { engine: engine.clone(), exports, description, code: origin, digest }, code))
     }
 
     /// What the rule says of itself.
@@ -146,16 +119,21 @@ impl Rule {
         self.code
     }
 
+    /// Whether its functions are called directly, which takes a fraction of the time. That can be where
+    /// a component is wrapped as those that the SDK makes; all others are called through the engine's
+    /// component model, to the same effect.
+    pub fn is_called_directly(&self) -> bool {
+        self.exports.are_called_directly()
+    }
+
     /// The names of what the rule imports: only what [its engine grants](Engine::granting).
     pub fn imports(&self) -> Vec<String> {
-        let component = self.exports.component().component();
-        names(component.component_type().imports(&self.engine.wasmtime))
+        self.exports.imported(&self.engine)
     }
 
     /// The names of what the rule exports.
     pub fn exports(&self) -> Vec<String> {
-        let component = self.exports.component().component();
-        names(component.component_type().exports(&self.engine.wasmtime))
+        self.exports.exported(&self.engine)
     }
 }
 
@@ -185,8 +163,49 @@ fn not_a_component(error: wasmtime::Error) -> LoadError {
     LoadError::NotAComponent(format!("{error:#}"))
 }
 
-fn names<'a, T>(items: impl Iterator<Item = (&'a str, T)>) -> Vec<String> {
-    items.map(|(name, _)| name.to_owned()).collect()
+/// Finds the functions of a rule and has it describe itself.
+fn exports(engine: &Engine, code: &Code) -> Result<(Exports, rule::Description), LoadError> {
+    let make_images =
+        || memory_image::make(code).map_err(|error| LoadError::Memory(format!("{error:#}")));
+    let found = match code {
+        Code::Component(component) => {
+            let component = linked(engine, component)?;
+            make_images()?;
+            Exports::of_component(engine, &component)
+        }
+        // Its wrapper imports nothing, and exports what a rule does.
+        Code::CoreModule(module) => {
+            make_images()?;
+            Exports::of_core_module(engine, module)
+        }
+    };
+    found.map_err(|error| LoadError::Describe(Fault::of(&error, engine.limits())))
+}
+
+/// Gives a component what it imports, if it is granted, and checks what it exports.
+fn linked(engine: &Engine, component: &Component) -> Result<FilterPre<Meter>, LoadError> {
+    let ty = component.component_type();
+    let mut linker = Linker::new(&engine.wasmtime);
+    let mut refused = Vec::new();
+    for (import, item) in ty.imports(&engine.wasmtime) {
+        if engine.grants().contains(&Grant::InertWasi) && inert_wasi::is_wasi(import) {
+            inert_wasi::define(&mut linker, &engine.wasmtime, import, &item.ty)
+                .map_err(|error| LoadError::Granted(import.to_owned(), format!("{error:#}")))?;
+        } else {
+            refused.push(import.to_owned());
+        }
+    }
+    if !refused.is_empty() {
+        return Err(LoadError::Imports(refused));
+    }
+    let exports: Vec<_> = ty.exports(&engine.wasmtime).map(|(name, _)| name.to_owned()).collect();
+    if !exports.iter().any(|name| name == INTERFACE) {
+        return Err(other_contract(&exports).unwrap_or(LoadError::Exports(exports)));
+    }
+    linker
+        .instantiate_pre(component)
+        .and_then(FilterPre::new)
+        .map_err(|error| LoadError::Interface(format!("{error:#}")))
 }
 
 /// The error for a rule that speaks another version of the contract.
@@ -197,21 +216,6 @@ fn other_contract(exports: &[String]) -> Option<LoadError> {
     let parse = |version| semver::Version::parse(version).ok();
     let newer = parse(version) > parse(spoken);
     Some(LoadError::Contract { version: version.to_owned(), newer })
-}
-
-fn describe(
-    engine: &Engine,
-    component: &FilterPre<Meter>,
-) -> Result<(Exports, Description), LoadError> {
-    let mut store = engine.store();
-    let described = Exports::of(component, &mut store).and_then(|(exports, instance)| {
-        engine.start_time(&mut store, engine.limits().time);
-        let description = instance.weir_filter_rule().call_describe(&mut store)?;
-        Ok((exports, description))
-    });
-    let (exports, description) =
-        described.map_err(|error| LoadError::Describe(Fault::of(&error, engine.limits())))?;
-    Ok((exports, check(description).map_err(LoadError::Description)?))
 }
 
 fn check(description: rule::Description) -> Result<Description, String> {

@@ -44,6 +44,11 @@ impl Arguments {
         address
     }
 
+    /// Where all can lie that is taken once these are released, if it is no more than so many bytes.
+    pub(crate) fn room(&self) -> (usize, usize) {
+        (self.block.as_ptr().expose_provenance(), size_of::<u64>() * self.block.capacity())
+    }
+
     /// Releases all.
     pub(crate) fn release(&mut self) {
         if !self.others.is_empty() {
@@ -111,5 +116,19 @@ mod tests {
         arguments.release();
         let smaller = take(&mut arguments, &[(500, 1), (20, 4)]);
         assert_eq!(smaller[0], second[0]);
+    }
+
+    #[test]
+    fn there_is_room_where_the_next_arguments_would_lie() {
+        let mut arguments = Arguments::new();
+        assert_eq!(arguments.room().1, 0);
+        for sizes in [&[(1001, 1), (400, 4)][..], &[(1001, 1), (400, 4)], &[(3, 1), (8, 4)]] {
+            take(&mut arguments, sizes);
+            arguments.release();
+        }
+        let (address, bytes) = arguments.room();
+        assert!(address.is_multiple_of(8) && bytes >= 1404, "{bytes} bytes");
+        assert_eq!(take(&mut arguments, &[(bytes, 1)]), [address]);
+        assert!(arguments.others.is_empty());
     }
 }

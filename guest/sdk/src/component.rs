@@ -5,7 +5,8 @@
 //!
 //! - What a call answers stays where it is until the next one. So the host need not call once more
 //!   for each answer, to have it freed.
-//! - The memory of arguments, of decoded payloads and of verdicts serves the next batch as well.
+//! - The memory of arguments, of decoded payloads and of verdicts serves the next batch as well. The
+//!   host may look up where arguments can lie, and need not call for memory: see [`ROOM`].
 //! - A classifier has no destructor: there is one in an instance, and it goes with it. The type of a
 //!   resource names its destructor before the module that has it is instantiated. That takes two
 //!   further modules in the component, and they have to be instantiated as well.
@@ -14,6 +15,8 @@ pub mod abi;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::arguments::Arguments;
 use crate::batch::{Batch, Payloads};
@@ -35,6 +38,14 @@ mod bindings {
 /// with: the one of the standard library asks for more at once.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
+/// Where the arguments of the next call can lie, whose memory then need not be asked for: the address,
+/// at a multiple of 8, and how many bytes there are. The module exports the address of this as a global.
+/// It is an offer beyond the contract: a host that does not know of it loses nothing but time.
+///
+/// Numbers, not a pointer: what is exported is shared, and they are written one by one.
+#[unsafe(export_name = "weir:room-for-arguments")]
+pub static ROOM: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
 thread_local! {
     /// The arguments of the call.
@@ -61,7 +72,7 @@ unsafe extern "C" fn realloc(
 ) -> *mut u8 {
     // The first call into an instance is this one or `describe`.
     wit_bindgen::rt::run_ctors_once();
-    let new = ARGUMENTS.with_borrow_mut(|arguments| arguments.take(bytes, align));
+    let new = with_arguments(|arguments| arguments.take(bytes, align));
     if old_bytes > 0 {
         // SAFETY: the old memory is as the caller says, the new is apart from it, and both are as
         // large.
@@ -70,9 +81,25 @@ unsafe extern "C" fn realloc(
     new
 }
 
+/// Does something with the arguments of the call, which may take other memory then.
+fn with_arguments<T>(work: impl FnOnce(&mut Arguments) -> T) -> T {
+    ARGUMENTS.with_borrow_mut(|arguments| {
+        let done = work(arguments);
+        let (address, bytes) = arguments.room();
+        ROOM[0].store(address, Relaxed);
+        ROOM[1].store(bytes, Relaxed);
+        done
+    })
+}
+
 /// Releases the arguments of the call: none is used any more.
 fn release_arguments() {
-    ARGUMENTS.with_borrow_mut(Arguments::release);
+    with_arguments(Arguments::release);
+}
+
+/// Gives their memory back as well.
+fn give_back_arguments() {
+    with_arguments(|arguments| *arguments = Arguments::new());
 }
 
 /// Releases what was answered last: the host has read it, or it would not call again.
@@ -185,7 +212,7 @@ impl<R: Rule> Classifier<R> {
     /// The exported function `classifier.snapshot`.
     pub fn snapshot(&mut self) -> Address {
         self.give_back();
-        ARGUMENTS.replace(Arguments::new());
+        give_back_arguments();
         let mut snapshot = Vec::new();
         self.rule.snapshot(&mut snapshot);
         keep(abi::Owned::new(snapshot))
@@ -200,7 +227,7 @@ impl<R: Rule> Classifier<R> {
         self.give_back();
         // SAFETY: the host has written the whole list.
         let restored = self.rule.restore(unsafe { snapshot.as_slice() });
-        ARGUMENTS.replace(Arguments::new());
+        give_back_arguments();
         keep(match restored {
             Ok(()) => abi::Restored::Restored,
             Err(reason) => abi::Restored::Refused(abi::Owned::new(reason.into_bytes())),

@@ -67,6 +67,7 @@ fn report(rule: &Rule, bytes: usize, golden_records: usize) -> String {
          digest       {}\n\
          size         {bytes} bytes\n\
          native code  {}\n\
+         called       {}\n\
          imports      {}\n\
          exports      {}\n\
          keeps state  {}\n\
@@ -75,6 +76,7 @@ fn report(rule: &Rule, bytes: usize, golden_records: usize) -> String {
          settings     {}\n",
         rule.digest(),
         rule.code(),
+        if rule.is_called_directly() { "directly" } else { "through the component model" },
         listed(rule.imports()),
         listed(rule.exports()),
         yes_no(keeps_state),

@@ -9,8 +9,8 @@ use super::exit::Failure;
 use super::setup::{engine, runtime, supply};
 use crate::config::{Config, Options, SettingsSource};
 use crate::digest::Digest;
+use crate::exports::INTERFACE;
 use crate::live::SupplyError;
-use crate::rule::INTERFACE;
 use crate::source::RuleSource;
 
 #[derive(Debug, Args)]

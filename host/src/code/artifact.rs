@@ -7,7 +7,7 @@ use crate::digest::Digest;
 
 /// Says what a file is, and in which layout: this line, the digest of all that follows it, the key,
 /// the code.
-const MAGIC: &[u8] = b"weir native code 1\n";
+const MAGIC: &[u8] = b"weir native code 2\n";
 
 const DIGEST_BYTES: usize = 32;
 

@@ -2,13 +2,11 @@ use std::path::PathBuf;
 #[cfg(unix)]
 use std::{ffi::OsStr, io, path::Path};
 
-use wasmtime::component::Component;
-
-use super::CodeOrigin;
 #[cfg(unix)]
 use super::artifact::{Artifact, Key, NotTheCode};
 #[cfg(unix)]
 use super::place::{Place, PlaceError};
+use super::{Code, CodeOrigin};
 use crate::digest::Digested;
 use crate::engine::Engine;
 
@@ -47,7 +45,7 @@ impl CodeCache {
         &self,
         engine: &Engine,
         component: Digested<'_>,
-    ) -> wasmtime::Result<(Component, CodeOrigin)> {
+    ) -> wasmtime::Result<(Code, CodeOrigin)> {
         #[cfg(feature = "default-rule")]
         if let Some(code) = super::embedded(engine, component.bytes()) {
             return Ok((code, CodeOrigin::Embedded));
@@ -60,8 +58,8 @@ impl CodeCache {
     }
 }
 
-fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<(Component, CodeOrigin)> {
-    Ok((Component::from_binary(&engine.wasmtime, component)?, CodeOrigin::Compiled))
+fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<(Code, CodeOrigin)> {
+    Ok((Code::compile(engine, component)?, CodeOrigin::Compiled))
 }
 
 #[cfg(unix)]
@@ -70,7 +68,7 @@ impl CodeCache {
         &self,
         engine: &Engine,
         component: Digested<'_>,
-    ) -> wasmtime::Result<(Component, CodeOrigin)> {
+    ) -> wasmtime::Result<(Code, CodeOrigin)> {
         let key = Key::new(&engine.wasmtime, component.digest());
         if let Some(file) = &self.package
             && let Some(code) = used(file, packaged(engine, file, &key))
@@ -96,14 +94,14 @@ impl CodeCache {
 }
 
 #[cfg(unix)]
-fn packaged(engine: &Engine, file: &Path, key: &Key) -> Result<Component, NotUsed> {
+fn packaged(engine: &Engine, file: &Path, key: &Key) -> Result<Code, NotUsed> {
     let folder = file.parent().filter(|folder| *folder != Path::new(""));
     let name = file.file_name().ok_or(io::Error::from(io::ErrorKind::IsADirectory))?;
     kept(engine, &Place::open(folder.unwrap_or(Path::new(".")))?, name, key)
 }
 
 #[cfg(unix)]
-fn kept(engine: &Engine, place: &Place, name: &OsStr, key: &Key) -> Result<Component, NotUsed> {
+fn kept(engine: &Engine, place: &Place, name: &OsStr, key: &Key) -> Result<Code, NotUsed> {
     let artifact = Artifact::check(place.read(name)?, key)?;
     super::load(engine, &artifact).map_err(NotUsed::Engine)
 }

@@ -10,9 +10,12 @@ mod place;
 use std::fmt;
 
 use wasmtime::component::Component;
+use wasmtime::{Module, Precompiled};
 
 use crate::digest::Digest;
 use crate::engine::Engine;
+use crate::exports::core_module;
+use crate::wrapper;
 use artifact::{Artifact, Key};
 
 pub use cache::CodeCache;
@@ -41,34 +44,79 @@ impl fmt::Display for CodeOrigin {
     }
 }
 
+/// The native code of a rule.
+pub(crate) enum Code {
+    /// Of a component as it is.
+    Component(Component),
+    /// Of the core module of a component whose [wrapper] is known.
+    CoreModule(Module),
+}
+
+impl Code {
+    /// Compiles a component.
+    fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<Self> {
+        let module = wrapper::core_module(component)
+            .and_then(|module| Module::from_binary(&engine.wasmtime, module).ok())
+            .filter(core_module::fits);
+        Ok(match module {
+            Some(module) => Self::CoreModule(module),
+            None => Self::Component(Component::from_binary(&engine.wasmtime, component)?),
+        })
+    }
+
+    /// Takes code that was compiled before.
+    ///
+    /// # Safety
+    ///
+    /// Wasmtime has made it, of a rule.
+    unsafe fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Self> {
+        let is_module = wasmtime::Engine::detect_precompiled(code) == Some(Precompiled::Module);
+        // SAFETY: as the caller says. Wasmtime checks that it fits this version of it, these settings
+        // and this processor.
+        unsafe {
+            Ok(match is_module {
+                true => Self::CoreModule(Module::deserialize(&engine.wasmtime, code)?),
+                false => Self::Component(Component::deserialize(&engine.wasmtime, code)?),
+            })
+        }
+    }
+
+    /// What [`deserialize`](Self::deserialize) takes.
+    fn serialize(&self) -> wasmtime::Result<Vec<u8>> {
+        match self {
+            Self::Component(component) => component.serialize(),
+            Self::CoreModule(module) => module.serialize(),
+        }
+    }
+}
+
 /// The code of the component of a digest, as the content of a file for [`CodeCache::package`].
 pub(crate) fn package(
     engine: &Engine,
     component: Digest,
-    compiled: &Component,
+    compiled: &Code,
 ) -> wasmtime::Result<Vec<u8>> {
     Ok(Artifact::new(&Key::new(&engine.wasmtime, component), &compiled.serialize()?).into_bytes())
 }
 
 /// Takes the embedded code, if the component is an embedded one.
 #[cfg(feature = "default-rule")]
-fn embedded(engine: &Engine, component: &[u8]) -> Option<Component> {
+fn embedded(engine: &Engine, component: &[u8]) -> Option<Code> {
     let rule = crate::embedded::RULES.into_iter().find(|rule| rule.component == component)?;
     // SAFETY: the build script had wasmtime make these bytes, and they are part of this binary: who
-    // can change them can change the code around them as well. Wasmtime checks that the processor
-    // has what they need.
-    let component = unsafe { Component::deserialize(&engine.wasmtime, rule.native_code) };
+    // can change them can change the code around them as well.
+    let code = unsafe { Code::deserialize(engine, rule.native_code) };
     let why = |error: &wasmtime::Error| {
         tracing::info!(rule = rule.name, "the embedded native code does not fit: {error:#}");
     };
-    component.inspect_err(why).ok()
+    code.inspect_err(why).ok()
 }
 
 /// Takes the code of an artifact.
 #[cfg(unix)]
-fn load(engine: &Engine, artifact: &Artifact) -> wasmtime::Result<Component> {
+fn load(engine: &Engine, artifact: &Artifact) -> wasmtime::Result<Code> {
     // SAFETY: an artifact is read from a trusted place only, where nobody writes but this user and
     // root; they can change this process as well. Its digest says that the bytes are whole, its key
-    // that this version of wasmtime made them with these settings; wasmtime checks both again.
-    unsafe { Component::deserialize(&engine.wasmtime, artifact.code()) }
+    // that this version of wasmtime made them with these settings.
+    unsafe { Code::deserialize(engine, artifact.code()) }
 }

@@ -1,5 +1,6 @@
 //! Rules in a few lines of WAT: a core module of the right shape, wrapped as a component.
 
+use wasm_encoder::{ComponentSection, ComponentTypeSection, PrimitiveValType};
 use weir::{Batch, Encoding, Engine, Fault, Filter, Limits, Outcome, Rule};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -13,6 +14,8 @@ pub(crate) struct Guest {
     pub(crate) imports: Option<(&'static str, &'static str)>,
     /// Further fields of the module: tables, functions, data.
     pub(crate) fields: String,
+    /// Of `cabi_realloc`, before it takes memory of the heap.
+    pub(crate) realloc: String,
     /// Of `open`, before it answers.
     pub(crate) open: String,
     /// Of `classify`, before it answers.
@@ -37,6 +40,7 @@ impl Default for Guest {
         Self {
             imports: None,
             fields: String::new(),
+            realloc: String::new(),
             open: String::new(),
             classify: String::new(),
             answer: Answer { verdicts: vec![PASS], ..Answer::default() },
@@ -71,13 +75,13 @@ pub(crate) struct Answer {
 /// Where things stand in the guest's memory. The first page holds the answers, the rest is free.
 const DESCRIPTION: u32 = 1024;
 const TEXTS: u32 = 1100;
-const OPENED: u32 = 1200;
+pub(crate) const OPENED: u32 = 1200;
 pub(crate) const SNAPSHOT: u32 = 1240;
 pub(crate) const RESTORED: u32 = 1260;
 pub(crate) const OUTCOME: u32 = 2048;
 pub(crate) const LISTS: u32 = 4096;
 /// The heap, and the one text that all messages and reasons point to.
-const HEAP: u32 = 65536;
+pub(crate) const HEAP: u32 = 65536;
 
 impl Guest {
     /// The rule as a component.
@@ -102,20 +106,35 @@ impl Guest {
             .expect("a component")
     }
 
-    /// Loads and opens the rule.
-    pub(crate) fn open(&self, limits: Limits) -> Filter {
-        let engine = Engine::new(limits).expect("an engine");
-        let rule = Rule::load(&engine, &self.component()).expect("a rule");
-        rule.open("{}").expect("an opened rule")
+    /// The same, wrapped in a way that the host does not know: with a type that nothing is of.
+    pub(crate) fn wrapped_otherwise(&self) -> Vec<u8> {
+        let mut component = self.component();
+        let mut types = ComponentTypeSection::new();
+        types.defined_type().primitive(PrimitiveValType::U8);
+        types.append_to_component(&mut component);
+        component
     }
 
-    /// Has the rule classify a batch of as many records.
+    /// Loads and opens the rule.
+    pub(crate) fn open(&self, limits: Limits) -> Filter {
+        open(&self.component(), limits)
+    }
+
+    /// Has the rule classify a batch of as many records: called directly, and through the component
+    /// model, to the same effect.
     pub(crate) fn classify(&self, limits: Limits, records: usize) -> Result<Outcome, Fault> {
-        self.open(limits).classify(&batch(records))
+        let answered = self.open(limits).classify(&batch(records));
+        let other = open(&self.wrapped_otherwise(), limits).classify(&batch(records));
+        match (&answered, &other) {
+            // The engine has words of its own for what is no value of a type.
+            (Err(Fault::Contract(_)), Err(Fault::Call(_))) => {}
+            _ => assert_eq!(answered, other),
+        }
+        answered
     }
 
     fn module(&self) -> String {
-        let Self { fields, open, classify, snapshot, restore, .. } = self;
+        let Self { fields, realloc, open, classify, snapshot, restore, .. } = self;
         let (imports, _) = self.imports.unwrap_or_default();
         let pages = 2 + self.answer.text_bytes.div_ceil(65536);
         let heap = HEAP + self.answer.text_bytes;
@@ -129,6 +148,7 @@ impl Guest {
             (global $heap (mut i32) (i32.const {heap}))
             {fields}
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                {realloc}
                 (global.set $heap (i32.and (i32.add (global.get $heap) (i32.const 7))
                                            (i32.const -8)))
                 (global.get $heap)
@@ -209,6 +229,12 @@ impl Guest {
         description.extend([u8::from(self.keeps_state), u8::from(self.rewrites)]);
         segment(DESCRIPTION, &description) + &segment(TEXTS, texts.concat().as_bytes())
     }
+}
+
+fn open(component: &[u8], limits: Limits) -> Filter {
+    let engine = Engine::new(limits).expect("an engine");
+    let rule = Rule::load(&engine, component).expect("a rule");
+    rule.open("{}").expect("an opened rule")
 }
 
 fn segment(at: u32, bytes: &[u8]) -> String {

@@ -18,6 +18,8 @@ mod parts;
 
 mod answers;
 
+mod calls;
+
 mod pipeline;
 
 mod state;
