@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use wasm_encoder::{ComponentSection, ComponentTypeSection, PrimitiveValType};
+
 use crate::target;
 use crate::weir::{self, weir, with_compiler};
 
@@ -28,4 +30,14 @@ pub fn build(name: &str, source: &str) -> PathBuf {
     let mut build = weir(["build", "--output", "rule.wasm"]);
     weir::run(with_compiler(build.current_dir(&folder))).success();
     folder.join("rule.wasm")
+}
+
+/// A component with a type more, which nothing is of. It does the same, but hosts that know how a rule
+/// is wrapped do not know this one.
+pub fn wrapped_otherwise(component: &[u8]) -> Vec<u8> {
+    let mut types = ComponentTypeSection::new();
+    types.defined_type().primitive(PrimitiveValType::U8);
+    let mut component = component.to_vec();
+    types.append_to_component(&mut component);
+    component
 }

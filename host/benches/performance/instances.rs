@@ -1,6 +1,8 @@
-//! Fresh instances beside kept ones, and batches of few records beside batches of many.
+//! Fresh instances beside kept ones, batches of few records beside batches of many, and the two ways of
+//! calling a rule.
 
-use weir::Instances;
+use weir::{DEFAULT_RULE, Instances};
+use weir_tests::rule::wrapped_otherwise;
 
 use crate::contestants::component;
 use crate::table::{Line, Mark, Quantity};
@@ -20,6 +22,9 @@ pub(crate) fn measure(turns: usize, lines: &mut Vec<Line>) {
     let rule = workload::rule();
     let [fresh, kept] = [Instances::Fresh, Instances::Kept]
         .map(|instances| workload::filter(&rule, QUIET).instances(instances));
+    // The same rule, wrapped so that it is called through the component model.
+    let otherwise = workload::load(&wrapped_otherwise(DEFAULT_RULE));
+    let otherwise = workload::filter(&otherwise, QUIET).instances(Instances::Kept);
     let sizes = [RECORDS].into_iter().chain(BATCHES.map(|(size, _)| size));
     let batches: Vec<_> = sizes.map(|size| workload::records(size, 200)).collect();
     // For each size, the full one first: fresh, then kept.
@@ -28,6 +33,8 @@ pub(crate) fn measure(turns: usize, lines: &mut Vec<Line>) {
         contestants.push(per_record(records.len(), component(&fresh, records)));
         contestants.push(per_record(records.len(), component(&kept, records)));
     }
+    let through_the_model = contestants.len();
+    contestants.push(per_record(1, component(&otherwise, &batches[1])));
     let figures = turns::take(turns, &mut contestants);
 
     let line = |what: String, of: [usize; 2], most: Option<f64>| {
@@ -42,4 +49,6 @@ pub(crate) fn measure(turns: usize, lines: &mut Vec<Line>) {
         let fresh = format!("fresh instances: batch of {size} / of {RECORDS}");
         lines.push(line(fresh, [index, 0], None));
     }
+    let directly = "a kept instance, batch of 1: called directly / through the component model";
+    lines.push(line(directly.to_owned(), [3, through_the_model], None));
 }

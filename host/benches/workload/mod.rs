@@ -64,8 +64,13 @@ pub(crate) fn native_rule(records: &[String]) -> impl FnMut() -> weir_guest::Out
 
 /// The default rule, loaded with the default limits.
 pub(crate) fn rule() -> Rule {
+    load(DEFAULT_RULE)
+}
+
+/// A rule, loaded with the default limits.
+pub(crate) fn load(component: &[u8]) -> Rule {
     let engine = Engine::new(Limits::default()).expect("an engine");
-    Rule::load(&engine, DEFAULT_RULE).expect("the default rule")
+    Rule::load(&engine, component).expect("a rule")
 }
 
 /// The rule, opened.

@@ -1,7 +1,7 @@
 //! Rules in a few lines of WAT: a core module of the right shape, wrapped as a component.
 
-use wasm_encoder::{ComponentSection, ComponentTypeSection, PrimitiveValType};
 use weir::{Batch, Encoding, Engine, Fault, Filter, Limits, Outcome, Rule};
+use weir_tests::rule::wrapped_otherwise;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -106,13 +106,9 @@ impl Guest {
             .expect("a component")
     }
 
-    /// The same, wrapped in a way that the host does not know: with a type that nothing is of.
+    /// The same, wrapped in a way that the host does not know.
     pub(crate) fn wrapped_otherwise(&self) -> Vec<u8> {
-        let mut component = self.component();
-        let mut types = ComponentTypeSection::new();
-        types.defined_type().primitive(PrimitiveValType::U8);
-        types.append_to_component(&mut component);
-        component
+        wrapped_otherwise(&self.component())
     }
 
     /// Loads and opens the rule.
