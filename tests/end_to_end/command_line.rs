@@ -179,6 +179,7 @@ fn inspect_shows_that_the_default_rule_imports_nothing() {
     assert_eq!(line("name "), "threshold");
     assert_eq!(line("version "), env!("CARGO_PKG_VERSION"));
     assert_eq!(line("native code "), "embedded");
+    assert_eq!(line("called "), "directly");
     assert_eq!(line("imports "), "none");
     assert_eq!(line("exports "), "weir:filter/rule@0.2.0");
     assert_eq!(line("keeps state "), "no");

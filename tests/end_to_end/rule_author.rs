@@ -40,6 +40,7 @@ fn the_rule_of_the_readme_does_what_the_readme_says() {
     };
     let inspected = of_author(&["inspect", "fever.wasm"]);
     assert!(inspected.contains("imports      none\n"), "{inspected}");
+    assert!(inspected.contains("called       directly\n"), "{inspected}");
     for origin in ["cached", "packaged"] {
         let inspected = of_author(&["inspect", "fever.wasm"]);
         assert!(inspected.contains(&format!("native code  {origin}\n")), "{inspected}");
