@@ -147,4 +147,5 @@ fn a_rule_in_javascript_imports_nothing() {
     rule.flags_whoever_runs_a_temperature("fever-javascript", &[]);
     let inspected = rule.inspected(&[]);
     assert!(inspected.contains("imports      none\n"), "{inspected}");
+    assert!(inspected.contains("called       through the component model\n"), "{inspected}");
 }

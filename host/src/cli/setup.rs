@@ -107,8 +107,8 @@ pub(super) async fn first(supply: &mut Supply) -> Result<Verified, Failure> {
         Ok(Some(verified)) => Ok(verified),
         Ok(None) => Err(Failure::Runtime(anyhow!("rule {supply}: nothing was fetched"))),
         Err(SupplyError::Fetch(error)) => Err(Failure::fetching(error)),
-        Err(error @ SupplyError::Refused { .. }) => Err(Failure::usage(error)),
-        Err(error @ SupplyError::Interrupted { .. }) => Err(Failure::runtime(error)),
+        Err(error) if error.is_of_the_host() => Err(Failure::runtime(error)),
+        Err(error) => Err(Failure::usage(error)),
     }
 }
 

@@ -3,7 +3,7 @@ use std::fmt;
 use crate::code::CodeCache;
 use crate::engine::Engine;
 use crate::source::{FetchError, Fetched, Fetcher};
-use crate::verify::{Policy, Refusal, Verified};
+use crate::verify::{Check, Policy, Refusal, Verified};
 
 /// Brings a rule from its source, and later what takes its place there: fetched, verified and opened.
 #[derive(Debug)]
@@ -58,14 +58,23 @@ impl Supply {
         Self { fetcher, policy, opening: Opening { engine, settings, code } }
     }
 
-    /// Brings what is at the source, or `None` if it is what was brought or refused last. Verifying
-    /// and compiling are done on a thread for what blocks.
+    /// Brings what is at the source, or `None` if it is what was brought or refused last. What could
+    /// not be verified [for no fault of its own](SupplyError::is_of_the_host) is brought again.
+    /// Verifying and compiling are done on a thread for what blocks.
     ///
     /// # Errors
     ///
     /// If it cannot be fetched, or is refused.
     pub async fn next(&mut self) -> Result<Option<Verified>, SupplyError> {
         let Some(fetched) = self.fetcher.fetch().await? else { return Ok(None) };
+        let verified = self.verify(fetched).await;
+        if verified.as_ref().is_err_and(SupplyError::is_of_the_host) {
+            self.fetcher.forget();
+        }
+        verified.map(Some)
+    }
+
+    async fn verify(&self, fetched: Fetched) -> Result<Verified, SupplyError> {
         let Fetched { name, component, signature, .. } = fetched;
         let (policy, opening) = (self.policy.clone(), self.opening.clone());
         let verify = move || {
@@ -93,12 +102,41 @@ impl Supply {
             code = %rule.code(),
             "rule loaded"
         );
-        Ok(Some(verified))
+        Ok(verified)
+    }
+}
+
+impl SupplyError {
+    /// Whether what was fetched may be a rule: the host could not find out, which may pass.
+    pub fn is_of_the_host(&self) -> bool {
+        match self {
+            Self::Fetch(_) => false,
+            Self::Refused { refusal, .. } => refusal.check == Check::Memory,
+            Self::Interrupted { .. } => true,
+        }
     }
 }
 
 impl fmt::Display for Supply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fetcher.source().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    #[test]
+    fn what_the_host_lacks_is_not_held_against_a_rule() {
+        let name = || "rule.wasm".to_owned();
+        let refused = |check| {
+            let refusal = Refusal { digest: Digest::of(b"rule"), check, reason: String::new() };
+            SupplyError::Refused { name: name(), refusal }
+        };
+        assert!(refused(Check::Memory).is_of_the_host());
+        assert!(!refused(Check::Description).is_of_the_host());
+        assert!(SupplyError::Interrupted { name: name(), reason: String::new() }.is_of_the_host());
     }
 }

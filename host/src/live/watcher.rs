@@ -18,8 +18,17 @@ pub struct Watcher {
     rule: LiveRule,
     /// What has to wait until a probation ends.
     waiting: Option<Arc<Filter>>,
-    /// What is in the way of the source, as it was logged.
-    failing: Option<Discriminant<FetchProblem>>,
+    /// What is in the way of a rule that is not refused, as it was logged.
+    failing: Option<Failing>,
+}
+
+/// What is in the way, as far as it is worth another line in the log.
+#[derive(Clone, Debug, PartialEq)]
+enum Failing {
+    /// Of fetching it.
+    Source(Discriminant<FetchProblem>),
+    /// Of verifying it.
+    Host(SupplyError),
 }
 
 impl Watcher {
@@ -40,7 +49,7 @@ impl Watcher {
     pub async fn look(&mut self) {
         match self.supply.next().await {
             Ok(next) => {
-                if self.failing.take().is_some() {
+                if let Some(Failing::Source(_)) = self.failing.take() {
                     tracing::info!(source = %self.supply, "the rule can be fetched again");
                 }
                 let next = next.map(|verified| Arc::new(verified.filter));
@@ -67,11 +76,12 @@ impl Watcher {
     fn tell(&mut self, error: &SupplyError) {
         let serving = self.rule.digest();
         match error {
-            SupplyError::Fetch(error) => {
-                let problem = discriminant(&error.problem);
-                if self.failing.replace(problem) != Some(problem) {
-                    tracing::warn!(%serving, "{error}; the rule that serves goes on");
-                }
+            SupplyError::Fetch(fetch) => {
+                self.tell_once(Failing::Source(discriminant(&fetch.problem)), error);
+            }
+            error if error.is_of_the_host() => {
+                self.tell_once(Failing::Host(error.clone()), error);
+                self.waiting = None;
             }
             // The supply does not bring again what was refused.
             error => {
@@ -81,6 +91,15 @@ impl Watcher {
                 // What was to take over is no longer what the source holds.
                 self.waiting = None;
             }
+        }
+    }
+
+    /// Logs what the supply tries again.
+    fn tell_once(&mut self, failing: Failing, error: &SupplyError) {
+        if self.failing.as_ref() != Some(&failing) {
+            let serving = self.rule.digest();
+            tracing::warn!(%serving, "{error}; the rule that serves goes on");
+            self.failing = Some(failing);
         }
     }
 }

@@ -96,6 +96,11 @@ impl Fetcher {
         fetched.map_err(|problem| FetchError { rule: self.source.to_string(), problem })
     }
 
+    /// Forgets what was brought last: the next [`fetch`](Self::fetch) brings it again.
+    pub fn forget(&mut self) {
+        self.known = None;
+    }
+
     async fn attempts(
         &mut self,
         last: &mut Option<FetchProblem>,
@@ -223,5 +228,7 @@ mod tests {
         let fetched = runtime.block_on(fetcher.fetch()).expect("the rule").expect("new");
         assert_eq!(fetched.digest, Digest::of(crate::DEFAULT_RULE));
         assert_eq!(runtime.block_on(fetcher.fetch()), Ok(None));
+        fetcher.forget();
+        assert_eq!(runtime.block_on(fetcher.fetch()), Ok(Some(fetched)));
     }
 }

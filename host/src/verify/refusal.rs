@@ -30,6 +30,9 @@ pub enum Check {
     Imports,
     /// It speaks the contract that this host speaks.
     Contract,
+    /// The system can give what the memory of its instances begins as. If not, it is not the rule's
+    /// fault, and may pass.
+    Memory,
     /// It describes itself as the contract says.
     Description,
     /// Its settings fit its schema and itself.
@@ -48,6 +51,7 @@ impl Check {
             Self::Component => "component",
             Self::Imports => "imports",
             Self::Contract => "contract",
+            Self::Memory => "memory",
             Self::Description => "description",
             Self::Settings => "settings",
             Self::GoldenRecords => "golden records",
@@ -98,10 +102,8 @@ impl From<LoadError> for Refused {
             LoadError::Contract { .. } | LoadError::Exports(_) | LoadError::Interface(_) => {
                 Check::Contract
             }
-            // The first instance is made for the description.
-            LoadError::Memory(_) | LoadError::Describe(_) | LoadError::Description(_) => {
-                Check::Description
-            }
+            LoadError::Memory(_) => Check::Memory,
+            LoadError::Describe(_) | LoadError::Description(_) => Check::Description,
         };
         Self::new(check, error)
     }
