@@ -8,12 +8,19 @@ use wasmparser::{Parser, Payload};
 /// [`core_module`](crate::exports::core_module) does. Those of `wit-component`:
 ///
 /// - 0.263, of version 0.2.0 of the contract
-const KNOWN: [&[u8; 32]; 1] = [b"\xc1\x2f\xa6\x7b\x8e\x64\xa5\xf9\x6b\x8c\xa4\xa7\x99\xfd\x3e\x48\
-      \x63\x91\x34\x0f\x6f\xc7\x57\x73\xc2\xd0\x09\xad\x33\x95\x99\x49"];
+pub(crate) const KNOWN: [[u8; 32]; 1] =
+    [*b"\xc1\x2f\xa6\x7b\x8e\x64\xa5\xf9\x6b\x8c\xa4\xa7\x99\xfd\x3e\x48\
+       \x63\x91\x34\x0f\x6f\xc7\x57\x73\xc2\xd0\x09\xad\x33\x95\x99\x49"];
 
 /// The core module of a component that consists of this one and of a wrapper that is known, byte for
 /// byte. Custom sections are neither: they change nothing of what a component does.
 pub(crate) fn core_module(component: &[u8]) -> Option<&[u8]> {
+    let (module, wrapper) = unwrap(component)?;
+    KNOWN.contains(&wrapper).then_some(module)
+}
+
+/// The core module of a component that begins with it and has no other, and the digest of the rest.
+fn unwrap(component: &[u8]) -> Option<(&[u8], [u8; 32])> {
     let mut module = None;
     let mut wrapper = Sha256::new();
     // What is nested in the component is part of the section that it is in.
@@ -32,7 +39,6 @@ pub(crate) fn core_module(component: &[u8]) -> Option<&[u8]> {
                 let range = range.start.try_into().ok()?..range.end.try_into().ok()?;
                 let content: &[u8] = component.get(range)?;
                 match id {
-                    // It comes first, and is the only one.
                     CORE_MODULE if module.is_none() => module = Some(content),
                     _ => {
                         module?;
@@ -44,8 +50,7 @@ pub(crate) fn core_module(component: &[u8]) -> Option<&[u8]> {
             }
         }
     }
-    let digest: [u8; 32] = wrapper.finalize().into();
-    module.filter(|_| KNOWN.contains(&&digest))
+    Some((module?, wrapper.finalize().into()))
 }
 
 /// The numbers of sections. Source: WebAssembly Component Model, `Binary.md`.
@@ -84,8 +89,10 @@ mod tests {
     #[test]
     fn the_sdks_wrapper_is_known() {
         for component in [DEFAULT_RULE, FOREST_RULE] {
-            let module = core_module(component).expect(
-                "the wrapper is another now: where it says the same as before, add its digest",
+            let (module, wrapper) = unwrap(component).expect("one core module");
+            assert!(
+                KNOWN.contains(&wrapper),
+                "the wrapper is another now: where it says the same as before, add {wrapper:02x?}"
             );
             assert!(module.starts_with(b"\0asm\x01\0\0\0"));
         }

@@ -106,13 +106,9 @@ impl Guest {
             .expect("a component")
     }
 
-    /// The same, wrapped in a way that the host does not know: with a type that nothing is of.
+    /// The same, wrapped in a way that the host does not know.
     pub(crate) fn wrapped_otherwise(&self) -> Vec<u8> {
-        let mut component = self.component();
-        let mut types = ComponentTypeSection::new();
-        types.defined_type().primitive(PrimitiveValType::U8);
-        types.append_to_component(&mut component);
-        component
+        wrapped_otherwise(&self.component())
     }
 
     /// Loads and opens the rule.
@@ -229,6 +225,15 @@ impl Guest {
         description.extend([u8::from(self.keeps_state), u8::from(self.rewrites)]);
         segment(DESCRIPTION, &description) + &segment(TEXTS, texts.concat().as_bytes())
     }
+}
+
+/// A component wrapped in a way that the host does not know: with a type that nothing is of.
+pub(crate) fn wrapped_otherwise(component: &[u8]) -> Vec<u8> {
+    let mut component = component.to_vec();
+    let mut types = ComponentTypeSection::new();
+    types.defined_type().primitive(PrimitiveValType::U8);
+    types.append_to_component(&mut component);
+    component
 }
 
 fn open(component: &[u8], limits: Limits) -> Filter {

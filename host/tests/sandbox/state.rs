@@ -1,6 +1,8 @@
 //! Which instance a batch meets.
 
-use weir::{Fault, Instances, LimitExceeded, Limits, RestoreError, Verdict};
+use std::{iter, thread};
+
+use weir::{Engine, Fault, Instances, LimitExceeded, Limits, RestoreError, Rule, Verdict};
 
 use crate::guest::{Guest, LISTS, RESTORED, SNAPSHOT, batch};
 
@@ -62,6 +64,18 @@ fn an_instance_can_be_kept() {
 #[test]
 fn a_batch_on_which_a_kept_instance_faults_runs_in_a_fresh_one() {
     assert_eq!(one_by_one(&once(false), Limits::default()), [Verdict::Pass; 4]);
+}
+
+#[test]
+fn the_fresh_one_takes_the_place_of_the_kept_one() {
+    let engine = Engine::new(Limits::default()).expect("an engine");
+    let load = |guest: Guest| Rule::load(&engine, &guest.component()).expect("a rule");
+    let kept = load(once(false)).open("{}").expect("opened").instances(Instances::Kept);
+    // All other instances that the engine can have are in use.
+    let keeping = load(once(true));
+    let mut others: Vec<_> = iter::from_fn(|| keeping.open("{}").ok()).collect();
+    others.pop().expect("an instance");
+    assert_eq!([(); 3].map(|()| kept.classify(&batch(1)).is_ok()), [true; 3]);
 }
 
 #[test]
@@ -131,6 +145,21 @@ fn a_snapshot_that_is_refused_leaves_the_rule_as_it_was_opened() {
     let refused = filter.restore(&[7, 7]).expect_err("two bytes");
     assert_eq!(refused, RestoreError::Refused("not mine".to_owned()));
     assert_eq!(filter.snapshot(), Ok(vec![0]));
+}
+
+/// What a refused snapshot has left is there for no batch, whoever waits for the rule.
+#[test]
+fn no_batch_meets_what_a_refused_snapshot_left() {
+    let drops =
+        format!("(if (global.get $seen) (then (i32.store8 (i32.const {LISTS}) (i32.const 2))))");
+    let filter = remembering(drops).open(Limits::default());
+    thread::scope(|threads| {
+        threads.spawn(|| (0..2000).for_each(|_| assert!(filter.restore(&[7, 7]).is_err())));
+        for _ in 0..2000 {
+            let outcome = filter.classify(&batch(1)).expect("an outcome");
+            assert_eq!(outcome.verdicts, [Verdict::Pass]);
+        }
+    });
 }
 
 #[test]
