@@ -59,6 +59,8 @@ const CORE_MODULE: u8 = 1;
 
 #[cfg(all(test, feature = "default-rule"))]
 mod tests {
+    use wasm_encoder::{RawSection, Section};
+
     use super::*;
     use crate::{DEFAULT_RULE, Engine, FOREST_RULE, Limits, LoadError, Rule};
 
@@ -107,18 +109,22 @@ mod tests {
         assert_eq!(core_module(&bare), core_module(DEFAULT_RULE));
     }
 
-    /// The wrapper with an empty module in it.
-    fn empty() -> Vec<u8> {
+    /// The wrapper with another module in it.
+    fn around(module: &[u8]) -> Vec<u8> {
         let all = sections(DEFAULT_RULE);
         let wrapper = all.iter().filter(|(custom, _)| !custom).skip(1);
-        let module = b"\x01\x08\0asm\x01\0\0\0".as_slice();
-        joined([module].into_iter().chain(wrapper.map(|(_, section)| *section)))
+        let mut section = Vec::new();
+        RawSection { id: CORE_MODULE, data: module }.append_to(&mut section);
+        joined([&section[..]].into_iter().chain(wrapper.map(|(_, section)| *section)))
     }
+
+    /// A module without anything.
+    const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
 
     #[test]
     fn it_is_known_byte_for_byte() {
-        let component = empty();
-        assert_eq!(core_module(&component), Some(b"\0asm\x01\0\0\0".as_slice()));
+        let component = around(EMPTY);
+        assert_eq!(core_module(&component), Some(EMPTY));
         for place in 18..component.len() {
             let mut other = component.clone();
             other[place] ^= 1;
@@ -142,9 +148,43 @@ mod tests {
 
     #[test]
     fn a_module_that_is_not_what_its_wrapper_says_is_refused() {
+        // Its functions answer with a place that is not aligned.
+        let module = r#"(module
+            (import "[export]weir:filter/rule@0.2.0" "[resource-new]classifier"
+                (func (param i32) (result i32)))
+            (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 1)
+            (func (export "weir:filter/rule@0.2.0#describe") (result i32) i32.const 1)
+            (func (export "weir:filter/rule@0.2.0#[static]classifier.open")
+                (param i32 i32) (result i32) i32.const 1)
+            (func (export "weir:filter/rule@0.2.0#[method]classifier.classify")
+                (param i32 i32 i32 i32 i32 i32 i32) (result i32) i32.const 1)
+            (func (export "weir:filter/rule@0.2.0#[method]classifier.snapshot")
+                (param i32) (result i32) i32.const 1)
+            (func (export "weir:filter/rule@0.2.0#[method]classifier.restore")
+                (param i32 i32 i32) (result i32) i32.const 1))"#;
         let engine = Engine::new(Limits::default()).expect("an engine");
-        let error = Rule::load(&engine, &empty()).expect_err("it has none of the functions");
-        assert!(matches!(error, LoadError::NotAComponent(_)), "{error}");
+        let refused = |module: &[u8]| Rule::load(&engine, &around(module)).expect_err("no rule");
+        let parse = |module: &str| wat::parse_str(module).expect("valid WAT");
+        assert!(matches!(refused(&parse(module)), LoadError::Describe(_)));
+
+        let others = [
+            ("rule@0.2.0\" \"[resource-new]", "rule@0.2.1\" \"[resource-new]"),
+            ("[resource-new]", "[resource-rep]"),
+            ("(param i32) (result i32)))", "(param i64) (result i32)))"),
+            ("\"memory\") 1", "\"memory\") i64 1"),
+            ("\"memory\"", "\"other\""),
+            ("(param i32 i32 i32 i32) (result i32) i32.const 1", "(param i32 i32 i32 i32)"),
+            ("(param i32 i32) ", "(param i32 i32 i32) "),
+            ("#describe\") (result i32) i32", "#describe\") (result i64) i64"),
+            ("#[method]classifier.restore", "#[method]classifier.restores"),
+        ];
+        for other in others.map(|(from, to)| module.replacen(from, to, 1)) {
+            assert_ne!(other, module);
+            let error = refused(&parse(&other));
+            assert!(matches!(error, LoadError::NotAComponent(_)), "{error} of {other}");
+        }
+        assert!(matches!(refused(EMPTY), LoadError::NotAComponent(_)));
     }
 
     #[test]

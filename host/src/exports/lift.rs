@@ -69,7 +69,8 @@ impl<'a> Answer<'a> {
         })
     }
 
-    /// What `classify` answers, into an empty outcome.
+    /// What `classify` answers, in place of what the outcome was. If it cannot be read, that means
+    /// nothing.
     pub(super) fn outcome(mut self, address: u32, outcome: &mut Outcome) -> Lifted<()> {
         let record: &[u8; 44] = self.record(address, 4)?;
         let Outcome { verdicts, flagged, failed, rewritten } = outcome;
@@ -84,9 +85,10 @@ impl<'a> Answer<'a> {
         for failure in failures {
             failed.push(self.failure(failure)?);
         }
-        if option(record[24])? {
-            *rewritten = Some(self.payloads(at(record, 28))?);
-        }
+        *rewritten = match option(record[24])? {
+            true => Some(self.payloads(at(record, 28))?),
+            false => None,
+        };
         Ok(())
     }
 
@@ -237,7 +239,8 @@ mod tests {
 
     #[test]
     fn what_describe_answers() {
-        let numbers = [28, 1, 29, 2, 28, 4, 0x0100];
+        // Of a boolean, all but 0 is true.
+        let numbers = [28, 1, 29, 2, 28, 4, 0x0200];
         let description = Answer::new(&memory(&numbers), 7).description(0).expect("described");
         let rule::Description { name, version, settings_schema, keeps_state, rewrites } =
             description;

@@ -6,9 +6,7 @@ use std::cell::Cell;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use wasm_encoder::{ComponentSection, CustomSection};
-use weir::{
-    Batch, Encoding, Engine, Fault, Filter, Instances, Limits, OpenError, RestoreError, Rule,
-};
+use weir::{Batch, Encoding, Engine, Fault, Filter, Limits, OpenError, RestoreError, Rule};
 
 use crate::guest::{Guest, HEAP, OPENED, OUTCOME, RESTORED, SNAPSHOT, batch};
 
@@ -378,7 +376,7 @@ fn rules_of_the_sdk_answer_alike_from_batch_to_batch() {
         let settings = r#"{"upper":1.5,"annotate":true}"#;
         let components = [component.to_vec(), crate::guest::wrapped_otherwise(component)];
         let [direct, other] = components.map(|component| {
-            load(&component).open(settings).expect("opened").instances(Instances::Kept)
+            load(&component).open(settings).expect("opened").instances(weir::Instances::Kept)
         });
         for records in [3, 0, 1, 2000, 2, 250, 251, 1] {
             let mut batch = Batch::with_capacity(Encoding::Plain, records, 0);

@@ -4,7 +4,7 @@ use std::{iter, thread};
 
 use weir::{Engine, Fault, Instances, LimitExceeded, Limits, RestoreError, Rule, Verdict};
 
-use crate::guest::{Guest, LISTS, RESTORED, SNAPSHOT, batch};
+use crate::guest::{Guest, LISTS, OUTCOME, RESTORED, SNAPSHOT, batch};
 
 /// A rule that lets the first batch of an instance pass and traps at the second.
 fn once(keeps_state: bool) -> Guest {
@@ -31,6 +31,7 @@ fn a_stateless_rule_meets_every_batch_afresh() {
 fn a_rule_that_keeps_state_meets_the_next_batch_with_it() {
     let filter = once(true).open(Limits::default());
     assert!(filter.classify(&batch(1)).is_ok());
+    let filter = filter.instances(Instances::Kept);
     assert!(filter.classify(&batch(1)).is_err(), "the same instance");
     assert!(filter.classify(&batch(1)).is_ok(), "a new one, after the fault");
 }
@@ -64,6 +65,20 @@ fn an_instance_can_be_kept() {
 #[test]
 fn a_batch_on_which_a_kept_instance_faults_runs_in_a_fresh_one() {
     assert_eq!(one_by_one(&once(false), Limits::default()), [Verdict::Pass; 4]);
+}
+
+#[test]
+fn nothing_is_left_of_the_answer_of_a_kept_instance_that_faulted() {
+    // From the second batch of an instance on, it hands back rewritten payloads, for no record.
+    let classify = format!(
+        "(i32.store8 (i32.const {}) (global.get $used)) (global.set $used (i32.const 1))",
+        OUTCOME + 24
+    );
+    let filter = Guest { classify, rewrites: true, ..once(false) }.open(Limits::default());
+    let filter = filter.instances(Instances::Kept);
+    for _ in 0..4 {
+        assert_eq!(filter.classify(&batch(1)).expect("an outcome").rewritten, None);
+    }
 }
 
 #[test]
@@ -145,6 +160,17 @@ fn a_snapshot_that_is_refused_leaves_the_rule_as_it_was_opened() {
     let refused = filter.restore(&[7, 7]).expect_err("two bytes");
     assert_eq!(refused, RestoreError::Refused("not mine".to_owned()));
     assert_eq!(filter.snapshot(), Ok(vec![0]));
+}
+
+#[test]
+fn a_snapshot_is_restored_as_the_first_thing_after_opening() {
+    let traps = "(if (global.get $seen) (then (unreachable)))";
+    let guest = Guest { restore: format!("{traps} {}", counting().restore), ..counting() };
+    let filter = guest.open(Limits::default());
+    assert!(filter.classify(&batch(1)).is_ok());
+    assert_eq!(filter.restore(&[2]), Ok(()));
+    assert_eq!(filter.restore(&[1]), Ok(()));
+    assert_eq!(filter.snapshot(), Ok(vec![1]));
 }
 
 /// What a refused snapshot has left is there for no batch, whoever waits for the rule.
