@@ -190,7 +190,7 @@ impl Filter {
         Ok((outcome, used))
     }
 
-    /// Does the same, in place of what the outcome was. If it is interrupted, that means nothing.
+    /// Does the same, into an empty outcome. If it is interrupted, that means nothing.
     fn run_into(
         &self,
         batch: &Batch,
@@ -221,6 +221,7 @@ impl Filter {
                 check_time_is_left(deadline)?;
                 // The fresh one may need its place in the engine.
                 drop(session);
+                *outcome = Outcome::default();
                 self.session(deadline)?.classify(&self.rule, batch, deadline, outcome)
             }
             Err(interrupted) => Err(interrupted),

@@ -69,8 +69,7 @@ impl<'a> Answer<'a> {
         })
     }
 
-    /// What `classify` answers, in place of what the outcome was. If it cannot be read, that means
-    /// nothing.
+    /// What `classify` answers, into an empty outcome.
     pub(super) fn outcome(mut self, address: u32, outcome: &mut Outcome) -> Lifted<()> {
         let record: &[u8; 44] = self.record(address, 4)?;
         let Outcome { verdicts, flagged, failed, rewritten } = outcome;
@@ -85,10 +84,9 @@ impl<'a> Answer<'a> {
         for failure in failures {
             failed.push(self.failure(failure)?);
         }
-        *rewritten = match option(record[24])? {
-            true => Some(self.payloads(at(record, 28))?),
-            false => None,
-        };
+        if option(record[24])? {
+            *rewritten = Some(self.payloads(at(record, 28))?);
+        }
         Ok(())
     }
 
