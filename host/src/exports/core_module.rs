@@ -234,3 +234,36 @@ fn exported(name: &str) -> String {
 fn missing(name: &str) -> Error {
     Error::msg(format!("{name} is not exported"))
 }
+
+#[cfg(all(test, feature = "default-rule"))]
+mod tests {
+    use super::*;
+    use crate::exports::Classifier;
+    use crate::{Batch, Encoding, FOREST_RULE, Limits, Rule};
+
+    /// Or else each call would ask for memory, or would write where no room is any more.
+    #[test]
+    fn the_sdk_offers_the_room_that_it_has() {
+        let engine = Engine::new(Limits::default()).expect("an engine");
+        let rule = Rule::load(&engine, FOREST_RULE).expect("a rule");
+        let mut store = engine.store();
+        let opened = rule.exports.open(&mut store, r#"{"upper":1.5}"#).expect("a call");
+        let Ok(Classifier::CoreModule(classifier)) = opened else { panic!("called directly") };
+        let room = |store: &Store<Meter>| {
+            let Arguments { memory, room, .. } = &classifier.arguments;
+            let (_, bytes) =
+                lower::offered(memory.data(store), room.expect("a global")).expect("room");
+            bytes as usize
+        };
+        let mut batch = Batch::with_capacity(Encoding::Plain, 1, 1000);
+        batch.push(&[b' '; 1000]);
+        let needed = 1000 + size_of::<u32>();
+        assert!(room(&store) < needed);
+        let mut ends = Vec::new();
+        let batch = batch.lowered(0..1, &mut ends);
+        classifier.classify(&mut store, batch, &mut Outcome::default()).expect("an outcome");
+        assert!(room(&store) >= needed);
+        classifier.snapshot(&mut store).expect("a state");
+        assert_eq!(room(&store), 0);
+    }
+}
