@@ -248,7 +248,7 @@ mod tests {
         let rule = Rule::load(&engine, FOREST_RULE).expect("a rule");
         let mut store = engine.store();
         let opened = rule.exports.open(&mut store, r#"{"upper":1.5}"#).expect("a call");
-        let Ok(Classifier::CoreModule(classifier)) = opened else { panic!("called directly") };
+        let Ok(Classifier::CoreModule(classifier)) = opened else { panic!("not called directly") };
         let room = |store: &Store<Meter>| {
             let Arguments { memory, room, .. } = &classifier.arguments;
             let (_, bytes) =
