@@ -46,8 +46,8 @@ pub enum Instances {
     /// One that went well on batches before, where one is idle. It is worth it where batches hold a
     /// few records only, and the rule is trusted not to carry anything from one batch to the next.
     ///
-    /// An instance that faults, or has come to use half of the memory that it may, is given up; a
-    /// batch on which it faulted runs in a fresh one.
+    /// An instance that faults, or has come to use more than half of the memory that it may, is given
+    /// up; a batch on which it faulted runs in a fresh one.
     Kept,
 }
 
@@ -143,14 +143,16 @@ impl Filter {
         if !self.description().keeps_state {
             return Err(RestoreError::Refused("the rule keeps no state".to_owned()));
         }
+        let mut place = self.the_place();
         // What it has learnt until now does not count, whatever comes of the snapshot.
-        self.the_place().take_if(|session| !session.is_as_opened);
-        let restored = self.in_order(None, |session| session.restore(&self.rule, snapshot))?;
-        // What a rule says to have left alone may still be half done.
-        restored.map_err(|reason| {
-            *self.the_place() = None;
-            RestoreError::Refused(reason)
-        })
+        let mut session = match place.take().filter(|session| session.is_as_opened) {
+            Some(session) => session,
+            None => self.session(None).map_err(Fault::from)?,
+        };
+        // What a rule says to have left alone may still be half done: then its session is given up.
+        session.restore(&self.rule, snapshot)?.map_err(RestoreError::Refused)?;
+        *place = Some(session);
+        Ok(())
     }
 
     /// Has the one session of a rule that keeps state do something, unless the deadline has passed. A
@@ -217,6 +219,8 @@ impl Filter {
             // It may be for what earlier batches left behind.
             Err(Interrupted { stage: Stage::Classifying, .. }) if !is_fresh => {
                 check_time_is_left(deadline)?;
+                // The fresh one may need its place in the engine.
+                drop(session);
                 *outcome = Outcome::default();
                 self.session(deadline)?.classify(&self.rule, batch, deadline, outcome)
             }
@@ -368,13 +372,9 @@ impl Session {
     fn snapshot(&mut self, rule: &Rule) -> Result<Vec<u8>, Fault> {
         let limits = rule.engine.limits();
         rule.engine.start_time(&mut self.store, limits.time);
+        self.store.set_hostcall_fuel(limits.output_bytes);
         let snapshot = self.classifier.snapshot(&mut self.store);
-        let snapshot = snapshot.map_err(|error| Fault::of(&error, limits))?;
-        let maximum = limits.output_bytes;
-        if snapshot.len() > maximum {
-            return Err(Fault::Limit(LimitExceeded::Output { maximum }));
-        }
-        Ok(snapshot)
+        snapshot.map_err(|error| Fault::of(&error, limits))
     }
 
     fn restore(&mut self, rule: &Rule, snapshot: &[u8]) -> Result<Result<(), String>, Fault> {

@@ -105,8 +105,8 @@ pub(crate) struct Meter {
     pub(crate) memory_bytes: usize,
     /// The resources of the host that it holds.
     pub(crate) resources: usize,
-    /// What the classifiers of its own are known by that it has made handles of, if the host is to
-    /// know: the handle is the place, from 1 on.
+    /// What the rule knows its classifiers by, where the host makes the handles of them: a handle is
+    /// the place here, from 1 on.
     classifiers: Vec<u32>,
 }
 

@@ -119,8 +119,8 @@ impl Rule {
         self.code
     }
 
-    /// Whether its functions are called directly, which takes a fraction of the time. That can be where
-    /// a component is wrapped as those that the SDK makes; all others are called through the engine's
+    /// Whether its functions are called directly, which takes a fraction of the time. It is so where
+    /// the component is wrapped as those that the SDK makes; all others are called through the engine's
     /// component model, to the same effect.
     pub fn is_called_directly(&self) -> bool {
         self.exports.are_called_directly()

@@ -4,15 +4,17 @@ use std::hash::{Hash, Hasher};
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
+use crate::wrapper;
 
 /// Says what a file is, and in which layout: this line, the digest of all that follows it, the key,
 /// the code.
-const MAGIC: &[u8] = b"weir native code 2\n";
+const MAGIC: &[u8] = b"weir native code 1\n";
 
 const DIGEST_BYTES: usize = 32;
 
 /// What native code was made from: the component, the version of the engine, all settings that code
-/// depends on, the features of the processor among them.
+/// depends on, the features of the processor among them, and the wrappers that are known: they decide
+/// what of a component is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key([u8; DIGEST_BYTES]);
 
@@ -20,7 +22,8 @@ impl Key {
     pub(super) fn new(engine: &wasmtime::Engine, component: Digest) -> Self {
         let mut settings = HashOf(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut settings);
-        let key = settings.0.chain_update(component.as_bytes()).finalize();
+        let known = wrapper::KNOWN.as_flattened();
+        let key = settings.0.chain_update(known).chain_update(component.as_bytes()).finalize();
         Self(key.into())
     }
 }
@@ -113,6 +116,18 @@ mod tests {
         other = config();
         other.cranelift_nan_canonicalization(false);
         assert_ne!(key(&config(), b"rule"), key(&other, b"rule"));
+    }
+
+    /// Or else code would be found that is of a core module whose wrapper is no longer known.
+    #[test]
+    fn a_key_is_that_of_the_wrappers_that_are_known() {
+        let config = codegen::config(None).expect("settings");
+        let engine = wasmtime::Engine::new(&config).expect("an engine");
+        let mut settings = HashOf(Sha256::new());
+        engine.precompile_compatibility_hash().hash(&mut settings);
+        let component = Digest::of(b"rule");
+        let without = settings.0.chain_update(component.as_bytes()).finalize();
+        assert_ne!(Key::new(&engine, component), Key(without.into()));
     }
 
     /// Or else code that was compiled ahead would not be found on another machine.

@@ -70,13 +70,15 @@ impl Code {
     ///
     /// Wasmtime has made it, of a rule.
     unsafe fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Self> {
-        let is_module = wasmtime::Engine::detect_precompiled(code) == Some(Precompiled::Module);
+        let kind = wasmtime::Engine::detect_precompiled(code);
         // SAFETY: as the caller says. Wasmtime checks that it fits this version of it, these settings
         // and this processor.
         unsafe {
-            Ok(match is_module {
-                true => Self::CoreModule(Module::deserialize(&engine.wasmtime, code)?),
-                false => Self::Component(Component::deserialize(&engine.wasmtime, code)?),
+            Ok(match kind {
+                Some(Precompiled::Module) => {
+                    Self::CoreModule(Module::deserialize(&engine.wasmtime, code)?)
+                }
+                _ => Self::Component(Component::deserialize(&engine.wasmtime, code)?),
             })
         }
     }

@@ -3,6 +3,10 @@
 //!
 //! Source: WebAssembly Component Model, `CanonicalABI.md`. That the component says no more than this is
 //! what [`wrapper`](crate::wrapper) makes sure of.
+//!
+//! Two things are left out, which only a rule could tell that makes classifiers where it is not asked
+//! for any: it may do so while it gives memory, and the handle of the one that it was opened as is not
+//! used again.
 
 use wasmtime::{
     Caller, Error, Extern, ExternType, Instance, InstancePre, Linker, Memory, Module, ModuleExport,
@@ -27,8 +31,8 @@ const CLASSIFY: &str = "[method]classifier.classify";
 const SNAPSHOT: &str = "[method]classifier.snapshot";
 const RESTORE: &str = "[method]classifier.restore";
 
-/// What the module imports of the component around it: to make a classifier of an address.
-const RESOURCES: &str = "[export]weir:filter/rule@0.2.0";
+/// What the module imports of the component around it, which the component exports: to make a
+/// classifier of an address.
 const NEW_CLASSIFIER: &str = "[resource-new]classifier";
 
 type OpenParams = (Address, u32);
@@ -65,25 +69,22 @@ pub(crate) struct Classifier {
 /// Whether a module has what the component around it says that it has. If not, there is no such
 /// component.
 pub(crate) fn fits(module: &Module) -> bool {
-    let is_function = |ty: Option<ExternType>, parameters: usize| {
-        let Some(ExternType::Func(ty)) = ty else { return false };
-        let is_number = |ty: ValType| matches!(ty, ValType::I32);
+    let is_function = |ty: &ExternType, parameters: usize| {
+        let ExternType::Func(ty) = ty else { return false };
         (ty.params().len(), ty.results().len()) == (parameters, 1)
-            && ty.params().chain(ty.results()).all(is_number)
+            && ty.params().chain(ty.results()).all(|ty| matches!(ty, ValType::I32))
     };
-    let exports = |name: &str, parameters| is_function(module.get_export(name), parameters);
-    let exports_function = |name: &str, parameters| exports(&exported(name), parameters);
+    let exports = |name: &str, parameters| {
+        module.get_export(name).is_some_and(|ty| is_function(&ty, parameters))
+    };
+    let interface = [(DESCRIBE, 0), (OPEN, 2), (CLASSIFY, 7), (SNAPSHOT, 1), (RESTORE, 3)];
+    let resources = resources();
     matches!(module.get_export(MEMORY), Some(ExternType::Memory(ty)) if !ty.is_64() && !ty.is_shared())
         && exports(REALLOC, 4)
-        && exports_function(DESCRIBE, 0)
-        && exports_function(OPEN, 2)
-        && exports_function(CLASSIFY, 7)
-        && exports_function(SNAPSHOT, 1)
-        && exports_function(RESTORE, 3)
+        && interface.into_iter().all(|(name, parameters)| exports(&exported(name), parameters))
         && module.imports().all(|import| {
-            import.module() == RESOURCES
-                && import.name() == NEW_CLASSIFIER
-                && is_function(Some(import.ty()), 1)
+            (import.module(), import.name()) == (&resources, NEW_CLASSIFIER)
+                && is_function(&import.ty(), 1)
         })
 }
 
@@ -91,18 +92,18 @@ impl Exports {
     /// Finds the functions, checks their types, and has the rule describe itself.
     pub(super) fn of(engine: &Engine, module: &Module) -> Result<(Self, rule::Description)> {
         let export = |name: &str| module.get_export_index(name).ok_or_else(|| missing(name));
-        let exported = |name: &str| export(&exported(name));
+        let of_interface = |name: &str| export(&exported(name));
         let mut exports = Self {
             module: linker(engine)?.instantiate_pre(module)?,
             memory: export(MEMORY)?,
             realloc: export(REALLOC)?,
             room: None,
-            open: exported(OPEN)?,
-            classify: exported(CLASSIFY)?,
-            snapshot: exported(SNAPSHOT)?,
-            restore: exported(RESTORE)?,
+            open: of_interface(OPEN)?,
+            classify: of_interface(CLASSIFY)?,
+            snapshot: of_interface(SNAPSHOT)?,
+            restore: of_interface(RESTORE)?,
         };
-        let describe = exported(DESCRIBE)?;
+        let describe = of_interface(DESCRIBE)?;
 
         let mut store = engine.store();
         let instance = exports.module.instantiate(&mut store)?;
@@ -195,7 +196,7 @@ fn answer<'a>(store: &'a Store<Meter>, memory: &Memory) -> Answer<'a> {
 fn linker(engine: &Engine) -> Result<Linker<Meter>> {
     let mut linker = Linker::new(&engine.wasmtime);
     linker.func_wrap(
-        RESOURCES,
+        &resources(),
         NEW_CLASSIFIER,
         |mut caller: Caller<'_, Meter>, representation: u32| {
             caller.data_mut().make_classifier(representation)
@@ -220,6 +221,11 @@ fn function<P: WasmParams>(
     function.ok_or_else(|| missing("a function"))?.typed(store)
 }
 
+/// The name of the module with what the interface's resources need.
+fn resources() -> String {
+    format!("[export]{INTERFACE}")
+}
+
 /// The name of a function of the interface.
 fn exported(name: &str) -> String {
     format!("{INTERFACE}#{name}")
@@ -227,4 +233,37 @@ fn exported(name: &str) -> String {
 
 fn missing(name: &str) -> Error {
     Error::msg(format!("{name} is not exported"))
+}
+
+#[cfg(all(test, feature = "default-rule"))]
+mod tests {
+    use super::*;
+    use crate::exports::Classifier;
+    use crate::{Batch, Encoding, FOREST_RULE, Limits, Rule};
+
+    /// Or else each call would ask for memory, or would write where no room is any more.
+    #[test]
+    fn the_sdk_offers_the_room_that_it_has() {
+        let engine = Engine::new(Limits::default()).expect("an engine");
+        let rule = Rule::load(&engine, FOREST_RULE).expect("a rule");
+        let mut store = engine.store();
+        let opened = rule.exports.open(&mut store, r#"{"upper":1.5}"#).expect("a call");
+        let Ok(Classifier::CoreModule(classifier)) = opened else { panic!("not called directly") };
+        let room = |store: &Store<Meter>| {
+            let Arguments { memory, room, .. } = &classifier.arguments;
+            let (_, bytes) =
+                lower::offered(memory.data(store), room.expect("a global")).expect("room");
+            bytes as usize
+        };
+        let mut batch = Batch::with_capacity(Encoding::Plain, 1, 1000);
+        batch.push(&[b' '; 1000]);
+        let needed = 1000 + size_of::<u32>();
+        assert!(room(&store) < needed);
+        let mut ends = Vec::new();
+        let batch = batch.lowered(0..1, &mut ends);
+        classifier.classify(&mut store, batch, &mut Outcome::default()).expect("an outcome");
+        assert!(room(&store) >= needed);
+        classifier.snapshot(&mut store).expect("a state");
+        assert_eq!(room(&store), 0);
+    }
 }

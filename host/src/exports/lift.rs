@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn what_describe_answers() {
-        let numbers = [28, 1, 29, 2, 28, 4, 0x0100];
+        // Of a boolean, all but 0 is true.
+        let numbers = [28, 1, 29, 2, 28, 4, 0x0200];
         let description = Answer::new(&memory(&numbers), 7).description(0).expect("described");
         let rule::Description { name, version, settings_schema, keeps_state, rewrites } =
             description;

@@ -75,7 +75,7 @@ impl Arguments {
 }
 
 /// The room that the two numbers at an address tell of: where it is, and how many bytes it has.
-fn offered(memory: &[u8], at: Address) -> Option<(Address, u32)> {
+pub(super) fn offered(memory: &[u8], at: Address) -> Option<(Address, u32)> {
     let (numbers, _) = memory.get(at as usize..)?.first_chunk::<8>()?.as_chunks();
     let [address, bytes] = [0, 1].map(|n: usize| u32::from_le_bytes(numbers[n]));
     address.is_multiple_of(8).then_some((address, bytes))

@@ -96,7 +96,7 @@ impl Exports {
 
 impl Classifier {
     /// Calls `classifier.classify`. The answer goes into an empty outcome, of which the host holds no
-    /// more than the store's fuel for calls says.
+    /// more than the store's fuel for calls says. After an error the outcome means nothing.
     pub(crate) fn classify(
         &self,
         store: &mut Store<Meter>,

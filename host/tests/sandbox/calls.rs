@@ -8,7 +8,7 @@ use proptest::test_runner::TestRunner;
 use wasm_encoder::{ComponentSection, CustomSection};
 use weir::{Batch, Encoding, Engine, Fault, Filter, Limits, OpenError, RestoreError, Rule};
 
-use crate::guest::{Guest, HEAP, OPENED, batch};
+use crate::guest::{Guest, HEAP, OPENED, OUTCOME, RESTORED, SNAPSHOT, batch};
 
 fn load(component: &[u8]) -> Rule {
     Rule::load(&Engine::new(Limits::default()).expect("an engine"), component).expect("a rule")
@@ -72,11 +72,10 @@ fn a_rule_is_given_what_a_batch_holds() {
         expect("(local.get 5)", 1),
         expect("(local.get 6)", 2),
     ];
-    let guest = Guest { classify: classify.concat(), ..Guest::default() };
-    let guest = Guest {
-        answer: crate::guest::Answer { verdicts: vec![0; 3], ..Default::default() },
-        ..guest
-    };
+    // And unless memory is asked for anew.
+    let realloc = expect("(i32.or (local.get 0) (local.get 1))", 0);
+    let answer = crate::guest::Answer { verdicts: vec![0; 3], ..Default::default() };
+    let guest = Guest { realloc, classify: classify.concat(), answer, ..Guest::default() };
     let mut batch = Batch::with_capacity(Encoding::Plain, 3, 7);
     ["a", "", "bcdefg"].iter().for_each(|payload| batch.push(payload.as_bytes()));
     let batch = batch.replayed(2);
@@ -142,6 +141,43 @@ fn an_answer_is_read_as_it_lies_in_memory() {
         let rewritten = outcome.rewritten.expect("rewritten payloads");
         let parts: Vec<_> = (0..5).map(|index| rewritten.get(index).expect("one")).collect();
         assert_eq!(parts, [b"".as_slice(), b"t", b"", b"ext", b""]);
+    }
+}
+
+#[test]
+fn an_answer_is_aligned() {
+    let not_aligned = Fault::Contract("it answers with a place that is not aligned".to_owned());
+    // Where the flags are, the failures, the ends of payloads.
+    for (word, off) in [(2, 4), (4, 2), (9, 2)] {
+        let mut words = answer();
+        words[word] += off;
+        let [direct, other] =
+            both_ways(&echo()).map(|filter| filter.classify(&payloads(&words, 5)));
+        assert_eq!(direct, Err(not_aligned.clone()), "word {word}");
+        assert!(other.is_err(), "word {word}");
+    }
+    let off = |at: u32| format!("(return (i32.const {}))", at + 2);
+    let classify = Guest { classify: off(OUTCOME), ..Guest::default() };
+    let snapshot = Guest { snapshot: off(SNAPSHOT), keeps_state: true, ..Guest::default() };
+    let restore = Guest { restore: off(RESTORED), keeps_state: true, ..Guest::default() };
+    let open = Guest { open: off(OPENED), ..Guest::default() };
+    let faults = [
+        both_ways(&classify).map(|filter| filter.classify(&batch(1)).expect_err("an outcome")),
+        both_ways(&snapshot).map(|filter| filter.snapshot().expect_err("a state")),
+        both_ways(&restore).map(|filter| match filter.restore(&[]) {
+            Err(RestoreError::Fault(fault)) => fault,
+            other => panic!("{other:?}"),
+        }),
+        [open.component(), open.wrapped_otherwise()].map(|component| {
+            match load(&component).open("{}").map(drop) {
+                Err(OpenError::Fault(fault)) => fault,
+                other => panic!("{other:?}"),
+            }
+        }),
+    ];
+    for [direct, other] in faults {
+        assert_eq!(direct, not_aligned);
+        assert!(matches!(other, Fault::Call(_)), "{other:?}");
     }
 }
 
@@ -297,6 +333,70 @@ fn memory_for_arguments_is_checked() {
         let outcomes = (direct.classify(&batch), other.classify(&batch));
         assert!(matches!(outcomes.0, Err(Fault::Contract(_))), "{outcomes:?}");
         assert!(agree(&outcomes.0, &outcomes.1), "{outcomes:?}");
+    }
+}
+
+#[test]
+fn arguments_and_answers_lie_anywhere_in_the_largest_memory() {
+    let limits = Limits { memory_bytes: 4096 << 20, ..Limits::default() };
+    let mut batch = Batch::with_capacity(Encoding::Plain, 1, 4);
+    batch.push(b"four");
+    // The payloads and their ends are its last bytes, and the answer is or is not.
+    for (answer, is_there) in [(-44, true), (-40, false)] {
+        let guest = Guest {
+            open: "(drop (memory.grow (i32.const 65534)))".to_owned(),
+            realloc: "(if (i32.eq (local.get 3) (i32.const 4))
+                (then (return (select (i32.const -4) (i32.const -8)
+                                      (i32.eq (local.get 2) (i32.const 4))))))"
+                .to_owned(),
+            classify: format!(
+                "(if (i32.ne (i32.load (i32.const -8)) (i32.const {})) (then (unreachable)))
+                (if (i32.ne (i32.load (i32.const -4)) (i32.const 4)) (then (unreachable)))
+                (memory.copy (i32.const -44) (i32.const {OUTCOME}) (i32.const 44))
+                (return (i32.const {answer}))",
+                u32::from_le_bytes(*b"four")
+            ),
+            ..Guest::default()
+        };
+        let [direct, other] = [guest.component(), guest.wrapped_otherwise()].map(|component| {
+            let engine = Engine::new(limits).expect("an engine");
+            let rule = Rule::load(&engine, &component).expect("a rule");
+            rule.open("{}").expect("opened").classify(&batch)
+        });
+        assert_eq!(direct.is_ok(), is_there, "{direct:?}");
+        assert!(agree(&direct, &other), "{direct:?}, {other:?}");
+    }
+}
+
+/// The memory that the SDK offers for arguments is enough or not, and given back in between.
+#[cfg(feature = "default-rule")]
+#[test]
+fn rules_of_the_sdk_answer_alike_from_batch_to_batch() {
+    for component in [weir::DEFAULT_RULE, weir::FOREST_RULE] {
+        let settings = r#"{"upper":1.5,"annotate":true}"#;
+        let components = [component.to_vec(), weir_tests::rule::wrapped_otherwise(component)];
+        let [direct, other] = components.map(|component| {
+            load(&component).open(settings).expect("opened").instances(weir::Instances::Kept)
+        });
+        for records in [3, 0, 1, 2000, 2, 250, 251, 1] {
+            let mut batch = Batch::with_capacity(Encoding::Plain, records, 0);
+            for n in 0..records {
+                let note = "a".repeat(n % 90);
+                let document = format!(
+                    r#"{{"ANOMALY_SCORE":{},"x":{n},"y":{records},"note":"{note}"}}"#,
+                    n % 3
+                );
+                batch.push(document.as_bytes());
+            }
+            let outcome = direct.classify(&batch).expect("an outcome");
+            assert_eq!(outcome.verdicts.len(), records);
+            assert_eq!(Ok(outcome), other.classify(&batch), "{records} records");
+            if records % 2 == 0 {
+                let state = direct.snapshot().expect("a state");
+                assert_eq!(other.snapshot().as_ref(), Ok(&state));
+                assert_eq!(direct.restore(&state), other.restore(&state));
+            }
+        }
     }
 }
 

@@ -65,14 +65,18 @@ fn a_rule_is_compiled_once() {
 #[test]
 fn what_comes_from_the_cache_runs() {
     let folder = Folder::new("runs");
-    let component = Guest::default().component();
-    let compiled = load(&component, &folder.cache());
-    let cached = load(&component, &folder.cache());
-    assert_eq!((compiled.code(), cached.code()), (Compiled, Cached));
-    assert_eq!(compiled.description(), cached.description());
-    let outcome = |rule: Rule| rule.open("{}").expect("opened").classify(&batch(1));
-    let outcomes = (outcome(compiled), outcome(cached));
-    assert_eq!(outcomes.0.expect("an outcome"), outcomes.1.expect("an outcome"));
+    let guest = Guest::default();
+    for (component, directly) in [(guest.component(), true), (guest.wrapped_otherwise(), false)] {
+        let compiled = load(&component, &folder.cache());
+        let cached = load(&component, &folder.cache());
+        assert_eq!((compiled.code(), cached.code()), (Compiled, Cached));
+        let called = (compiled.is_called_directly(), cached.is_called_directly());
+        assert_eq!(called, (directly, directly));
+        assert_eq!(compiled.description(), cached.description());
+        let outcome = |rule: Rule| rule.open("{}").expect("opened").classify(&batch(1));
+        let outcomes = (outcome(compiled), outcome(cached));
+        assert_eq!(outcomes.0.expect("an outcome"), outcomes.1.expect("an outcome"));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use weir::{Fault, LimitExceeded, Limits, OpenError, Rule, Verdict};
 
-use crate::guest::{Answer, FAIL, Guest, batch};
+use crate::guest::{Answer, FAIL, FLAG, Guest, batch};
 
 const PAGE: usize = 65536;
 
@@ -105,6 +105,24 @@ fn output() {
         fails(11).classify(limits, 11),
         Err(Fault::Limit(LimitExceeded::Output { maximum: 1 << 20 }))
     );
+}
+
+/// A flag and a failure take more memory in the host than in the rule.
+#[test]
+fn output_is_what_the_host_holds() {
+    let answer = Answer {
+        verdicts: vec![FLAG, FAIL],
+        flagged: vec![(0, 1.0)],
+        failed: vec![1],
+        ..Answer::default()
+    };
+    let guest = Guest { answer, ..Guest::default() };
+    let held = 2 + size_of::<weir::Flag>() + size_of::<weir::Failure>();
+    let classify =
+        |output_bytes| guest.open(Limits { output_bytes, ..Limits::default() }).classify(&batch(2));
+    assert!(classify(held).is_ok());
+    let exceeded = LimitExceeded::Output { maximum: held - 1 };
+    assert_eq!(classify(held - 1), Err(Fault::Limit(exceeded)));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Which instance a batch meets.
 
-use weir::{Fault, Instances, LimitExceeded, Limits, RestoreError, Verdict};
+use std::{iter, thread};
 
-use crate::guest::{Guest, LISTS, RESTORED, SNAPSHOT, batch};
+use weir::{Engine, Fault, Instances, LimitExceeded, Limits, RestoreError, Rule, Verdict};
+
+use crate::guest::{Guest, LISTS, OUTCOME, RESTORED, SNAPSHOT, batch};
 
 /// A rule that lets the first batch of an instance pass and traps at the second.
 fn once(keeps_state: bool) -> Guest {
@@ -29,6 +31,7 @@ fn a_stateless_rule_meets_every_batch_afresh() {
 fn a_rule_that_keeps_state_meets_the_next_batch_with_it() {
     let filter = once(true).open(Limits::default());
     assert!(filter.classify(&batch(1)).is_ok());
+    let filter = filter.instances(Instances::Kept);
     assert!(filter.classify(&batch(1)).is_err(), "the same instance");
     assert!(filter.classify(&batch(1)).is_ok(), "a new one, after the fault");
 }
@@ -62,6 +65,33 @@ fn an_instance_can_be_kept() {
 #[test]
 fn a_batch_on_which_a_kept_instance_faults_runs_in_a_fresh_one() {
     assert_eq!(one_by_one(&once(false), Limits::default()), [Verdict::Pass; 4]);
+}
+
+#[test]
+fn nothing_is_left_of_the_answer_of_a_kept_instance_that_faulted() {
+    // From the second batch of an instance on, it hands back rewritten payloads, for no record.
+    let classify = format!(
+        "(i32.store8 (i32.const {}) (global.get $used)) (global.set $used (i32.const 1))",
+        OUTCOME + 24
+    );
+    let filter = Guest { classify, rewrites: true, ..once(false) }.open(Limits::default());
+    let filter = filter.instances(Instances::Kept);
+    for _ in 0..4 {
+        assert_eq!(filter.classify(&batch(1)).expect("an outcome").rewritten, None);
+    }
+}
+
+#[test]
+fn the_fresh_one_takes_the_place_of_the_kept_one() {
+    let engine = Engine::new(Limits::default()).expect("an engine");
+    let load = |guest: Guest| Rule::load(&engine, &guest.component()).expect("a rule");
+    let kept = load(once(false)).open("{}").expect("opened").instances(Instances::Kept);
+    // All other instances that the engine can have are in use.
+    let keeping = load(once(true));
+    let mut others: Vec<_> = iter::from_fn(|| keeping.open("{}").ok()).take(1000).collect();
+    assert!(keeping.open("{}").is_err(), "no more than {}", others.len());
+    others.pop().expect("an instance");
+    assert_eq!([(); 3].map(|()| kept.classify(&batch(1)).is_ok()), [true; 3]);
 }
 
 #[test]
@@ -131,6 +161,32 @@ fn a_snapshot_that_is_refused_leaves_the_rule_as_it_was_opened() {
     let refused = filter.restore(&[7, 7]).expect_err("two bytes");
     assert_eq!(refused, RestoreError::Refused("not mine".to_owned()));
     assert_eq!(filter.snapshot(), Ok(vec![0]));
+}
+
+#[test]
+fn a_snapshot_is_restored_as_the_first_thing_after_opening() {
+    let traps = "(if (global.get $seen) (then (unreachable)))";
+    let guest = Guest { restore: format!("{traps} {}", counting().restore), ..counting() };
+    let filter = guest.open(Limits::default());
+    assert!(filter.classify(&batch(1)).is_ok());
+    assert_eq!(filter.restore(&[2]), Ok(()));
+    assert_eq!(filter.restore(&[1]), Ok(()));
+    assert_eq!(filter.snapshot(), Ok(vec![1]));
+}
+
+/// What a refused snapshot has left is there for no batch, whoever waits for the rule.
+#[test]
+fn no_batch_meets_what_a_refused_snapshot_left() {
+    let drops =
+        format!("(if (global.get $seen) (then (i32.store8 (i32.const {LISTS}) (i32.const 2))))");
+    let filter = remembering(drops).open(Limits::default());
+    thread::scope(|threads| {
+        threads.spawn(|| (0..2000).for_each(|_| assert!(filter.restore(&[7, 7]).is_err())));
+        for _ in 0..2000 {
+            let outcome = filter.classify(&batch(1)).expect("an outcome");
+            assert_eq!(outcome.verdicts, [Verdict::Pass]);
+        }
+    });
 }
 
 #[test]
