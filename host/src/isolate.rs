@@ -32,9 +32,10 @@ use std::time::Instant;
 
 use crate::batch::Batch;
 use crate::fault::Fault;
-use crate::filter::{Filter, Interrupted, Stage, Use};
+use crate::filter::Filter;
 use crate::limits::LimitExceeded;
 use crate::outcome::{Cause, Failure, Outcome};
+use crate::session::{Interrupted, Stage, Use};
 
 /// How many runs beyond the first a batch can cost.
 const MAX_EXTRA_RUNS: u32 = 256;

@@ -79,6 +79,8 @@ mod rule;
 
 mod exports;
 
+mod session;
+
 mod filter;
 
 pub mod verify;
@@ -148,7 +150,7 @@ pub use crate::digest::{Digest, InvalidDigest};
 pub use crate::engine::{Engine, EngineError};
 pub use crate::exports::INTERFACE;
 pub use crate::fault::Fault;
-pub use crate::filter::{Filter, Instances, OpenError, RestoreError, SettingsError};
+pub use crate::filter::{Filter, Instances, RestoreError};
 pub use crate::grant::{Grant, InvalidGrant};
 pub use crate::isolate::{Isolated, Stop};
 pub use crate::limits::{LimitExceeded, Limits};
@@ -158,3 +160,4 @@ pub use crate::pointer::{FieldPointer, InvalidPointer};
 pub use crate::response::{Counts, FailedRecord, Response};
 pub use crate::rule::{Description, LoadError, Rule};
 pub use crate::ruling::Ruling;
+pub use crate::session::{OpenError, SettingsError};
