@@ -19,8 +19,8 @@ pub struct Filter {
     rule: Rule,
     settings: String,
     instances: Instances,
-    /// Places for sessions that classify one batch after the other. A rule that keeps state has one;
-    /// a stateless rule as many as instances can live at once, if they are to be kept, or else none.
+    /// Places for sessions that classify one batch after the other. A rule that keeps state has one; a
+    /// stateless rule half as many as instances can live at once, if they are to be kept, or else none.
     places: Box<[Place]>,
 }
 
@@ -266,7 +266,8 @@ fn places(rule: &Rule, instances: Instances) -> Box<[Place]> {
     let places = match instances {
         _ if rule.description().keeps_state => 1,
         Instances::Fresh => 0,
-        Instances::Kept => rule.engine.max_instances(),
+        // What else runs in the engine has the others.
+        Instances::Kept => rule.engine.max_instances() / 2,
     };
     iter::repeat_with(Place::default).take(places).collect()
 }
