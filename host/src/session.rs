@@ -15,8 +15,8 @@ use crate::rule::Rule;
 
 /// A batch of more bytes of payloads is handed to a stateless rule in several calls. So an instance
 /// needs little memory however large the batch is, and what it reads and writes stays in the
-/// processor's caches. A call more costs what a few records do, or what it takes to clear ten pages of a
-/// fresh instance's memory.
+/// processor's caches. A call more costs what a record or two do, or what it takes to clear a page or two of
+/// a fresh instance's memory.
 const PART_BYTES: usize = 64 << 10;
 
 /// One instance of a rule with one open classifier in it.
@@ -47,6 +47,7 @@ impl Session {
         self.store.data().memory_bytes <= limits.memory_bytes / 2
     }
 
+    /// Classifies a batch, into an empty outcome, which means nothing if it is interrupted.
     pub(crate) fn classify(
         &mut self,
         rule: &Rule,
@@ -84,7 +85,8 @@ impl Session {
         })
     }
 
-    /// Classifies some of the records, in what is left of the time and of the output.
+    /// Classifies some of the records, in what is left of the time and of the output. Their outcome is
+    /// apart from that of others, whose details have other indices.
     fn classify_part(
         &mut self,
         rule: &Rule,
@@ -140,7 +142,7 @@ fn limits_until(deadline: Option<Instant>, limits: &Limits) -> Limits {
 /// What a rule used of its limits while it classified.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Use {
-    /// Zero unless the run was [timed](Filter::run_timed): to look at the clock takes as long as a
+    /// Zero unless the run was [timed](crate::filter::Filter::run_timed): to look at the clock takes as long as a
     /// record.
     pub(crate) time: Duration,
     /// Linear memory that it took in addition to what it had.
