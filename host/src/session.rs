@@ -65,6 +65,7 @@ impl Session {
         for part in batch.parts(part_bytes) {
             let is_first = part.start == 0;
             let lowered = batch.lowered(part, &mut ends);
+            // Mostly it is the only one, and its outcome that of the batch.
             if is_first {
                 self.classify_part(rule, lowered, output_bytes, &limits, outcome)
                     .map_err(interrupted)?;
