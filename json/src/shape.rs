@@ -8,6 +8,8 @@
 
 mod containers;
 mod detour;
+mod place;
+mod scalar;
 mod step;
 mod text;
 mod walk;
@@ -17,12 +19,14 @@ use std::mem;
 use crate::{Document, Kind, PADDING, Value};
 use containers::Containers;
 use detour::{Detours, News};
+use place::Places;
 use step::{Step, TEXT, Then};
 use text::Text;
-use walk::{Places, Stop, Walk};
+use walk::{Stop, Walk};
 
+pub(crate) use place::Place;
 pub(crate) use text::Members;
-pub(crate) use walk::{Place, REACH};
+pub(crate) use walk::REACH;
 
 /// What a document of a shape consists of, but for its scalars.
 #[derive(Clone, Debug)]

@@ -27,6 +27,8 @@ mod schema;
 
 mod section;
 
+mod scheme;
+
 mod signature;
 
 mod signers;
@@ -40,8 +42,9 @@ use refusal::Refused;
 
 pub use golden::{Difference, GoldenError, GoldenRecords};
 pub use refusal::{Check, Refusal};
+pub use scheme::NAMESPACE;
 pub use section::GOLDEN_SECTION;
-pub use signature::{InvalidKey, MAX_SIGNATURE_BYTES, NAMESPACE, SigningKey};
+pub use signature::{InvalidKey, MAX_SIGNATURE_BYTES, SigningKey};
 pub use signers::{AllowedSigners, InvalidSigners, Signer};
 
 /// What an operator demands of a rule. The default demands no more than the host itself does.

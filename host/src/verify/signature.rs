@@ -3,13 +3,10 @@
 
 use std::time::SystemTime;
 
-use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
+use ssh_key::{HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
 
+use super::scheme::{NAMESPACE, is_held_by_hardware, is_supported};
 use super::signers::{AllowedSigners, NotAllowed, Signer};
-
-/// What signatures of rules are made for, so that none made for anything else is taken for one:
-/// `ssh-keygen -Y sign -n weir`.
-pub const NAMESPACE: &str = "weir";
 
 /// The longest signature that is looked at, in bytes: those of all keys are far shorter.
 pub const MAX_SIGNATURE_BYTES: usize = 16 << 10;
@@ -101,22 +98,6 @@ impl SigningKey {
     pub fn fingerprint(&self) -> String {
         self.0.fingerprint(HashAlg::Sha256).to_string()
     }
-}
-
-/// Whether signatures of such keys can be checked.
-pub(super) fn is_supported(algorithm: &Algorithm) -> bool {
-    use ssh_key::EcdsaCurve::{NistP256, NistP384};
-    matches!(
-        algorithm,
-        Algorithm::Ed25519
-            | Algorithm::SkEd25519
-            | Algorithm::SkEcdsaSha2NistP256
-            | Algorithm::Ecdsa { curve: NistP256 | NistP384 }
-    )
-}
-
-fn is_held_by_hardware(algorithm: &Algorithm) -> bool {
-    matches!(algorithm, Algorithm::SkEd25519 | Algorithm::SkEcdsaSha2NistP256)
 }
 
 /// Why a key cannot sign.

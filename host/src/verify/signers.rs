@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use ssh_key::{HashAlg, PublicKey};
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
-use super::signature::{NAMESPACE, is_supported};
+use super::scheme::{NAMESPACE, is_supported};
 
 /// Those who may sign rules, with their public keys.
 #[derive(Clone, Debug, PartialEq, Eq)]

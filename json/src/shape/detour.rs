@@ -6,9 +6,10 @@
 //! containers open and has the text that stands there: what may follow depends on nothing else.
 
 use super::containers::Containers;
+use super::place::Places;
+use super::scalar::any_scalar_end;
 use super::step::{Step, TEXT, Then};
 use super::text::{Members, Text, read};
-use super::walk::{Places, any_scalar_end};
 use crate::string::Utf8;
 
 /// The detours of one document.
