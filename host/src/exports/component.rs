@@ -7,9 +7,9 @@ use wasmtime::component::{
     ComponentExportIndex, ComponentNamedList, Func, Instance, InstancePre, Lift, Lower,
     ResourceAny, TypedFunc,
 };
-use wasmtime::{Error, Result, Store};
+use wasmtime::{Result, Store};
 
-use super::INTERFACE;
+use super::{CLASSIFY, INTERFACE, OPEN, RESTORE, SNAPSHOT, missing};
 use crate::bindings::{FilterPre, rule};
 use crate::engine::Engine;
 use crate::limits::Meter;
@@ -50,12 +50,8 @@ impl Exports {
             let index = component.component().get_export_index(interface.as_ref(), name);
             index.ok_or_else(|| missing(name))
         };
-        let [open, classify, snapshot, restore] = [
-            function("[static]classifier.open")?,
-            function("[method]classifier.classify")?,
-            function("[method]classifier.snapshot")?,
-            function("[method]classifier.restore")?,
-        ];
+        let [open, classify, snapshot, restore] =
+            [function(OPEN)?, function(CLASSIFY)?, function(SNAPSHOT)?, function(RESTORE)?];
         engine.start_time(&mut store, engine.limits().time);
         let description = checked.weir_filter_rule().call_describe(&mut store)?;
         Ok((Self { component, open, classify, snapshot, restore }, description))
@@ -141,10 +137,6 @@ fn find(
 ) -> Result<Func> {
     // None in an instance of any other component.
     instance.get_func(store, index).ok_or_else(|| missing("a function"))
-}
-
-fn missing(name: &str) -> Error {
-    Error::msg(format!("{name} is not exported"))
 }
 
 /// Calls a function.

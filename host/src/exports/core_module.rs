@@ -9,13 +9,13 @@
 //! used again.
 
 use wasmtime::{
-    Caller, Error, Extern, ExternType, Instance, InstancePre, Linker, Memory, Module, ModuleExport,
+    Caller, Extern, ExternType, Instance, InstancePre, Linker, Memory, Module, ModuleExport,
     Result, Store, TypedFunc, ValType, WasmParams,
 };
 
-use super::INTERFACE;
 use super::lift::{Answer, Malformed};
 use super::lower::{self, Address, Arguments};
+use super::{CLASSIFY, DESCRIBE, INTERFACE, OPEN, RESTORE, SNAPSHOT, missing};
 use crate::bindings::rule;
 use crate::engine::Engine;
 use crate::limits::Meter;
@@ -23,13 +23,6 @@ use crate::outcome::Outcome;
 
 const MEMORY: &str = "memory";
 const REALLOC: &str = "cabi_realloc";
-
-/// Of the interface.
-const DESCRIBE: &str = "describe";
-const OPEN: &str = "[static]classifier.open";
-const CLASSIFY: &str = "[method]classifier.classify";
-const SNAPSHOT: &str = "[method]classifier.snapshot";
-const RESTORE: &str = "[method]classifier.restore";
 
 /// What the module imports of the component around it, which the component exports: to make a
 /// classifier of an address.
@@ -229,10 +222,6 @@ fn resources() -> String {
 /// The name of a function of the interface.
 fn exported(name: &str) -> String {
     format!("{INTERFACE}#{name}")
-}
-
-fn missing(name: &str) -> Error {
-    Error::msg(format!("{name} is not exported"))
 }
 
 #[cfg(all(test, feature = "default-rule"))]

@@ -14,7 +14,7 @@ mod lower;
 
 mod lift;
 
-use wasmtime::{Module, Result, Store};
+use wasmtime::{Error, Module, Result, Store};
 
 use crate::bindings::{FilterPre, rule};
 use crate::engine::Engine;
@@ -25,6 +25,13 @@ pub(crate) use self::lift::Malformed;
 
 /// The interface that a rule exports, with the version that this host speaks.
 pub const INTERFACE: &str = "weir:filter/rule@0.2.0";
+
+/// The names of its functions.
+const DESCRIBE: &str = "describe";
+const OPEN: &str = "[static]classifier.open";
+const CLASSIFY: &str = "[method]classifier.classify";
+const SNAPSHOT: &str = "[method]classifier.snapshot";
+const RESTORE: &str = "[method]classifier.restore";
 
 /// The functions of a rule, ready to be instantiated.
 #[derive(Clone)]
@@ -128,4 +135,8 @@ impl Classifier {
             Self::CoreModule(classifier) => classifier.restore(store, snapshot),
         }
     }
+}
+
+fn missing(name: &str) -> Error {
+    Error::msg(format!("{name} is not exported"))
 }
