@@ -54,6 +54,32 @@ impl FieldScanner {
         }
     }
 
+    /// The number that is looked for in the document that the first `length` bytes of a buffer are, which is
+    /// an object; or else what [`scan_within`](Self::scan_within) finds. For numbers it takes less time.
+    ///
+    /// # Errors
+    ///
+    /// What was found, if it has no number there, is no object, or had to be scanned in another way.
+    ///
+    /// # Panics
+    ///
+    /// If the buffer is shorter.
+    #[inline]
+    pub fn number_within<'a>(
+        &mut self,
+        buffer: &'a [u8],
+        length: usize,
+    ) -> Result<f64, Result<Document<'a>, SyntaxError>> {
+        let members = members(&self.field);
+        let pass =
+            |shape: &mut Shape, detours: Option<_>| shape.pass_number(buffer, length, detours);
+        match self.shapes.pass_first(members, pass) {
+            Some(Ok(number)) => Ok(number),
+            Some(Err(document)) => Err(Ok(document)),
+            None => Err(self.scan_other(buffer, length)),
+        }
+    }
+
     /// Scans a document that is not of the first shape.
     #[inline(never)]
     fn scan_other<'a>(
@@ -148,5 +174,24 @@ mod tests {
         assert_eq!(known(MEMBER, [r#"{"a":[]}"#; 8]), 0);
         assert_eq!(known(MEMBER, ["1"; 8]), 0);
         assert_eq!(known(MEMBER, ["[]"; 8]), 1);
+    }
+
+    #[test]
+    fn a_number_is_that_of_an_object() {
+        for (pointer, document, number) in [
+            ("/a", r#"{"a":-1.5}"#, Some(-1.5)),
+            ("/a", r#"{"a":"1"}"#, None),
+            ("/a", r#"{"b":1}"#, None),
+            ("/0", "[1]", None),
+            ("/0", r#"{"0":1}"#, Some(1.0)),
+        ] {
+            let mut scanner = FieldScanner::new(Pointer::parse(pointer).expect("a pointer"));
+            let scanned = scan(document.as_bytes(), scanner.field());
+            let buffer = [document.as_bytes(), &[b'0'; PADDING]].concat();
+            let found = [(); 4].map(|()| scanner.number_within(&buffer, document.len()));
+            // The first two times the document is scanned.
+            let expected = number.ok_or(scanned);
+            assert_eq!(found, [Err(scanned), Err(scanned), expected, expected], "{document}");
+        }
     }
 }

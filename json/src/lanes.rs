@@ -2,6 +2,9 @@
 //!
 //! The lowest bit stands for the first byte.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
 use wide::{i8x16, u8x16};
 
 /// How many bytes are looked at together.
@@ -42,9 +45,32 @@ pub(crate) fn block_mask(block: &[u8; BLOCK], class: impl Fn(Lanes) -> u32) -> u
     masks.fold(0, |mask, next| mask << WIDTH | next)
 }
 
+/// How many of the first bytes of some blocks are plain ASCII of a string.
+#[inline(always)]
+pub(crate) fn plain_run(blocks: &[[u8; BLOCK]]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has what it takes.
+        return unsafe { avx2::plain_run(blocks) };
+    }
+    plain_run_anywhere(blocks)
+}
+
+/// The same on any processor.
+#[inline(always)]
+fn plain_run_anywhere(blocks: &[[u8; BLOCK]]) -> usize {
+    for (before, block) in blocks.iter().enumerate() {
+        if any_string_stops(block) {
+            let stops = block_mask(block, Lanes::string_stops);
+            return before * BLOCK + stops.trailing_zeros() as usize;
+        }
+    }
+    blocks.len() * BLOCK
+}
+
 /// Whether any byte of a block ends a run of plain ASCII in a string.
 #[inline(always)]
-pub(crate) fn any_string_stops(block: &[u8; BLOCK]) -> bool {
+fn any_string_stops(block: &[u8; BLOCK]) -> bool {
     let (vectors, _) = block.as_chunks();
     let stops =
         vectors.iter().fold(u8x16::ZERO, |stops, vector| stops | Lanes::load(vector).stops());
@@ -131,5 +157,26 @@ impl Lanes {
     #[inline(always)]
     fn equal(self, byte: u8) -> u8x16 {
         self.0.simd_eq(u8x16::splat(byte))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_run_ends_before_the_first_byte_that_stops_it() {
+        let stops = |byte: u8| !(b' '..=0x7f).contains(&byte) || byte == b'"' || byte == b'\\';
+        for byte in 0..=u8::MAX {
+            for at in 0..3 * BLOCK {
+                let mut bytes = [b'x'; 3 * BLOCK];
+                bytes[at] = byte;
+                let blocks = bytes.as_chunks().0;
+                let run = if stops(byte) { at } else { bytes.len() };
+                assert_eq!(plain_run(blocks), run, "byte {byte} at {at}");
+                assert_eq!(plain_run_anywhere(blocks), run, "byte {byte} at {at}");
+            }
+        }
+        assert_eq!([plain_run(&[]), plain_run_anywhere(&[])], [0, 0]);
     }
 }

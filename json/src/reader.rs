@@ -308,18 +308,11 @@ fn plain_run(bytes: &[u8], at: usize) -> usize {
     }
 }
 
-/// The same where most runs are longer than a vector: they are passed in blocks of four.
+/// The same where most runs are longer than a vector: they are passed in blocks.
 #[inline(always)]
-fn long_plain_run(bytes: &[u8], mut at: usize) -> usize {
+fn long_plain_run(bytes: &[u8], at: usize) -> usize {
     let (blocks, _) = bytes.get(at..).unwrap_or_default().as_chunks();
-    for block in blocks {
-        if lanes::any_string_stops(block) {
-            let stops = lanes::block_mask(block, Lanes::string_stops);
-            return at + stops.trailing_zeros() as usize;
-        }
-        at += lanes::BLOCK;
-    }
-    at
+    at + lanes::plain_run(blocks)
 }
 
 #[cfg(test)]

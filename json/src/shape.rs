@@ -6,9 +6,13 @@
 //! in one it names at the same place in the other. A document may also leave a shape and come back to it
 //! ([`detour`]).
 
+mod by_steps;
 mod containers;
 mod detour;
+mod pattern;
 mod place;
+mod range;
+mod review;
 mod scalar;
 mod step;
 mod text;
@@ -16,11 +20,15 @@ mod walk;
 
 use std::mem;
 
-use crate::{Document, Kind, PADDING, Value};
+use crate::{Document, Kind, PADDING, Value, number};
+use by_steps::BySteps;
 use containers::Containers;
 use detour::{Detours, News};
+use pattern::Pattern;
 use place::Places;
-use step::{Step, TEXT, Then};
+use range::may_be_expected;
+use review::Review;
+use step::{Expected, Step, TEXT, Then};
 use text::Text;
 use walk::{Stop, Walk};
 
@@ -35,6 +43,9 @@ pub(crate) struct Shape {
     kind: Kind,
     /// In the order of the document, in which they leave out nothing but the scalars.
     steps: Vec<Step>,
+    /// What these look like, with those of the scalars that are expected to look like others before.
+    pattern: Pattern,
+    review: Review,
     /// How many bytes of whitespace stand before the root, and behind it.
     around: (usize, usize),
     /// The containers that are open where the text of each step begins, [unknown](Containers::UNKNOWN)
@@ -69,9 +80,17 @@ impl Shape {
         if !is_container(kind) || found.iter().flatten().any(|value| is_container(value.kind)) {
             return None;
         }
-        let (steps, open) = (Vec::new(), Vec::new());
-        let around = around(bytes);
-        let mut shape = Self { kind, steps, around, open, reached: 0, most: 0, news: [0; NEWS] };
+        let mut shape = Self {
+            kind,
+            steps: Vec::new(),
+            pattern: Pattern::default(),
+            review: Review::default(),
+            around: around(bytes),
+            open: Vec::new(),
+            reached: 0,
+            most: 0,
+            news: [0; NEWS],
+        };
         let (mut open, mut open_before) = (Containers::NONE, Containers::NONE);
         // How often there is a key of what is looked for, and a field.
         let (mut keys, mut fields) = (0, 0);
@@ -118,6 +137,7 @@ impl Shape {
         if members.is_none() || kind != Kind::Object || keys != fields {
             shape.open.clear();
         }
+        shape.lay_out([]);
         (fields == found.iter().flatten().count()).then_some(shape)
     }
 
@@ -153,9 +173,41 @@ impl Shape {
         detours: Option<Members<'_>>,
     ) -> Option<Document<'a>> {
         let place = self.walk(buffer, length, Place::default(), detours)?;
+        Some(self.document(buffer, length, place, detours))
+    }
+
+    /// As [`pass`](Self::pass), for the number that is looked for in an object. If it is none, or there is
+    /// none, the document.
+    #[inline]
+    pub(crate) fn pass_number<'a>(
+        &mut self,
+        buffer: &'a [u8],
+        length: usize,
+        detours: Option<Members<'_>>,
+    ) -> Option<Result<f64, Document<'a>>> {
+        let place = self.walk(buffer, length, Place::default(), detours)?;
+        if self.kind == Kind::Object && is_noted(place) {
+            let start = place.0 - buffer.as_ptr().addr();
+            let number = &buffer[start..];
+            if scalar_kind(number[0]) == Kind::Number {
+                return Some(Ok(number::to_f64(number, place.1 - place.0)));
+            }
+        }
+        Some(Err(self.document(buffer, length, place, detours)))
+    }
+
+    /// A document that was passed, and the value at a place, if it is one.
+    #[inline]
+    fn document<'a>(
+        &self,
+        buffer: &'a [u8],
+        length: usize,
+        place: Place,
+        detours: Option<Members<'_>>,
+    ) -> Document<'a> {
         let field = is_noted(place).then(|| scalar(buffer, place));
         let (start, end) = self.root(&buffer[..length], detours);
-        Some(Document { root: Value::new(self.kind, buffer, start, end), field })
+        Document { root: Value::new(self.kind, buffer, start, end), field }
     }
 
     /// As [`pass`](Self::pass), where several values are looked for, of which there are `places` for each:
@@ -192,31 +244,92 @@ impl Shape {
         if buffer.len() < length + PADDING {
             return None;
         }
+        self.review.count();
+        let mut walk = Walk::new(buffer.as_ptr(), &mut self.pattern, detours.is_some(), places);
         let end = buffer[..length].as_ptr_range().end;
-        let steps = self.steps.as_mut_ptr();
-        let mut walk = Walk { here: buffer.as_ptr(), step: steps, places };
-        // SAFETY: the last step is an end, and the buffer goes on for PADDING bytes.
+        // SAFETY: the pattern is there, and the buffer goes on for PADDING bytes.
         let stop = unsafe { walk.take(end) };
-        let passed = match stop {
-            Stop::End => walk.here == end,
-            Stop::Other if detours.is_none() => false,
-            _ => {
-                let mut detours =
-                    detours.and_then(|members| Detours::new(members, &self.open, buffer, length));
-                // SAFETY: as above.
-                let passed = unsafe { walk.go_on(stop, buffer, length, steps, detours.as_mut()) };
-                let news = detours.and_then(Detours::news);
-                if let Some(news) = news.filter(|_| passed) {
-                    self.note(&news, buffer);
-                }
-                passed
-            }
-        };
-        if !passed {
-            self.reached = walk.here.addr() - buffer.as_ptr().addr();
-            return None;
+        if stop != Stop::End || walk.here != end {
+            return self.walk_by_steps(walk, stop, buffer, length, detours);
+        }
+        if self.review.is_due() {
+            self.review(buffer, length, detours);
         }
         Some(walk.places)
+    }
+
+    /// Goes on step by step where a walk stopped.
+    #[inline(never)]
+    fn walk_by_steps<P: Places>(
+        &mut self,
+        walk: Walk<P>,
+        stop: Stop,
+        buffer: &[u8],
+        length: usize,
+        members: Option<Members<'_>>,
+    ) -> Option<P> {
+        let detours = members.map(|members| Detours::new(members, &self.open, buffer, length));
+        let mut detours = detours.flatten();
+        let Self { steps, pattern, review, .. } = self;
+        let mut walk = BySteps::new(walk, steps, pattern, review, buffer, length);
+        if !walk.go_on(stop, detours.as_mut()) {
+            self.reached = walk.at;
+            return None;
+        }
+        let places = walk.walk.places;
+        if let Some(news) = detours.and_then(Detours::news) {
+            self.note(&news, buffer);
+        }
+        if self.review.is_due() {
+            self.review(buffer, length, members);
+        }
+        Some(places)
+    }
+
+    /// Looks at what scalars are to be expected from now on, to look like those of a document that was
+    /// passed.
+    #[cold]
+    #[inline(never)]
+    fn review(&mut self, buffer: &[u8], length: usize, members: Option<Members<'_>>) {
+        let is_outdated = self.review.begin();
+        let mut may_be = Vec::new();
+        for segment in &self.pattern.segments {
+            let last = segment.steps.1;
+            if segment.then == Then::Scalar && segment.repeats >= self.steps[last].proof {
+                may_be.push(last);
+            }
+        }
+        let mut scalars = Vec::new();
+        if !may_be.is_empty() {
+            let detours = members.map(|members| Detours::new(members, &self.open, buffer, length));
+            let mut detours = detours.flatten();
+            let Self { steps, pattern, review, .. } = self;
+            let walk = Walk::new(buffer.as_ptr(), pattern, false, Place::default());
+            let walk = BySteps::new(walk, steps, pattern, review, buffer, length);
+            scalars = walk.scalars(detours.as_mut());
+            scalars.retain(|(step, scalar)| {
+                may_be.binary_search(step).is_ok() && may_be_expected(scalar)
+            });
+        }
+        for (step, scalar) in &scalars {
+            self.steps[*step].expected = Some(Expected::of(scalar));
+        }
+        if is_outdated || !scalars.is_empty() {
+            self.note_junctions();
+            self.lay_out(scalars);
+        }
+    }
+
+    /// Notes at the steps which segments are junctions.
+    fn note_junctions(&mut self) {
+        for segment in &mut self.pattern.segments {
+            self.steps[segment.steps.0].is_junction |= mem::take(&mut segment.is_junction);
+        }
+    }
+
+    /// Lays the pattern out anew. These scalars, with their steps and in order, are newly expected.
+    fn lay_out<'d>(&mut self, scalars: impl IntoIterator<Item = (usize, &'d [u8])>) {
+        self.pattern = Pattern::new(&mut self.steps, &self.open, &self.pattern, scalars);
     }
 
     /// Adds texts that a document had, once they come again soon.
@@ -238,6 +351,7 @@ impl Shape {
         if self.steps.len() >= self.most {
             return;
         }
+        self.note_junctions();
         let (steps, open) = (self.steps.split_off(news.step), self.open.split_off(news.step));
         for text in news.texts() {
             self.push(bytes(text), text.open_before);
@@ -245,6 +359,7 @@ impl Shape {
         }
         self.steps.extend(steps);
         self.open.extend(open);
+        self.lay_out([]);
     }
 
     /// Where the root of a document begins and ends.
@@ -311,7 +426,6 @@ fn scalar_kind(first: u8) -> Kind {
 
 #[cfg(test)]
 mod tests {
-    use super::step::OFTEN;
     use super::*;
     use crate::{Pointer, scan};
 
@@ -337,26 +451,178 @@ mod tests {
         passed.is_some()
     }
 
-    #[test]
-    fn scalars_may_be_of_other_lengths_than_expected() {
-        let pointer = Pointer::parse("/a").expect("a pointer");
-        let document = |b: &str, a: &str| format!(r#"{{"b":{b},"a":{a},"c":true}}"#);
-        let text = document(r#""four""#, "1234");
-        let (mut shape, known) = shape_of(&text, &pointer);
-        for _ in 0..OFTEN + 2 {
-            assert_eq!(shape.pass(&padded(&text, "0"), text.len(), None), Some(known));
+    /// So often a document has to come until its scalars are expected.
+    pub(super) const OFTEN: usize = 20;
+
+    /// The shape of a document that has come often, of which a value is looked for.
+    fn learned(document: &str, pointer: &Pointer) -> Shape {
+        let (mut shape, known) = shape_of(document, pointer);
+        let buffer = padded(document, "0");
+        for _ in 0..OFTEN {
+            assert_eq!(shape.pass(&buffer, document.len(), None), Some(known));
         }
-        assert_eq!([shape.steps[0].lengths.expected, shape.steps[1].lengths.expected], [6, 4]);
-        for b in ["123.56", "[2356]", "\"fou\"r", "\"fivey\"", "\"2\"", "7", "null"] {
-            for a in ["null", "12.5", "0.25", "0125", "1 25", "1,25", "12345", "123", "\"2\"", "x"]
-            {
-                let text = document(b, a);
-                let (mut shape, buffer) = (shape.clone(), padded(&text, "0"));
-                for _ in 0..2 {
-                    let passed = shape.pass(&buffer, text.len(), None);
-                    let expected = scan(text.as_bytes(), &pointer).ok();
-                    assert_eq!(passed, expected.filter(|_| !b.starts_with('[')), "{text}");
+        shape
+    }
+
+    /// How long the scalars are expected to be.
+    fn expected(shape: &Shape) -> Vec<usize> {
+        shape.steps.iter().filter_map(|step| Some(step.expected?.bytes)).collect()
+    }
+
+    #[test]
+    fn scalars_that_are_of_one_length_are_expected() {
+        let pointer = Pointer::parse("/a").expect("a pointer");
+        let long = "x".repeat(60);
+        let text =
+            format!(r#"{{"b":"four","a":12,"a key longer than a vector":-0.5,"c":"{long}"}}"#);
+        let shape = learned(&text, &pointer);
+        // What is looked for is looked at.
+        assert_eq!(expected(&shape), [6, 4, 62]);
+        assert_eq!(shape.pattern.segments.len(), 2);
+        assert_eq!(shape.steps.len(), 5);
+        let (mut shape, _) = shape_of(&text, &pointer);
+        assert_eq!(shape.pattern.segments.len(), 5);
+        for n in 0..3 * OFTEN as u32 {
+            let text = text.replace("12", &n.pow(3).to_string()).replace("-0.5", &n.to_string());
+            assert!(shape.pass(&padded(&text, "0"), text.len(), None).is_some(), "{text}");
+        }
+        assert_eq!(expected(&shape), [6, 62]);
+        assert_eq!(shape.pattern.segments.len(), 3);
+    }
+
+    #[test]
+    fn scalars_that_are_often_of_another_length_are_expected_no_more() {
+        let pointer = Pointer::parse("/a").expect("a pointer");
+        let document = |b: &str| format!(r#"{{"b":{b},"c":[true],"d":"e"}}"#);
+        let mut shape = learned(&document("12"), &pointer);
+        let mut pass = |b: &str, times: usize| {
+            let text = document(b);
+            for _ in 0..times {
+                assert!(shape.pass(&padded(&text, "0"), text.len(), None).is_some(), "{text}");
+            }
+            expected(&shape)
+        };
+        assert_eq!(pass("12", 100), [2, 4, 3]);
+        // Once in a while makes no difference.
+        assert_eq!(pass("123", 1), [2, 4, 3]);
+        assert_eq!(pass("12", 100), [2, 4, 3]);
+        assert_eq!(pass("123", 2), [4, 3]);
+        assert_eq!(pass("123", 4 * OFTEN), [4, 3]);
+        assert_eq!(pass("123", 5000), [3, 4, 3]);
+    }
+
+    #[test]
+    fn segments_begin_where_documents_leave_them_and_come_back() {
+        let pointer = Pointer::parse("/a").expect("a pointer");
+        let members = Members::new(std::slice::from_ref(&pointer));
+        let key = "d".repeat(40);
+        let all = format!(r#"{{"b":1,"c":2,"{key}":3,"e":4,"f":5}}"#);
+        let documents = [&*all, r#"{"b":1,"c":2,"e":4,"f":5}"#];
+        let new = Shape::of(Kind::Object, &[None], Some(members), documents[0].as_bytes());
+        let new = new.expect("a shape");
+        let segments = |shape: &mut Shape, documents: &[&str]| {
+            for document in documents.iter().cycle().take(3 * OFTEN) {
+                let buffer = padded(document, "0");
+                assert!(shape.pass(&buffer, document.len(), Some(members)).is_some(), "{document}");
+            }
+            shape.steps.iter().map(|step| step.segment).collect::<Vec<_>>()
+        };
+        // The long key is two steps.
+        let first = [Some(0), None, None, None, None, None, None];
+        let both = [Some(0), None, Some(1), None, Some(2), None, None];
+        assert_eq!(segments(&mut new.clone(), &documents), both);
+        let mut learned = new.clone();
+        assert_eq!(segments(&mut learned, &documents[..1]), first);
+        assert_eq!(segments(&mut learned, &documents), both);
+    }
+
+    #[test]
+    fn each_scalar_that_is_not_as_expected_counts() {
+        let pointer = Pointer::parse("/a").expect("a pointer");
+        let mut shape = learned(r#"{"b":1234,"c":"e","d":[5,6]}"#, &pointer);
+        // One is as long, but looks different.
+        let text = r#"{"b":1.34,"c":"e","d":[55,66]}"#;
+        let before: Vec<_> = shape.steps.iter().map(|step| step.proof).collect();
+        for _ in 0..2 {
+            assert!(shape.pass(&padded(text, "0"), text.len(), None).is_some());
+        }
+        assert_eq!(expected(&shape), [3]);
+        let longer: Vec<_> =
+            shape.steps.iter().zip(before).map(|(step, before)| step.proof > before).collect();
+        assert_eq!(longer, [true, false, true, true, false]);
+    }
+
+    #[test]
+    fn scalars_whose_like_may_be_invalid_are_not_expected() {
+        let pointer = Pointer::parse("/a").expect("a pointer");
+        let document = |number: &str| format!(r#"{{"b":{number},"c":"\"","d":1}}"#);
+        let text = document("1e100");
+        let shape = learned(&text, &pointer);
+        assert_eq!(expected(&shape), [1]);
+        let text = document("1e999");
+        assert_eq!(shape.clone().pass(&padded(&text, "0"), text.len(), None), None);
+    }
+
+    #[test]
+    fn what_is_not_as_expected_is_looked_at() {
+        let pointer = Pointer::parse("/a").expect("a pointer");
+        let document =
+            |b: &str, a: &str, c: &str| format!(r#"{{"b":{b},"a":{a},"c":[{c}],"d":null}}"#);
+        let scalars = [
+            "123.56",
+            "[2356]",
+            "\"fou\"r",
+            "\"fivey\"",
+            "\"2\"",
+            "7",
+            "null",
+            "12.5",
+            "0125",
+            "1 25",
+            "1,25",
+            "12345",
+            "x",
+            "1234",
+            "\"four\"",
+            "\"fo\\\"r\"",
+            "\"f\\rs\"",
+            "-123",
+            "\"f\u{1}ur\"",
+            "\"fé!\"",
+            "",
+        ];
+        let text = document("\"four\"", "1234", "1234");
+        let learned = learned(&text, &pointer);
+        for b in scalars {
+            for a in ["1234", "null", "12.5", "0125", "x"] {
+                for c in scalars {
+                    let text = document(b, a, c);
+                    let (mut shape, buffer) = (learned.clone(), padded(&text, "0"));
+                    for _ in 0..3 {
+                        let passed = shape.pass(&buffer, text.len(), None);
+                        let is_alike =
+                            !b.starts_with('[') && !c.contains(['[', ',']) && !c.is_empty();
+                        let found = scan(text.as_bytes(), &pointer).ok().filter(|_| is_alike);
+                        assert_eq!(passed, found, "{text}");
+                    }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_a_document_is_not_as_expected() {
+        let pointer = Pointer::parse("/a").expect("a pointer");
+        let members = Members::new(std::slice::from_ref(&pointer));
+        // It is longer than what can be read behind a document.
+        let long = "x".repeat(PADDING);
+        let text = format!(r#"{{"b":[2,3],"c":"{long}","d":4,"{long}":5,"a":1}}"#);
+        let learned = learned(&text, &pointer);
+        for length in 0..text.len() {
+            let (front, rest) = text.split_at(length);
+            let buffer = padded(front, &format!("{rest} "));
+            for detours in [None, Some(members)] {
+                assert_eq!(learned.clone().pass(&buffer, length, detours), None, "{front}");
             }
         }
     }

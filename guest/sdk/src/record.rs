@@ -56,7 +56,10 @@ impl<'a> Record<'a> {
     /// As [`number`](Self::number).
     #[inline]
     pub fn number_by(&self, scanner: &mut FieldScanner) -> Result<f64, FieldError> {
-        number(scanner.scan_within(self.buffer, self.length), scanner.field())
+        match scanner.number_within(self.buffer, self.length) {
+            Ok(number) => Ok(number),
+            Err(scanned) => number(scanned, scanner.field()),
+        }
     }
 
     /// Finds several fields of the payload, which must be a JSON object, in one pass. The document is

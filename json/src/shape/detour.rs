@@ -64,7 +64,7 @@ pub(super) enum Back {
 
 /// In so many steps behind the one that should come next a text is searched for: members may be missing,
 /// or elements.
-const BEHIND: usize = 6;
+pub(super) const BEHIND: usize = 6;
 
 /// And in so many before it: there may be more elements.
 const BEFORE: usize = 2;
@@ -82,11 +82,6 @@ impl<'d> Detours<'d> {
         let left = 4 + open.len() / 32;
         let detours = Self { members, open, buffer, length, left, news: None };
         (!open.is_empty()).then_some(detours)
-    }
-
-    /// How many steps the shape has.
-    pub(super) fn steps(&self) -> usize {
-        self.open.len()
     }
 
     /// The first news of the document.
@@ -193,7 +188,7 @@ impl<'d> Detours<'d> {
 mod tests {
     use super::*;
     use crate::shape::Shape;
-    use crate::shape::tests::padded;
+    use crate::shape::tests::{OFTEN, padded};
     use crate::{Pointer, scan};
 
     /// Passes a document along the shape of another, of which the member `a` is looked for.
@@ -206,12 +201,25 @@ mod tests {
         // What stands behind the document is none of its.
         for behind in ["0", "\"", ",\"b\":1", "}", "1}", "]"] {
             let mut shape = shape.clone().expect(known);
-            let buffer = padded(document, behind);
-            let found = shape.pass(&buffer, document.len(), Some(members));
-            if let Some(found) = found {
-                assert_eq!(Ok(found), scan(document.as_bytes(), &pointer), "{document}");
+            let mut pass = |document: &str, behind| {
+                let buffer = padded(document, behind);
+                let found = shape.pass(&buffer, document.len(), Some(members));
+                if let Some(found) = found {
+                    assert_eq!(Ok(found), scan(document.as_bytes(), &pointer), "{document}");
+                }
+                found.is_some()
+            };
+            passed.push(pass(document, behind));
+            // Nor does it matter what the shape expects, and where documents have left it before.
+            for _ in 0..OFTEN {
+                assert!(pass(known, "0"), "{known}");
             }
-            passed.push(found.is_some());
+            passed.push(pass(document, behind));
+            for _ in 0..2 * OFTEN {
+                pass(document, behind);
+                assert!(pass(known, "0"), "{known}");
+            }
+            passed.push(pass(document, behind));
         }
         assert!(passed.iter().all(|&each| each == passed[0]), "{document}: {passed:?}");
         passed[0]
@@ -350,5 +358,85 @@ mod tests {
         let known = format!(r#"{{"a":1,"c":{}1,2{}}}"#, "[".repeat(70), "]".repeat(70));
         assert!(pass(&known, &known));
         assert!(!pass(&known, &known.replace("1,2", "1 ,2")));
+    }
+
+    /// A shape that has seen some documents, one after the other and so often: whether it passes another.
+    fn seen(documents: &[&str], times: usize) -> impl FnMut(&str) -> bool + use<> {
+        let pointer = Pointer::parse("/a").expect("a pointer");
+        let scanned = scan(documents[0].as_bytes(), &pointer).expect("JSON");
+        let (kind, found) = (scanned.root.kind, [scanned.field]);
+        let members = Members::new(std::slice::from_ref(&pointer));
+        let shape = Shape::of(kind, &found, Some(members), documents[0].as_bytes());
+        let mut shape = shape.expect("a shape");
+        let mut pass = move |document: &str| {
+            let members = Members::new(std::slice::from_ref(&pointer));
+            let buffer = padded(document, "0");
+            let found = shape.pass(&buffer, document.len(), Some(members));
+            if let Some(found) = found {
+                assert_eq!(Ok(found), scan(document.as_bytes(), &pointer), "{document}");
+            }
+            found.is_some()
+        };
+        for document in documents.iter().cycle().take(times * documents.len()) {
+            assert!(pass(document), "{document}");
+        }
+        pass
+    }
+
+    #[test]
+    fn what_is_left_out_is_skipped_with_the_same_containers_open() {
+        let all = r#"{"id":"x","b":[1,2,3],"c":4,"d":5,"a":6}"#;
+        let one = r#"{"id":"x","b":[1],"c":4,"d":5,"a":6}"#;
+        let before = r#"{"id":"x","e":7,"b":[1,2,3],"c":4,"d":5,"a":6}"#;
+        let mut pass = seen(&[all, one, before], 3 * OFTEN);
+        for (document, is_valid) in [
+            (all, true),
+            (r#"{"id":"x","b":[1,2],"c":4,"d":5,"a":6}"#, true),
+            (r#"{"id":"x","b":[1],"c":4,"a":6}"#, true),
+            (r#"{"id":"x","b":[1,2,3],"c":4,"d":5}"#, true),
+            (r#"{"id":"x",2,3],"c":4,"d":5,"a":6}"#, false),
+            (r#"{"id":"x"],"c":4,"d":5,"a":6}"#, false),
+            (r#"{"id":"x","b":[1,"c":4,"d":5,"a":6}"#, false),
+            (r#"{"id":"x","b":[1,2,"d":5,"a":6}"#, false),
+            (r#"{"id":"x","b":[1,2}"#, false),
+        ] {
+            assert_eq!(pass(document), is_valid, "{document}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_skipped_so_deep_that_it_is_not_told_what_is_open() {
+        let (open, close) = ("[".repeat(64), "]".repeat(64));
+        let document = |deep: &str| format!(r#"{{"b":{open}{deep}{close},"a":1}}"#);
+        for times in [1, OFTEN] {
+            let mut pass = seen(&[&document(r#"1,{"c":2}"#)], times);
+            for deep in ["1}", "1,2", r#"1,{"c":2"#, r#"1,{"c":2}}"#] {
+                assert!(!pass(&document(deep)), "{deep}");
+            }
+        }
+    }
+
+    #[test]
+    fn elements_that_come_again_do_not_change_what_is_expected() {
+        let all = r#"{"b":[1,2,3],"c":34,"a":5}"#;
+        let more = r#"{"b":[1,2,3,4,5],"c":34,"a":5}"#;
+        // Whichever comes as it is looked at what to expect.
+        for often in 1..4 {
+            let mut documents = [all; 4];
+            documents[often..].fill(more);
+            let mut pass = seen(&documents, OFTEN);
+            for document in [
+                all,
+                more,
+                r#"{"b":[1,2,3],"c":34,"a":567}"#,
+                r#"{"b":[1,2,3],"c":345,"a":5}"#,
+                r#"{"b":[1,2,33,4],"c":34,"a":5}"#,
+            ] {
+                assert!(pass(document), "{document}");
+            }
+            for c in ["3x", "\"3", "03", "x4"] {
+                assert!(!pass(&all.replace("34", c)), "{c}");
+            }
+        }
     }
 }

@@ -1,17 +1,27 @@
 use crate::lanes::{Lanes, WIDTH};
 
-/// Text that is the same in all documents of a shape.
+/// Text that is the same in all documents of a shape, and what follows it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
     /// The text, and what fills it up.
     pub(super) text: [u8; TEXT],
     /// How many bytes of text there are.
-    pub(super) length: u8,
+    length: u8,
     pub(super) then: Then,
     /// Of a [`Then::Field`], which of the values that are looked for it is.
     pub(super) field: u8,
-    /// The scalar behind it, in the documents so far.
-    pub(super) lengths: Lengths,
+    /// What scalar is expected behind it. If none, it is looked at.
+    pub(super) expected: Option<Expected>,
+    /// So often in a row the scalar has to be of one length until it is expected.
+    pub(super) proof: u32,
+    /// The last document whose scalar was not as expected.
+    misfit: u32,
+    /// Where its text begins in the pattern, in bytes.
+    pub(super) place: usize,
+    /// The segment of the pattern that begins with it, if one does.
+    pub(super) segment: Option<usize>,
+    /// Whether documents leave the shape here, or come back to it.
+    pub(super) is_junction: bool,
 }
 
 impl Step {
@@ -19,8 +29,18 @@ impl Step {
     pub(super) fn new(text: &[u8]) -> Self {
         let mut filled = [0; TEXT];
         filled[..text.len()].copy_from_slice(text);
-        let (length, lengths) = (text.len() as u8, Lengths::default());
-        Self { text: filled, length, then: Then::Text, field: 0, lengths }
+        Self {
+            text: filled,
+            length: text.len() as u8,
+            then: Then::Text,
+            field: 0,
+            expected: None,
+            proof: PROOF,
+            misfit: 0,
+            place: 0,
+            segment: None,
+            is_junction: false,
+        }
     }
 
     pub(super) fn text(&self) -> &[u8] {
@@ -37,9 +57,36 @@ impl Step {
         let (first, length) = (run(0), usize::from(self.length));
         first >= length || (first == WIDTH && WIDTH + run(1) >= length)
     }
+
+    /// Notes that its scalar was not as expected in a document, which are counted. Where that happens
+    /// often, none is expected any more, and one only after longer proof.
+    pub(super) fn note_misfit(&mut self, document: u32) {
+        let before = std::mem::replace(&mut self.misfit, document);
+        if document - before < SELDOM {
+            self.expected = None;
+            self.proof = self.proof.saturating_mul(LONGER);
+        }
+    }
 }
 
-/// What follows the text of a step. Scalars come last.
+/// A scalar that is mostly of one length.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    /// How many bytes it has.
+    pub(super) bytes: usize,
+    /// Whether it is a number: where it ends is seen by what follows.
+    pub(super) is_number: bool,
+}
+
+impl Expected {
+    /// One that is as long as this.
+    pub(super) fn of(scalar: &[u8]) -> Self {
+        let is_number = matches!(scalar.first(), Some(b'-' | b'0'..=b'9'));
+        Self { bytes: scalar.len(), is_number }
+    }
+}
+
+/// What follows the text of a step. What is looked at comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub(super) enum Then {
     /// The next step.
@@ -54,35 +101,12 @@ pub(super) enum Then {
 /// How long the text of a step is, at the most: two vectors, of which most need one.
 pub(super) const TEXT: usize = 2 * WIDTH;
 
-/// How long the scalar of a step was in the last documents, if it was short and plain.
-///
-/// Where a step ends is known only once its scalar was looked at, and only then the next one can be
-/// begun. Where the scalars of a step are of one length, a processor need not wait: it goes on where the
-/// step ended the last times, and meanwhile finds that this one does as well.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lengths {
-    /// The last one, in bytes, once it has come [often](OFTEN) in a row. Before that, 0.
-    pub(super) expected: u8,
-    /// How many bytes the step and a scalar of that length are.
-    pub(super) stride: u8,
-    last: u8,
-    /// How often the last one came in a row, beside the first time.
-    repeats: u8,
-}
+/// So often in a row a scalar is of one length, before it is expected the first time.
+const PROOF: u32 = 12;
 
-/// After so many of the same length another one is expected. Less, and lengths that change are guessed
-/// wrong too often, which takes longer than to wait.
-pub(super) const OFTEN: u8 = 8;
+/// So many times longer it takes each time after it was not as expected.
+const LONGER: u32 = 4;
 
-impl Lengths {
-    /// Notes a length that was not expected, of the scalar behind `text` bytes.
-    #[inline(always)]
-    pub(super) fn note(&mut self, length: u8, text: u8) {
-        // Without a branch: which lengths come cannot be foreseen here.
-        let all_if = |condition| u8::from(condition).wrapping_neg();
-        self.repeats = (self.repeats + 1) & all_if(length == self.last);
-        self.expected = length & all_if(self.repeats >= OFTEN);
-        self.stride = text + length;
-        self.last = length;
-    }
-}
+/// That happens seldom if the last time is so many documents ago. To look at all that does not fit takes as
+/// long as to look at some scalars for so long.
+const SELDOM: u32 = 32;
