@@ -4,7 +4,7 @@
 
 use weir_guest::base64::decode_into;
 use weir_guest::json::{
-    FieldScanner, Fields, FieldsScanner, MAX_DEPTH, PADDING, Pointer, scan, scan_within,
+    FieldScanner, Fields, FieldsScanner, Kind, MAX_DEPTH, PADDING, Pointer, scan, scan_within,
 };
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -24,11 +24,21 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
 
     // Nor do the documents before it matter. It takes two of a shape for it to be remembered, and some
     // more until the lengths of its scalars are expected.
-    let documents = || bytes.split(|&byte| byte == 0).flat_map(|document| [document; 12]);
+    let documents = || bytes.split(|&byte| byte == 0).flat_map(|document| [document; 24]);
     let mut scanner = FieldScanner::new(pointer.clone());
+    let mut of_numbers = scanner.clone();
     for document in documents() {
         pad(document, &mut buffer);
-        assert_eq!(scanner.scan_within(&buffer, document.len()), scan(document, &pointer));
+        let expected = scan(document, &pointer);
+        assert_eq!(scanner.scan_within(&buffer, document.len()), expected);
+        match of_numbers.number_within(&buffer, document.len()) {
+            Ok(number) => {
+                let expected = expected.expect("a document");
+                assert_eq!(expected.root.kind, Kind::Object);
+                assert_eq!(expected.field.and_then(|value| value.as_f64()), Some(number));
+            }
+            Err(scanned) => assert_eq!(scanned, expected),
+        }
     }
     // To members of the root there are detours.
     for other in ["/a", "/a/0"] {

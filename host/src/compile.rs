@@ -19,8 +19,11 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// start, where the host keeps it from one instance to the next; and a heap (256 KiB) that from the
 /// beginning is as large as a part of a batch needs with all that a rule makes of it, because growing
 /// takes time. No larger: what was written once, the host clears after every instance from then on.
-const RUSTFLAGS: &str = "-C llvm-args=-disable-lsr -C target-feature=+simd128,+bulk-memory -C link-arg=-zstack-size=131072 \
-                         -C link-arg=--initial-heap=262144";
+///
+/// And no reduction of strength in loops: LLVM computes an address for each access then, where the engine's
+/// compiler would have the offset in the instruction.
+const RUSTFLAGS: &str = "-C target-feature=+simd128,+bulk-memory -C link-arg=-zstack-size=131072 \
+                         -C link-arg=--initial-heap=262144 -C llvm-args=-disable-lsr";
 
 /// How a rule is compiled, whatever its crate's own profile says.
 const PROFILE: [&str; 4] = [

@@ -508,7 +508,9 @@ mod tests {
         assert_eq!(pass("12", 100), [2, 4, 3]);
         assert_eq!(pass("123", 2), [4, 3]);
         assert_eq!(pass("123", 4 * OFTEN), [4, 3]);
-        assert_eq!(pass("123", 5000), [3, 4, 3]);
+        if !cfg!(miri) {
+            assert_eq!(pass("123", 2000), [3, 4, 3]);
+        }
     }
 
     #[test]
@@ -595,7 +597,10 @@ mod tests {
         let learned = learned(&text, &pointer);
         for b in scalars {
             for a in ["1234", "null", "12.5", "0125", "x"] {
-                for c in scalars {
+                if cfg!(miri) && a != "1234" {
+                    continue;
+                }
+                for c in scalars.into_iter().step_by(if cfg!(miri) { 7 } else { 1 }) {
                     let text = document(b, a, c);
                     let (mut shape, buffer) = (learned.clone(), padded(&text, "0"));
                     for _ in 0..3 {

@@ -199,7 +199,8 @@ mod tests {
         let shape = Shape::of(scanned.root.kind, &[scanned.field], Some(members), known.as_bytes());
         let mut passed = Vec::new();
         // What stands behind the document is none of its.
-        for behind in ["0", "\"", ",\"b\":1", "}", "1}", "]"] {
+        let behind = ["0", "\"", ",\"b\":1", "}", "1}", "]"];
+        for behind in &behind[..if cfg!(miri) { 1 } else { behind.len() }] {
             let mut shape = shape.clone().expect(known);
             let mut pass = |document: &str, behind| {
                 let buffer = padded(document, behind);
@@ -215,7 +216,7 @@ mod tests {
                 assert!(pass(known, "0"), "{known}");
             }
             passed.push(pass(document, behind));
-            for _ in 0..2 * OFTEN {
+            for _ in 0..if cfg!(miri) { 1 } else { 2 * OFTEN } {
                 pass(document, behind);
                 assert!(pass(known, "0"), "{known}");
             }
@@ -421,7 +422,7 @@ mod tests {
         let all = r#"{"b":[1,2,3],"c":34,"a":5}"#;
         let more = r#"{"b":[1,2,3,4,5],"c":34,"a":5}"#;
         // Whichever comes as it is looked at what to expect.
-        for often in 1..4 {
+        for often in (1..4).step_by(if cfg!(miri) { 2 } else { 1 }) {
             let mut documents = [all; 4];
             documents[often..].fill(more);
             let mut pass = seen(&documents, OFTEN);

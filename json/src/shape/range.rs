@@ -246,7 +246,7 @@ mod tests {
             assert_eq!(run(&ranges, scalar.as_bytes()), ranges.len() * WIDTH, "{scalar}");
             for at in 0..scalar.len() {
                 let mut fitting = 0;
-                for byte in 0..=u8::MAX {
+                for byte in (0..=u8::MAX).step_by(if cfg!(miri) { 31 } else { 1 }) {
                     let mut other = scalar.as_bytes().to_vec();
                     other[at] = byte;
                     let run = run(&ranges, &other);
@@ -259,6 +259,9 @@ mod tests {
                     let found = scan(&document, &Pointer::parse("/0").expect("a pointer"));
                     let found = found.expect("valid").field.expect("an element");
                     assert_eq!(found.text().as_bytes(), other, "byte {byte} at {at} of {scalar}");
+                }
+                if cfg!(miri) {
+                    continue;
                 }
                 let byte = scalar.as_bytes()[at];
                 let follows_digit = scalar.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit);
@@ -303,7 +306,7 @@ mod tests {
         assert_eq!(row.len(), text.len() - 1);
         row.fill_up();
         let ranges = row.into_vectors();
-        for byte in 0..=u8::MAX {
+        for byte in (0..=u8::MAX).step_by(if cfg!(miri) { 31 } else { 1 }) {
             for at in 0..WIDTH {
                 let mut other = [0; WIDTH];
                 other[..text.len()].copy_from_slice(&text);
