@@ -3,8 +3,8 @@
 //! Records of a stream mostly have one shape, and differ in what their strings, numbers, booleans and
 //! nulls are. So what was validated once need only be compared: a document whose bytes between the
 //! scalars are those of a valid one, and whose scalars are valid, is valid, and what a pointer names
-//! in one it names at the same place in the other. A document may also leave a shape and come back to it
-//! ([`detour`]).
+//! in one it names at the same place in the other. Scalars that look alike are compared as well
+//! ([`pattern`]). A document may also leave a shape and come back to it ([`detour`]).
 
 mod by_steps;
 mod containers;
@@ -43,8 +43,9 @@ pub(crate) struct Shape {
     kind: Kind,
     /// In the order of the document, in which they leave out nothing but the scalars.
     steps: Vec<Step>,
-    /// What these look like, with those of the scalars that are expected to look like others before.
+    /// What these look like, together with the scalars that are expected.
     pattern: Pattern,
+    /// When it is looked at again which ones are.
     review: Review,
     /// How many bytes of whitespace stand before the root, and behind it.
     around: (usize, usize),

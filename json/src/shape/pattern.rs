@@ -105,7 +105,7 @@ impl Segment {
         let length = length as u32;
         // Without a branch: which lengths come cannot be foreseen here.
         let comes_again = u32::from(length == self.last);
-        self.repeats = (self.repeats + 1) & comes_again.wrapping_neg();
+        self.repeats = self.repeats.wrapping_add(1) & comes_again.wrapping_neg();
         self.last = length;
     }
 }

@@ -15,7 +15,7 @@ pub(super) struct Step {
     /// So often in a row the scalar has to be of one length until it is expected.
     pub(super) proof: u32,
     /// The last document whose scalar was not as expected.
-    misfit: u32,
+    misfit: u64,
     /// Where its text begins in the pattern, in bytes.
     pub(super) place: usize,
     /// The segment of the pattern that begins with it, if one does.
@@ -60,7 +60,7 @@ impl Step {
 
     /// Notes that its scalar was not as expected in a document, which are counted. Where that happens
     /// often, none is expected any more, and one only after longer proof.
-    pub(super) fn note_misfit(&mut self, document: u32) {
+    pub(super) fn note_misfit(&mut self, document: u64) {
         let before = std::mem::replace(&mut self.misfit, document);
         if document - before < SELDOM {
             self.expected = None;
@@ -109,4 +109,4 @@ const LONGER: u32 = 4;
 
 /// That happens seldom if the last time is so many documents ago. To look at all that does not fit takes as
 /// long as to look at some scalars for so long.
-const SELDOM: u32 = 32;
+const SELDOM: u64 = 32;
