@@ -20,7 +20,7 @@ mod walk;
 
 use std::mem;
 
-use crate::{Document, Kind, PADDING, Value, number};
+use crate::{Document, Kind, PADDING, Value};
 use by_steps::BySteps;
 use containers::Containers;
 use detour::{Detours, News};
@@ -187,12 +187,11 @@ impl Shape {
         detours: Option<Members<'_>>,
     ) -> Option<Result<f64, Document<'a>>> {
         let place = self.walk(buffer, length, Place::default(), detours)?;
-        if self.kind == Kind::Object && is_noted(place) {
-            let start = place.0 - buffer.as_ptr().addr();
-            let number = &buffer[start..];
-            if scalar_kind(number[0]) == Kind::Number {
-                return Some(Ok(number::to_f64(number, place.1 - place.0)));
-            }
+        if self.kind == Kind::Object
+            && is_noted(place)
+            && let Some(number) = scalar(buffer, place).as_f64()
+        {
+            return Some(Ok(number));
         }
         Some(Err(self.document(buffer, length, place, detours)))
     }
@@ -269,8 +268,8 @@ impl Shape {
         length: usize,
         members: Option<Members<'_>>,
     ) -> Option<P> {
-        let detours = members.map(|members| Detours::new(members, &self.open, buffer, length));
-        let mut detours = detours.flatten();
+        let mut detours =
+            members.and_then(|members| Detours::new(members, &self.open, buffer, length));
         let Self { steps, pattern, review, .. } = self;
         let mut walk = BySteps::new(walk, steps, pattern, review, buffer, length);
         if !walk.go_on(stop, detours.as_mut()) {
@@ -293,6 +292,7 @@ impl Shape {
     #[inline(never)]
     fn review(&mut self, buffer: &[u8], length: usize, members: Option<Members<'_>>) {
         let is_outdated = self.review.begin();
+        self.note_junctions();
         let mut may_be = Vec::new();
         for segment in &self.pattern.segments {
             let last = segment.steps.1;
@@ -302,21 +302,22 @@ impl Shape {
         }
         let mut scalars = Vec::new();
         if !may_be.is_empty() {
-            let detours = members.map(|members| Detours::new(members, &self.open, buffer, length));
-            let mut detours = detours.flatten();
+            let mut detours =
+                members.and_then(|members| Detours::new(members, &self.open, buffer, length));
             let Self { steps, pattern, review, .. } = self;
             let walk = Walk::new(buffer.as_ptr(), pattern, false, Place::default());
             let walk = BySteps::new(walk, steps, pattern, review, buffer, length);
             scalars = walk.scalars(detours.as_mut());
             scalars.retain(|(step, scalar)| {
-                may_be.binary_search(step).is_ok() && may_be_expected(scalar)
+                may_be.binary_search(step).is_ok()
+                    && may_be_expected(scalar)
+                    && Expected::of(scalar).may_stand_before(&self.steps[step + 1])
             });
         }
         for (step, scalar) in &scalars {
             self.steps[*step].expected = Some(Expected::of(scalar));
         }
         if is_outdated || !scalars.is_empty() {
-            self.note_junctions();
             self.lay_out(scalars);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::detour::{Back, Detours};
 use super::pattern::{Pattern, Segment};
-use super::place::Places;
+use super::place::{Places, place};
 use super::review::Review;
 use super::scalar::{any_scalar_end, scalar_end};
 use super::step::{Expected, Step, Then};
@@ -156,18 +156,13 @@ impl<'w, 'd, P: Places> BySteps<'w, 'd, P> {
         let segment = self.segment();
         if segment.then == Then::Field {
             let field = segment.field;
-            self.note_field(field, start, end);
+            self.walk.places.note(field, place(self.buffer, start, end));
         } else {
             segment.note(end - start);
         }
         // SAFETY: it has stopped here.
         unsafe { self.walk.pass_scalar(self.buffer[end..].as_ptr()) };
         true
-    }
-
-    fn note_field(&mut self, field: u8, start: usize, end: usize) {
-        let place = |at: usize| self.buffer.as_ptr().wrapping_add(at).addr();
-        self.walk.places.note(field, (place(start), place(end)));
     }
 
     /// Finds the step that does not fit, from where its segment begins. Where a text does not fit from its
@@ -223,8 +218,7 @@ impl<'w, 'd, P: Places> BySteps<'w, 'd, P> {
                     }
                 }
                 if step.then == Then::Field {
-                    let field = step.field;
-                    self.note_field(field, start, end);
+                    self.walk.places.note(step.field, place(self.buffer, start, end));
                 }
                 end
             }

@@ -6,7 +6,7 @@
 //! containers open and has the text that stands there: what may follow depends on nothing else.
 
 use super::containers::Containers;
-use super::place::Places;
+use super::place::{Places, place};
 use super::scalar::any_scalar_end;
 use super::step::{Step, TEXT, Then};
 use super::text::{Members, Text, read};
@@ -138,8 +138,7 @@ impl<'d> Detours<'d> {
             }
             at = any_scalar_end(self.buffer, self.length, text.end, utf8)?;
             if let Some(field) = text.field {
-                let place = |at: usize| self.buffer.as_ptr().wrapping_add(at).addr();
-                places.note(field, (place(text.end), place(at)));
+                places.note(field, place(self.buffer, text.end, at));
             }
             // As if the new text stood in the place of the step's.
             while steps[step].then == Then::Text {
@@ -191,25 +190,40 @@ mod tests {
     use crate::shape::tests::{OFTEN, padded};
     use crate::{Pointer, scan};
 
-    /// Passes a document along the shape of another, of which the member `a` is looked for.
-    fn pass(known: &str, document: &str) -> bool {
-        let pointer = Pointer::parse("/a").expect("a pointer");
+    /// The pointer to the member that is looked for.
+    fn pointer() -> Pointer {
+        Pointer::parse("/a").expect("a pointer")
+    }
+
+    fn shape_of(known: &str) -> Shape {
+        let pointer = pointer();
         let scanned = scan(known.as_bytes(), &pointer).expect(known);
         let members = Members::new(std::slice::from_ref(&pointer));
         let shape = Shape::of(scanned.root.kind, &[scanned.field], Some(members), known.as_bytes());
+        shape.expect(known)
+    }
+
+    /// Whether a document is passed along a shape.
+    fn passes(shape: &mut Shape, document: &str, behind: &str) -> bool {
+        let pointer = pointer();
+        let members = Members::new(std::slice::from_ref(&pointer));
+        let buffer = padded(document, behind);
+        let found = shape.pass(&buffer, document.len(), Some(members));
+        if let Some(found) = found {
+            assert_eq!(Ok(found), scan(document.as_bytes(), &pointer), "{document}");
+        }
+        found.is_some()
+    }
+
+    /// Passes a document along the shape of another, of which the member `a` is looked for.
+    fn pass(known: &str, document: &str) -> bool {
+        let shape = shape_of(known);
         let mut passed = Vec::new();
         // What stands behind the document is none of its.
         let behind = ["0", "\"", ",\"b\":1", "}", "1}", "]"];
         for behind in &behind[..if cfg!(miri) { 1 } else { behind.len() }] {
-            let mut shape = shape.clone().expect(known);
-            let mut pass = |document: &str, behind| {
-                let buffer = padded(document, behind);
-                let found = shape.pass(&buffer, document.len(), Some(members));
-                if let Some(found) = found {
-                    assert_eq!(Ok(found), scan(document.as_bytes(), &pointer), "{document}");
-                }
-                found.is_some()
-            };
+            let mut shape = shape.clone();
+            let mut pass = |document: &str, behind| passes(&mut shape, document, behind);
             passed.push(pass(document, behind));
             // Nor does it matter what the shape expects, and where documents have left it before.
             for _ in 0..OFTEN {
@@ -363,21 +377,8 @@ mod tests {
 
     /// A shape that has seen some documents, one after the other and so often: whether it passes another.
     fn seen(documents: &[&str], times: usize) -> impl FnMut(&str) -> bool + use<> {
-        let pointer = Pointer::parse("/a").expect("a pointer");
-        let scanned = scan(documents[0].as_bytes(), &pointer).expect("JSON");
-        let (kind, found) = (scanned.root.kind, [scanned.field]);
-        let members = Members::new(std::slice::from_ref(&pointer));
-        let shape = Shape::of(kind, &found, Some(members), documents[0].as_bytes());
-        let mut shape = shape.expect("a shape");
-        let mut pass = move |document: &str| {
-            let members = Members::new(std::slice::from_ref(&pointer));
-            let buffer = padded(document, "0");
-            let found = shape.pass(&buffer, document.len(), Some(members));
-            if let Some(found) = found {
-                assert_eq!(Ok(found), scan(document.as_bytes(), &pointer), "{document}");
-            }
-            found.is_some()
-        };
+        let mut shape = shape_of(documents[0]);
+        let mut pass = move |document: &str| passes(&mut shape, document, "0");
         for document in documents.iter().cycle().take(times * documents.len()) {
             assert!(pass(document), "{document}");
         }

@@ -59,11 +59,11 @@ impl Pattern {
         let mut scalars = scalars.into_iter().peekable();
         let (mut first, mut start) = (0, 0);
         for index in 0..steps.len() {
-            let before_junction = steps.get(index + 1).is_some_and(|next| next.is_junction);
-            let step = &mut steps[index];
-            if before_junction && step.expected.is_some_and(|expected| expected.is_number) {
-                step.expected = None;
-            }
+            let [step, next @ ..] = &mut steps[index..] else { break };
+            let before_junction = next.first().is_some_and(|next| next.is_junction);
+            step.expected = step
+                .expected
+                .filter(|expected| next.first().is_none_or(|next| expected.may_stand_before(next)));
             step.segment = (first == index).then_some(segments.len());
             let (length, before) = (step.text().len(), step.place);
             step.place = row.len();

@@ -3,6 +3,13 @@
 /// Where a value begins and ends: the addresses.
 pub(crate) type Place = (usize, usize);
 
+/// The place of a value of a buffer, between two offsets.
+#[inline(always)]
+pub(super) fn place(buffer: &[u8], start: usize, end: usize) -> Place {
+    let address = |at: usize| buffer.as_ptr().wrapping_add(at).addr();
+    (address(start), address(end))
+}
+
 /// The places of the values that are looked for.
 pub(super) trait Places {
     /// Notes one of them.

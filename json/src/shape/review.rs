@@ -8,7 +8,7 @@ pub(super) struct Review {
     /// After how many it is due.
     due: u64,
     /// Whether the pattern has something that is expected no more, or does not end where it should.
-    pub(super) is_outdated: bool,
+    is_outdated: bool,
 }
 
 /// After so many documents it is due for the first time, and again where it is needed.

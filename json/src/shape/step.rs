@@ -75,7 +75,7 @@ pub(super) struct Expected {
     /// How many bytes it has.
     pub(super) bytes: usize,
     /// Whether it is a number: where it ends is seen by what follows.
-    pub(super) is_number: bool,
+    is_number: bool,
 }
 
 impl Expected {
@@ -83,6 +83,11 @@ impl Expected {
     pub(super) fn of(scalar: &[u8]) -> Self {
         let is_number = matches!(scalar.first(), Some(b'-' | b'0'..=b'9'));
         Self { bytes: scalar.len(), is_number }
+    }
+
+    /// Whether it is seen where it ends, if this is the next step: at a junction anything may follow.
+    pub(super) fn may_stand_before(&self, next: &Step) -> bool {
+        !(self.is_number && next.is_junction)
     }
 }
 
