@@ -1,16 +1,18 @@
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
 use crate::codegen;
 use crate::grant::Grant;
 use crate::limits::{Limits, Meter};
+use crate::slots::{NoSlot, Slot, Slots};
 
-/// How many rule instances can live at once in one engine. Each reserves address space, not memory.
-const MAX_INSTANCES: u32 = 64;
+/// How many rule instances can live at once in one engine, unless the machine has more than half as many
+/// cores. Each reserves address space, not memory.
+const INSTANCES: u32 = 64;
 
 /// The fewest that an engine starts with where address space is scarce: some systems, and tools such
 /// as valgrind, give a process less than others.
@@ -32,8 +34,7 @@ const KEEP_RESIDENT_TABLE_BYTES: usize = 4096;
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     limits: Limits,
-    /// How many instances can live at once.
-    max_instances: u32,
+    slots: Arc<Slots>,
     grants: Arc<[Grant]>,
     _clock: Arc<Clock>,
 }
@@ -45,10 +46,11 @@ impl Engine {
     ///
     /// If the machine cannot give what the engine needs: address space, or a thread.
     pub fn new(limits: Limits) -> Result<Self, EngineError> {
-        let (wasmtime, max_instances) = start(&limits).map_err(EngineError::Start)?;
+        let (wasmtime, instances) = start(&limits).map_err(EngineError::Start)?;
         let clock = Clock::start(wasmtime.clone()).map_err(EngineError::Clock)?;
         let clock = Arc::new(clock);
-        Ok(Self { wasmtime, limits, max_instances, grants: Arc::default(), _clock: clock })
+        let slots = Arc::new(Slots::new(instances as usize));
+        Ok(Self { wasmtime, limits, slots, grants: Arc::default(), _clock: clock })
     }
 
     /// Grants these to rules that are loaded from now on, and nothing else.
@@ -69,7 +71,13 @@ impl Engine {
 
     /// How many instances can live at once.
     pub(crate) fn max_instances(&self) -> usize {
-        self.max_instances as usize
+        self.slots.all()
+    }
+
+    /// Room for one instance. It waits for some, until the deadline at the latest, while others use
+    /// theirs: to open a rule and to have it classify are two calls.
+    pub(crate) fn slot(&self, deadline: Option<Instant>) -> Result<Slot, NoSlot> {
+        self.slots.take(self.limits.time.saturating_mul(2), deadline)
     }
 
     /// A store for one instance, with all limits set but the time, which starts with each call.
@@ -98,7 +106,8 @@ impl std::fmt::Debug for Engine {
 
 /// Starts an engine for as many instances as there is address space for, and says how many.
 fn start(limits: &Limits) -> wasmtime::Result<(wasmtime::Engine, u32)> {
-    let mut instances = MAX_INSTANCES;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let mut instances = u32::try_from(2 * cores).unwrap_or(INSTANCES).max(INSTANCES);
     loop {
         match wasmtime::Engine::new(&config(limits, instances)?) {
             Err(_) if instances > MIN_INSTANCES => instances /= 2,
@@ -110,9 +119,9 @@ fn start(limits: &Limits) -> wasmtime::Result<(wasmtime::Engine, u32)> {
 fn config(limits: &Limits, instances: u32) -> wasmtime::Result<Config> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
-        .total_core_instances(instances * 4)
+        .total_core_instances(instances * Meter::MAX_MODULES as u32)
         .total_memories(instances)
-        .total_tables(instances * 4)
+        .total_tables(instances * Meter::MAX_TABLES as u32)
         // A rule that begins with more than its limit is told so by its meter.
         .max_memory_size(usize::try_from(MAX_MEMORY_BYTES).unwrap_or(usize::MAX))
         .table_elements(limits.table_entries)

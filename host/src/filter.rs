@@ -12,7 +12,8 @@ use crate::session::{Interrupted, OpenError, Session, Stage, Use, check_time_is_
 
 /// A rule, opened with settings: it classifies batches.
 ///
-/// Any number of threads can classify at once with a stateless rule. A rule that keeps state has one
+/// Any number of threads can classify at once with a stateless rule: those for which the engine has no
+/// room for an instance wait for one. A rule that keeps state has one
 /// instance, and its batches wait for each other; a [`Keeper`](crate::state::Keeper) holds one for
 /// each partition of a stream.
 pub struct Filter {
@@ -49,7 +50,8 @@ impl Rule {
     ///
     /// If the rule refuses the settings, or fails at being opened.
     pub fn open(&self, settings: &str) -> Result<Filter, OpenError> {
-        let session = Session::open(self, settings, None)?;
+        let slot = self.engine.slot(None).map_err(Fault::from)?;
+        let session = Session::open(slot, self, settings, None)?;
         let filter = Filter {
             rule: self.clone(),
             settings: settings.to_owned(),
@@ -235,7 +237,8 @@ impl Filter {
     }
 
     fn session(&self, deadline: Option<Instant>) -> Result<Box<Session>, Interrupted> {
-        Session::open(&self.rule, &self.settings, deadline).map_err(|error| {
+        let slot = self.rule.engine.slot(deadline)?;
+        Session::open(slot, &self.rule, &self.settings, deadline).map_err(|error| {
             let fault = match error {
                 OpenError::Fault(fault) => fault,
                 OpenError::Settings(error) => {

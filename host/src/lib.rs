@@ -58,6 +58,8 @@ mod inert_wasi;
 
 mod codegen;
 
+mod slots;
+
 mod engine;
 
 mod fault;

@@ -114,6 +114,12 @@ impl Meter {
     /// How many classifiers an instance can make. It is asked for one.
     const MAX_CLASSIFIERS: usize = 1024;
 
+    /// How many core modules a rule can be made of.
+    pub(crate) const MAX_MODULES: usize = 16;
+
+    /// How many tables it can have.
+    pub(crate) const MAX_TABLES: usize = 8;
+
     pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, memory_bytes: 0, resources: 0, classifiers: Vec::new() }
     }
@@ -170,10 +176,10 @@ impl ResourceLimiter for Meter {
     }
 
     fn tables(&self) -> usize {
-        8
+        Self::MAX_TABLES
     }
 
     fn instances(&self) -> usize {
-        16
+        Self::MAX_MODULES
     }
 }

@@ -167,6 +167,8 @@ fn not_a_component(error: wasmtime::Error) -> LoadError {
 fn exports(engine: &Engine, code: &Code) -> Result<(Exports, rule::Description), LoadError> {
     let make_images =
         || memory_image::make(code).map_err(|error| LoadError::Memory(format!("{error:#}")));
+    // What describes itself is gone when this is.
+    let _slot = engine.slot(None).map_err(|error| LoadError::Describe(error.into()))?;
     let found = match code {
         Code::Component(component) => {
             let component = linked(engine, component)?;

@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::limits::{LimitExceeded, Limits, Meter};
 use crate::outcome::Outcome;
 use crate::rule::Rule;
+use crate::slots::{NoSlot, Slot};
 
 /// A batch of more bytes of payloads is handed to a stateless rule in several calls. So an instance
 /// needs little memory however large the batch is, and what it reads and writes stays in the
@@ -25,10 +26,13 @@ pub(crate) struct Session {
     classifier: Classifier,
     /// Whether it has neither seen a batch nor taken over a state.
     pub(crate) is_as_opened: bool,
+    /// The last to be dropped.
+    _slot: Slot,
 }
 
 impl Session {
     pub(crate) fn open(
+        slot: Slot,
         rule: &Rule,
         settings: &str,
         deadline: Option<Instant>,
@@ -39,7 +43,7 @@ impl Session {
         let opened = rule.exports.open(&mut store, settings);
         let opened = opened.map_err(|error| OpenError::Fault(Fault::of(&error, &limits)))?;
         let classifier = opened.map_err(SettingsError::from)?;
-        Ok(Box::new(Self { store, classifier, is_as_opened: true }))
+        Ok(Box::new(Self { store, classifier, is_as_opened: true, _slot: slot }))
     }
 
     /// Whether it uses so little memory that it will not soon exceed its limit.
@@ -128,8 +132,7 @@ impl Session {
 
 pub(crate) fn check_time_is_left(deadline: Option<Instant>) -> Result<(), Interrupted> {
     if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-        let fault = Fault::Limit(LimitExceeded::Time { maximum: Duration::ZERO });
-        return Err(Interrupted { fault, stage: Stage::Late });
+        return Err(Interrupted::late());
     }
     Ok(())
 }
@@ -179,7 +182,27 @@ pub(crate) enum Stage {
     CutShort,
 }
 
+impl From<NoSlot> for Interrupted {
+    fn from(why: NoSlot) -> Self {
+        match why {
+            NoSlot::Late => Self::late(),
+            NoSlot::AllKept(_) => Self { fault: why.into(), stage: Stage::Opening },
+        }
+    }
+}
+
+impl From<NoSlot> for Fault {
+    fn from(why: NoSlot) -> Self {
+        Self::Call(why.to_string())
+    }
+}
+
 impl Interrupted {
+    fn late() -> Self {
+        let fault = Fault::Limit(LimitExceeded::Time { maximum: Duration::ZERO });
+        Self { fault, stage: Stage::Late }
+    }
+
     pub(crate) fn new(fault: Fault, stage: Stage, limits: &Limits) -> Self {
         let stage = match fault {
             Fault::Limit(LimitExceeded::Time { maximum }) if maximum < limits.time => {

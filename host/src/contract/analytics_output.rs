@@ -7,17 +7,12 @@
 //! Source: Amazon Kinesis Data Analytics for SQL Applications Developer Guide, "Using a Lambda
 //! Function as Output".
 
-use super::envelope::{AROUND_ANSWERS_BYTES, Envelope};
+use super::Answer;
+use super::answer::AROUND_ANSWERS_BYTES;
 use super::record::Record;
-use super::{Answer, Contract, EnvelopeError, Event};
-use crate::batch::Batch;
 
 /// What a record's answer takes beside its id, at the most, in bytes.
 const MAX_ANSWER_BYTES: usize = r#"{"recordId":,"result":"DeliveryFailed"},"#.len();
-
-pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    envelope.into_event(Contract::AnalyticsOutput)
-}
 
 /// The contract has no word for a dropped record: it has been dealt with, so it is `Ok`.
 pub(super) fn respond(records: &[Record<'_>], id_bytes: usize, answers: &[Answer]) -> Vec<u8> {
@@ -42,8 +37,9 @@ pub(super) fn respond(records: &[Record<'_>], id_bytes: usize, answers: &[Answer
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FailureCause, Onward, Origin};
+    use super::super::{Contract, EnvelopeError, Event, FailureCause, Onward, Origin};
     use super::*;
+    use crate::batch::Batch;
 
     fn read(event: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
         Event::read(Some(Contract::AnalyticsOutput), event, &Origin::default())

@@ -1,5 +1,17 @@
 use crate::outcome::Bound;
 
+/// The most that AWS Lambda takes as an answer, in bytes.
+///
+/// Source: AWS Lambda Developer Guide, "Lambda quotas": 6 MB for the synchronous request and
+/// response each.
+pub(super) const MAX_RESPONSE_BYTES: usize = 6 << 20;
+
+/// What a record's answer takes beside its id, at the least, in bytes.
+pub(super) const MIN_ANSWER_BYTES: usize = r#"{"recordId":,"result":"ProcessingFailed"},"#.len();
+
+/// What the response has around its records, in bytes.
+pub(super) const AROUND_ANSWERS_BYTES: usize = r#"{"records":[]}"#.len();
+
 /// What a record is answered with.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {

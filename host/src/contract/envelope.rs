@@ -12,22 +12,11 @@ use std::borrow::Cow;
 use simdutf8::compat::from_utf8;
 use weir_json::{Kind, Layout, Reader, Str, SyntaxError};
 
+use super::answer::{AROUND_ANSWERS_BYTES, MAX_RESPONSE_BYTES, MIN_ANSWER_BYTES};
 use super::error::Refusal;
 use super::record::{Field, Record, RecordList, read_list, read_object};
-use super::{Contract, EnvelopeError, Event, json_string, kinesis, sqs};
-use crate::batch::{Batch, Encoding};
-
-/// The most that AWS Lambda takes as an answer, in bytes.
-///
-/// Source: AWS Lambda Developer Guide, "Lambda quotas": 6 MB for the synchronous request and
-/// response each.
-pub(super) const MAX_RESPONSE_BYTES: usize = 6 << 20;
-
-/// What a record's answer takes beside its id, at the least, in bytes.
-pub(super) const MIN_ANSWER_BYTES: usize = r#"{"recordId":,"result":"ProcessingFailed"},"#.len();
-
-/// What the response has around its records, in bytes.
-pub(super) const AROUND_ANSWERS_BYTES: usize = r#"{"records":[]}"#.len();
+use super::{Contract, EnvelopeError, json_string, kinesis, sqs};
+use crate::batch::Encoding;
 
 /// What an event holds that matters to any contract.
 #[derive(Debug, Default)]
@@ -116,18 +105,15 @@ impl<'a> Envelope<'a> {
         told.ok_or(EnvelopeError::UnknownShape)
     }
 
-    /// The event of its `records`, whose data is base64.
-    pub(super) fn into_event(
-        self,
-        contract: Contract,
-    ) -> Result<(Event<'a>, Batch), EnvelopeError> {
+    /// Its `records`, whose data is base64, and the ARN of the stream or application that they came
+    /// from.
+    pub(super) fn records(self) -> Result<(Cow<'a, str>, RecordList<'a>), EnvelopeError> {
         let records = self.records.ok_or(EnvelopeError::NoRecords)?;
         let records = records.map_err(|refusal| refusal.of(self.text))?;
         records.refuse_duplicates()?;
         refuse_too_many(&records)?;
         let arns = [self.delivery_stream_arn, self.stream_arn, self.application_arn];
-        let source = text(arns.into_iter().find_map(Field::string));
-        Ok(Event::of_list(contract, source, records))
+        Ok((text(arns.into_iter().find_map(Field::string)), records))
     }
 
     /// The records of an event source mapping, and the ARN of the stream or queue that they came
@@ -135,6 +121,7 @@ impl<'a> Envelope<'a> {
     pub(super) fn event_source(self) -> Result<(Cow<'a, str>, RecordList<'a>), EnvelopeError> {
         let EventSource { arn, records, .. } = self.event_source.ok_or(EnvelopeError::NoRecords)?;
         let records = records.map_err(|refusal| refusal.of(self.text))?;
+        records.refuse_duplicates()?;
         Ok((text(arn.string()), records))
     }
 }
@@ -301,8 +288,9 @@ fn refuse_too_many(list: &RecordList<'_>) -> Result<(), EnvelopeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Origin;
+    use super::super::{Event, Origin};
     use super::*;
+    use crate::batch::Batch;
 
     fn read(contract: Contract, event: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
         Event::read(Some(contract), event, &Origin::default())

@@ -1,17 +1,9 @@
 use std::borrow::Cow;
 
-use super::envelope::Envelope;
 use super::record::{Record, RecordList};
-use super::transformation::Onward;
 use super::unpack::{self, Unpacked, unpack};
-use super::{
-    Answer, Contract, EnvelopeError, FailureCause, Origin, analytics_input, analytics_output,
-    event_source, firehose, json_string, kinesis, ndjson, sqs, transformation,
-};
+use super::{Answer, Contract, FailureCause, json_string};
 use crate::batch::{Batch, Encoding};
-
-/// The largest event, in bytes: what its records inflate to has to fit into the batch as well.
-const MAX_BYTES: usize = Batch::MAX_BYTES / 2;
 
 /// An event, read: its records' ids and data. Their payloads are in the batch that goes to the
 /// rule, each an *entry* of it: one for most records, several for an aggregate, none for a record
@@ -54,41 +46,11 @@ impl Part {
     }
 }
 
-/// Refuses an event that is larger than its batch can be.
-pub(super) fn check_size(body: &[u8]) -> Result<(), EnvelopeError> {
-    match body.len() > MAX_BYTES {
-        true => Err(EnvelopeError::TooLarge { bytes: body.len(), maximum: MAX_BYTES }),
-        false => Ok(()),
-    }
-}
-
 fn push_base64(batch: &mut Batch, payload: &[u8]) {
     batch.push(base64_simd::STANDARD.encode_to_string(payload).as_bytes());
 }
 
 impl<'a> Event<'a> {
-    /// Reads an event, of a contract that is known or told by its shape. `origin` names an event that
-    /// has no ids of its own.
-    pub(crate) fn read(
-        contract: Option<Contract>,
-        body: &'a [u8],
-        origin: &Origin<'_>,
-    ) -> Result<(Self, Batch), EnvelopeError> {
-        check_size(body)?;
-        if contract == Some(Contract::Ndjson) {
-            return Ok(ndjson::read(body, origin));
-        }
-        let envelope = Envelope::read(body, contract)?;
-        match contract.map_or_else(|| envelope.contract(), Ok)? {
-            Contract::AnalyticsOutput => analytics_output::read(envelope),
-            Contract::AnalyticsInput => analytics_input::read(envelope),
-            Contract::Firehose => firehose::read(envelope),
-            Contract::Kinesis => kinesis::read(envelope),
-            Contract::Sqs => sqs::read(envelope),
-            Contract::Ndjson => Ok(ndjson::read(body, origin)),
-        }
-    }
-
     /// An event of records that each are an entry of the batch.
     pub(super) fn new(contract: Contract, source: Cow<'a, str>, records: Records<'a>) -> Self {
         Self { contract, source, records, file_line: None, parts: None, unreadable: Vec::new() }
@@ -269,35 +231,6 @@ impl<'a> Event<'a> {
         answers.into_iter().map(|answer| answer.unwrap_or(Answer::Done)).collect()
     }
 
-    /// Fails what the answer has no room for: the first that fit go on. Says which it failed.
-    pub(crate) fn fit(&self, answers: &mut [Answer], onward: &Onward<'_>) -> Vec<usize> {
-        match self.contract {
-            Contract::Firehose | Contract::AnalyticsInput => {
-                transformation::fit(self, answers, onward)
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// Writes the answer to the event: one a record, in order.
-    ///
-    /// # Panics
-    ///
-    /// If there is not exactly one answer a record.
-    pub(crate) fn respond(&self, answers: &[Answer], onward: &Onward<'_>) -> Vec<u8> {
-        assert_eq!(answers.len(), self.len(), "one answer a record");
-        match (&self.records, self.contract) {
-            (Records::Lines(lines), _) => ndjson::respond(&self.source, lines, answers, onward),
-            (Records::Enveloped { records, id_bytes }, Contract::AnalyticsOutput) => {
-                analytics_output::respond(records, *id_bytes, answers)
-            }
-            (Records::Enveloped { .. }, Contract::Firehose | Contract::AnalyticsInput) => {
-                transformation::respond(self, answers, onward)
-            }
-            (Records::Enveloped { records, .. }, _) => event_source::respond(records, answers),
-        }
-    }
-
     /// The one entry of a record, if it has one.
     pub(super) fn entry_of(&self, record: usize) -> Option<usize> {
         match &self.parts {
@@ -309,6 +242,7 @@ impl<'a> Event<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Origin;
     use super::super::unpack::tests::{AGGREGATE, GZIP};
     use super::*;
 

@@ -12,19 +12,9 @@ use std::cmp::Ordering;
 
 use weir_json::{Layout, Reader};
 
-use super::envelope::Envelope;
 use super::error::Refusal;
 use super::record::{Field, Record, RecordList, read_object};
-use super::{Contract, EnvelopeError, Event, json_string};
-use crate::batch::Batch;
-
-/// The records are in the order of their sequence numbers, even if the event's are not.
-pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    let (source, mut list) = envelope.event_source()?;
-    list.sort_by(|a, b| compare(&a.id(), &b.id()));
-    list.refuse_duplicates()?;
-    Ok(Event::of_list(Contract::Kinesis, source, list))
-}
+use super::{EnvelopeError, json_string};
 
 /// What the records have in common, and what their `kinesis` do.
 pub(super) type Layouts<'a> = (Layout<'a, OfRecord>, Layout<'a, OfKinesis>);
@@ -91,6 +81,11 @@ pub(super) fn record<'a>(
     Ok(())
 }
 
+/// Puts records in the order of their sequence numbers, in which an event need not have them.
+pub(super) fn put_in_order(list: &mut RecordList<'_>) {
+    list.sort_by(|a, b| compare(&a.id(), &b.id()));
+}
+
 /// The shard that a record came from: what its `eventID` begins with. Empty if it does not say.
 pub(super) fn shard<'a>(record: &Record<'a>) -> &'a str {
     let event_id = record.event_id.map_or("", |id| id.inner());
@@ -107,8 +102,9 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Answer, FailureCause, Onward, Origin};
+    use super::super::{Answer, Contract, Event, FailureCause, Onward, Origin};
     use super::*;
+    use crate::batch::Batch;
 
     fn read(event: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
         Event::read(Some(Contract::Kinesis), event, &Origin::default())

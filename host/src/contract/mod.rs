@@ -1,13 +1,18 @@
 //! The contracts of the stream services: what an event looks like and how it is answered.
 //!
-//! One file a contract. Each reads its event into the same form and writes the answer for it; what
-//! lies between is the same for all.
+//! Each event is [read] into the same form, and [answered](respond) as its contract has it; what lies
+//! between is the same for all. What is of one contract alone is in a file of its name, and of the two
+//! that are answered alike in [`transformation`].
 
-mod analytics_output;
+mod read;
 
-mod analytics_input;
+mod envelope;
 
-mod firehose;
+mod error;
+
+mod record;
+
+mod json_string;
 
 mod kinesis;
 
@@ -15,25 +20,21 @@ mod sqs;
 
 mod ndjson;
 
-mod envelope;
-
-mod error;
-
-mod event_source;
-
-mod transformation;
-
 mod event;
-
-mod record;
-
-mod partition;
 
 pub(crate) mod unpack;
 
+mod partition;
+
 mod answer;
 
-mod json_string;
+mod respond;
+
+mod analytics_output;
+
+mod transformation;
+
+mod event_source;
 
 #[cfg(test)]
 mod properties;
@@ -42,7 +43,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::batch::Encoding;
-use envelope::Envelope;
 
 pub(crate) use answer::{Answer, Disposal};
 pub use answer::{FailureCause, FailureKind};
@@ -99,17 +99,6 @@ impl Contract {
             Self::Sqs | Self::Ndjson => Encoding::Plain,
             _ => Encoding::Base64,
         }
-    }
-
-    /// Tells the contract of a JSON document by its shape.
-    ///
-    /// # Errors
-    ///
-    /// If it is not JSON, or has an envelope of no contract known here, or is larger than an event can
-    /// be.
-    pub fn detect(document: &[u8]) -> Result<Self, EnvelopeError> {
-        event::check_size(document)?;
-        Envelope::read(document, None)?.contract()
     }
 }
 

@@ -9,17 +9,8 @@
 
 use weir_json::{Layout, Reader};
 
-use super::envelope::Envelope;
 use super::error::Refusal;
 use super::record::{Field, Record, RecordList, read_object};
-use super::{Contract, EnvelopeError, Event};
-use crate::batch::Batch;
-
-pub(super) fn read(envelope: Envelope<'_>) -> Result<(Event<'_>, Batch), EnvelopeError> {
-    let (source, list) = envelope.event_source()?;
-    list.refuse_duplicates()?;
-    Ok(Event::of_list(Contract::Sqs, source, list))
-}
 
 /// What the messages have in common, and what their attributes do.
 pub(super) type Layouts<'a> = (Layout<'a, OfMessage>, Layout<'a, ()>);
@@ -64,8 +55,8 @@ pub(super) fn record<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Answer, FailureCause, Onward, Origin};
-    use super::*;
+    use super::super::{Answer, Contract, EnvelopeError, Event, FailureCause, Onward, Origin};
+    use crate::batch::Batch;
 
     fn read(event: &[u8]) -> Result<(Event<'_>, Batch), EnvelopeError> {
         Event::read(Some(Contract::Sqs), event, &Origin::default())

@@ -1,13 +1,19 @@
-//! How a transformation is answered, by `firehose` and `analytics-input` alike: `{records:
-//! [{recordId, result, data, metadata?}]}` with `Ok`, `Dropped` or `ProcessingFailed`; what failed
-//! goes to the stream's error output.
+//! `firehose`, the data transformation of Amazon Data Firehose, and `analytics-input`, a Lambda that
+//! prepares the input of Kinesis Data Analytics for SQL: both are answered alike.
+//!
+//! Requests: `{invocationId, deliveryStreamArn, region, records: [{recordId,
+//! approximateArrivalTimestamp, data, kinesisRecordMetadata?}]}`, and `{invocationId, applicationArn,
+//! streamArn, records: [{recordId, data, kinesisStreamRecordMetadata |
+//! kinesisFirehoseRecordMetadata}]}`. Answer: `{records: [{recordId, result, data, metadata?}]}` with
+//! `Ok`, `Dropped` or `ProcessingFailed`; what failed goes to the stream's error output.
 //!
 //! Source: Amazon Data Firehose Developer Guide, "Required parameters for data transformation" and
-//! "Dynamic partitioning".
+//! "Dynamic partitioning"; Amazon Kinesis Data Analytics for SQL Applications Developer Guide,
+//! "Preprocessing Data Using a Lambda Function".
 
 use weir_json::Str;
 
-use super::envelope::{AROUND_ANSWERS_BYTES, MAX_RESPONSE_BYTES, MIN_ANSWER_BYTES};
+use super::answer::{AROUND_ANSWERS_BYTES, MAX_RESPONSE_BYTES, MIN_ANSWER_BYTES};
 use super::{Answer, Event, FailureCause, json_string};
 use crate::batch::Payloads;
 

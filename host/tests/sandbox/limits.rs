@@ -1,5 +1,6 @@
 //! Each limit, on both sides.
 
+use std::thread;
 use std::time::Duration;
 
 use weir::{Fault, LimitExceeded, Limits, OpenError, Rule, Verdict};
@@ -7,6 +8,12 @@ use weir::{Fault, LimitExceeded, Limits, OpenError, Rule, Verdict};
 use crate::guest::{Answer, FAIL, FLAG, Guest, batch};
 
 const PAGE: usize = 65536;
+
+/// Takes some milliseconds.
+const WORKS: &str = "(local $i i32)
+    (loop $more
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br_if $more (i32.lt_u (local.get $i) (i32.const 10000000))))";
 
 fn classifying(classify: &str) -> Guest {
     Guest { classify: classify.to_owned(), ..Guest::default() }
@@ -31,11 +38,7 @@ fn time() {
     assert_eq!(exceeded(&spins, limits), LimitExceeded::Time { maximum: limits.time });
 
     let ample = Limits { time: Duration::from_secs(600), ..limits };
-    let works = "(local $i i32)
-        (loop $more
-            (local.set $i (i32.add (local.get $i) (i32.const 1)))
-            (br_if $more (i32.lt_u (local.get $i) (i32.const 10000000))))";
-    passes(&classifying(works), ample);
+    passes(&classifying(WORKS), ample);
 }
 
 #[test]
@@ -135,4 +138,25 @@ fn a_batch_that_does_not_fit_the_rules_memory_is_refused_by_name() {
     large.push(&vec![b'x'; 16 * PAGE]);
     assert!(filter.classify(&large).is_err());
     assert!(filter.classify(&batch(1)).is_ok(), "the next batch has a fresh instance");
+}
+
+/// As a host's threads do when many events come at once. The rule takes so long that all of them would be
+/// in it together.
+#[test]
+fn batches_for_which_the_engine_has_no_room_wait_for_it() {
+    const BATCHES: usize = 200;
+    let guest = classifying(WORKS);
+    let limits = Limits { time: Duration::from_secs(600), ..Limits::default() };
+    let engine = weir::Engine::new(limits).expect("an engine");
+    for component in [guest.component(), guest.wrapped_otherwise()] {
+        let filter = Rule::load(&engine, &component).expect("a rule").open("{}").expect("opened");
+        thread::scope(|threads| {
+            for _ in 0..BATCHES {
+                threads.spawn(|| {
+                    let outcome = filter.classify(&batch(1)).expect("room for an instance");
+                    assert_eq!(outcome.verdicts, [Verdict::Pass]);
+                });
+            }
+        });
+    }
 }
