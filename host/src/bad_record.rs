@@ -6,6 +6,7 @@ use crate::batch::Encoding;
 use crate::contract::{Answer, Disposal, Event, FailureCause, FailureKind};
 use crate::dead_letter::{DeadLetter, DeadLetterQueue};
 use crate::payload::PayloadReader;
+use crate::receipt::PublishError;
 use crate::rule::Rule;
 
 /// What becomes of a record that can never be processed: one that the rule cannot classify, that
@@ -78,17 +79,10 @@ impl Disposer<'_> {
                 for (_, answer) in &mut bad {
                     match receipts.next() {
                         Some(Ok(())) => disposed(answer, Disposal::DeadLetter),
-                        // It is still to be dealt with: the stream service is to send it again.
-                        failed => {
-                            let why = match failed {
-                                Some(Err(error)) => error.to_string(),
-                                _ => "its queue did not answer for it".to_owned(),
-                            };
-                            let reason = reason_of(answer);
-                            **answer = Answer::transient(
-                                FailureCause::DeadLetter,
-                                format!("{reason}; its dead letter: {why}"),
-                            );
+                        Some(Err(error)) => **answer = unsent(answer, &error),
+                        None => {
+                            let error = "its queue did not answer for it".to_owned();
+                            **answer = unsent(answer, &PublishError::Unconfirmed(error));
                         }
                     }
                 }
@@ -142,6 +136,16 @@ fn reason_of(answer: &Answer) -> &str {
     match answer {
         Answer::Failed { reason, .. } => reason,
         _ => "",
+    }
+}
+
+/// A record whose letter was not taken is still to be dealt with: the stream service is to send it again,
+/// which may help unless the letter is one that no queue would ever take.
+fn unsent(answer: &Answer, error: &PublishError) -> Answer {
+    let reason = format!("{}; its dead letter: {error}", reason_of(answer));
+    match error {
+        PublishError::Rejected(_) => Answer::permanent(FailureCause::DeadLetter, reason),
+        _ => Answer::transient(FailureCause::DeadLetter, reason),
     }
 }
 

@@ -171,6 +171,19 @@ impl Outcome {
         whole
     }
 
+    /// Flags a record that could be classified, whatever was said of it.
+    pub(crate) fn flag(&mut self, flag: Flag) {
+        let Some(verdict) = self.verdicts.get_mut(flag.index) else { return };
+        if *verdict == Verdict::Fail {
+            return;
+        }
+        *verdict = Verdict::Flag;
+        match self.flagged.binary_search_by_key(&flag.index, |other| other.index) {
+            Ok(place) => self.flagged[place] = flag,
+            Err(place) => self.flagged.insert(place, flag),
+        }
+    }
+
     /// Adds the outcome of the records that follow in the same batch.
     pub(crate) fn append(&mut self, next: Self) {
         let Self { verdicts, flagged, failed, rewritten } = next;

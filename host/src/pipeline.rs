@@ -201,6 +201,13 @@ impl<P: Publisher> Pipeline<P> {
         on_blocking_thread(move || keeper.save_all()).await;
     }
 
+    /// Whether events are to be published one after the other, because their order is to be kept.
+    #[cfg(feature = "cli")]
+    pub(crate) fn keeps_order(&self) -> bool {
+        let Delivery { ordering, publisher, .. } = &self.delivery;
+        ordering.map_or_else(|| publisher.keeps_order(), |ordering| ordering != Ordering::None)
+    }
+
     /// The rule that serves: it can be changed at any time.
     pub fn rule(&self) -> &LiveRule {
         &self.rule

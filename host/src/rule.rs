@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::de::IgnoredAny;
 use wasmtime::component::{Component, Linker};
 
 use crate::bindings::{FilterPre, rule};
@@ -146,6 +147,10 @@ impl fmt::Debug for Rule {
     }
 }
 
+/// The longest schema of settings that a rule may have, in bytes: what reading and checking it costs the host
+/// is bounded.
+pub(crate) const MAX_SCHEMA_BYTES: usize = 256 << 10;
+
 /// How a component begins: the magic number of wasm, the version and layer of components.
 const COMPONENT_MAGIC: &[u8] = b"\0asm\x0d\0\x01\0";
 
@@ -229,7 +234,10 @@ fn check(description: rule::Description) -> Result<Description, String> {
     if let Err(error) = semver::Version::parse(&version) {
         return Err(format!("its version is not a semantic version: {error}, found {version:?}"));
     }
-    if let Err(error) = serde_json::from_str::<serde_json::Value>(&settings_schema) {
+    if settings_schema.len() > MAX_SCHEMA_BYTES {
+        return Err(format!("its settings schema has over {MAX_SCHEMA_BYTES} bytes"));
+    }
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(&settings_schema) {
         return Err(format!("its settings schema is not JSON: {error}"));
     }
     Ok(Description { name, version, settings_schema, keeps_state, rewrites })

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use weir_tests::Moto;
 use weir_tests::sns::{Delivery, Topic};
 use weir_tests::sqs::Queue;
 use weir_tests::stream_service::{Record, Service};
 use weir_tests::weir::{self, weir};
+use weir_tests::{Fate, Moto, ScriptedSns};
 
 use crate::example;
 
@@ -51,6 +53,36 @@ fn a_fifo_topic_gets_groups_in_order_and_ids_that_stay() {
     assert!(again.iter().all(|m| ids.contains(&m.attributes["MessageDeduplicationId"])));
 }
 
+/// The first request is answered late: events behind it would overtake what is left of the first.
+#[test]
+fn a_fifo_topic_gets_events_in_order() {
+    let sns = ScriptedSns::start(|number, _| {
+        if number == 0 {
+            thread::sleep(Duration::from_millis(20));
+        }
+        Fate::Confirmed
+    });
+    let event = |first: usize| {
+        let records = (first..first + 25).map(|number| Record {
+            number,
+            payload: format!("{{\"ANOMALY_SCORE\":2,\"n\":{number}}}"),
+        });
+        Service::AnalyticsOutput.event(&records.collect::<Vec<_>>())
+    };
+    let events = [event(0), event(25), event(50), event(75)].join("\n");
+    let topic = "arn:aws:sns:us-east-1:123456789012:alarms.fifo";
+    let mut command = weir(["run", "--topic", topic, "--upper", "1.5"]);
+    weir::run_with_input(command.env("AWS_ENDPOINT_URL", sns.url()), &events).success();
+    let numbers: Vec<u64> = sns
+        .requests()
+        .concat()
+        .iter()
+        .map(|entry| serde_json::from_str::<Value>(&entry.message).expect("a payload"))
+        .filter_map(|payload| payload["n"].as_u64())
+        .collect();
+    assert_eq!(numbers, (0..100).collect::<Vec<_>>());
+}
+
 #[test]
 fn dead_letters_reach_their_queue_with_all_that_is_known() {
     let moto = Moto::start();
@@ -86,6 +118,18 @@ fn a_dead_letter_that_is_not_confirmed_fails_its_record() {
     let failed = "{\"batchItemFailures\":[{\"itemIdentifier\":\"record-1\"}]}\n";
     assert_eq!(output.stdout, failed);
     assert!(output.stderr.contains("its dead letter: "), "{}", output.stderr);
+}
+
+/// To send it again is of no use: whoever runs it is to know.
+#[test]
+fn a_dead_letter_that_no_queue_takes_blocks_its_shard() {
+    let url = "http://127.0.0.1:1/123456789012/dead-letters";
+    let mut command = weir(["run", "--upper", "1.5", "--dead-letter", url]);
+    let record = format!("{{\"text\":\"{}\"}}", "x".repeat(1 << 20));
+    let event = Service::Kinesis.event(&stream(&[&record]));
+    let output = weir::run_with_input(&mut command, &event).exit(1);
+    assert!(output.stderr.contains("a queue takes 1048576"), "{}", output.stderr);
+    assert!(output.stderr.contains("blocks its shard"), "{}", output.stderr);
 }
 
 #[test]

@@ -191,3 +191,15 @@ fn a_profile_says_where_to_publish_and_as_whom() {
     let flagged = flagged.iter().filter(|record| record.score >= UPPER).count();
     assert_eq!(queue.receive_all().len(), flagged);
 }
+
+/// As in a function, whose environment always names one.
+#[test]
+fn a_topic_is_reached_in_its_own_region_whatever_the_environment_says() {
+    let moto = Moto::start();
+    let topic = Topic::create(&moto, "alerts");
+    let queue = Queue::create(&moto, "subscriber");
+    topic.subscribe(&queue, Delivery::Raw);
+    let mut command = run(&moto, topic.arn(), "vital-signs.json");
+    weir::run(command.env("AWS_REGION", "eu-central-1")).success();
+    assert!(!queue.receive_all().is_empty());
+}

@@ -45,7 +45,9 @@ impl RequestFailure {
         match status {
             // Throttling has several names and comes with 400 or with 429.
             Some(400..=499) if !matches!(status, Some(408 | 429)) && !may_pass(code) => {
-                match code.is_some_and(|code| INVALID.contains(&code)) {
+                let message = error.as_service_error().and_then(ProvideErrorMetadata::message);
+                let is_of_entries = !message.is_some_and(names_destination);
+                match is_of_entries && code.is_some_and(|code| INVALID.contains(&code)) {
                     true => Self::Invalid(reason),
                     false => Self::Refused(reason),
                 }
@@ -53,6 +55,12 @@ impl RequestFailure {
             _ => Self::Away(reason),
         }
     }
+}
+
+/// Whether it is the destination that the service calls invalid, as SNS does with a topic of another region
+/// ("Invalid parameter: TopicArn"): the entries are none the worse for it.
+fn names_destination(message: &str) -> bool {
+    ["TopicArn", "TargetArn", "QueueUrl"].iter().any(|parameter| message.contains(parameter))
 }
 
 /// What became of an entry that the service says it did not take.
@@ -76,4 +84,15 @@ fn may_pass(code: Option<&str>) -> bool {
 fn chain(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_that_is_invalid_is_no_fault_of_entries() {
+        assert!(names_destination("Invalid parameter: TopicArn"));
+        assert!(!names_destination("Invalid parameter: Message too long"));
+    }
 }

@@ -12,6 +12,7 @@ mod retry;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use aws_config::meta::region::RegionProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -122,13 +123,12 @@ pub(crate) fn by_id<'a>(
 }
 
 /// The configuration of a client, as the environment says: credentials, profile, region and endpoint
-/// are found as every AWS SDK finds them. Where no region is set, it is this one.
+/// are found as every AWS SDK finds them. But what is known to be in a region is reached there.
 ///
 /// The SDK itself makes one attempt: what is sent again is decided in one place, which knows of
 /// entries.
 pub(crate) async fn configuration(region: Option<String>) -> SdkConfig {
-    let region = aws_config::meta::region::RegionProviderChain::default_provider()
-        .or_else(region.map(Region::new));
+    let region = RegionProviderChain::first_try(region.map(Region::new)).or_default_provider();
     aws_config::defaults(BehaviorVersion::latest())
         .region(region)
         .retry_config(RetryConfig::disabled())

@@ -58,7 +58,8 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
         // What it writes to is gone with it, or shared with others like it.
         tracing::error!("a Lambda function does not record: see docs/traffic.md");
     }
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         let (rule, supply) = open_rule(&config).await?;
         // Beside the invocations: between them the process may stand still.
         let _watching = watch(&config, &rule, supply, RULE_POLL);
@@ -75,15 +76,17 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
             let _ = metrics.flush(io::stdout());
             answer
         });
-        let shutdown = Shutdown::listen().context("cannot listen for signals");
-        let shutdown = shutdown.map_err(Failure::Runtime)?.requested();
+        let shutdown = Shutdown::listen(|signal| {
+            tracing::info!(signal = signal.name(), "finishing what was taken");
+        });
+        let shutdown = shutdown.context("cannot listen for signals").map_err(Failure::Runtime)?;
+        let shutdown = shutdown.requested();
         let (serving, shutdown) = (pin!(lambda_runtime::run(handler)), pin!(shutdown));
         match select(serving, shutdown).await {
             Either::Left((ended, _)) => ended
                 .map(|()| ExitCode::SUCCESS)
                 .map_err(|error| Failure::Runtime(anyhow!("the Lambda runtime ended: {error}"))),
             Either::Right((signal, serving)) => {
-                tracing::info!(signal = signal.name(), "finishing what was taken");
                 // The answer is on its way once the next event is waited for.
                 let finished = async {
                     drop(under_way.lock().await);
@@ -94,7 +97,10 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
                 Ok(signal.exit_code())
             }
         }
-    })
+    });
+    // A rule that is compiled ends with the process.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Counts in the embedded metric format of CloudWatch, which is written to the log.

@@ -1,4 +1,3 @@
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tracing::level_filters::LevelFilter;
@@ -165,15 +164,14 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
             }
         }
     });
-    if ended.is_err() {
-        // What is under way ends with the process: nobody is left to take its answers.
-        std::mem::forget(runtime);
-    }
+    // What is under way ends with the process: a rule that is compiled, or, after an error, events whose
+    // answers nobody is left to take.
+    runtime.shutdown_background();
     ended
 }
 
-/// Processes events on all cores; answers come out in order. In a dry run so do the alerts: those of
-/// an event are written once all before it are answered.
+/// Processes events on all cores; answers come out in order. In a dry run so do the alerts, and where
+/// their order is to be kept: those of an event are published once all before it are answered.
 async fn answer_all<P: Publisher + 'static>(
     mut pipeline: Pipeline<P>,
     recorder: Option<Recorder>,
@@ -191,18 +189,17 @@ async fn answer_all<P: Publisher + 'static>(
     let _saving = save_due_states(&pipeline);
     // The rule may change to one that keeps state: it is to see events in order.
     let mut entrances = Some(Turns::default());
-    let mut deliveries = dry_run.then(Turns::default);
-    let ended_by = Cell::new(None);
+    let mut deliveries = (dry_run || pipeline.keeps_order()).then(Turns::default);
     let events =
         stream::unfold(events, async |mut events| events.recv().await.map(|event| (event, events)));
-    let shutdown = Shutdown::listen().context("cannot listen for signals");
-    let shutdown = shutdown.map_err(Failure::Runtime)?.requested().inspect(|signal| {
-        screen.line(&format!("{}: finishing what was taken", signal.name()));
-        ended_by.set(Some(*signal));
+    let lines = screen.clone();
+    let shutdown = Shutdown::listen(move |signal| {
+        lines.line(&format!("{}: finishing what was taken", signal.name()));
     });
+    let shutdown = shutdown.context("cannot listen for signals").map_err(Failure::Runtime)?;
     let mut processed = pin!(
         events
-            .take_until(shutdown)
+            .take_until(shutdown.clone().requested())
             .map(|event| {
                 let pipeline = Arc::clone(&pipeline);
                 let turn = |turns: &mut Option<Turns>| {
@@ -251,7 +248,7 @@ async fn answer_all<P: Publisher + 'static>(
     }
     screen.summary(&counts, dry_run);
     let incomplete = unanswered || counts.failed > 0;
-    if let Some(signal) = ended_by.get() {
+    if let Some(signal) = shutdown.ended_by() {
         return Ok(signal.exit_code());
     }
     Ok(if incomplete { ExitCode::from(INCOMPLETE) } else { ExitCode::SUCCESS })

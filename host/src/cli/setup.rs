@@ -25,7 +25,7 @@ use crate::recording::Recorder;
 use crate::rule::Rule;
 use crate::source::{FetchLimits, Fetched, Fetcher, RuleSource};
 use crate::state::{DynamoDbStore, FileStore, Keeper, S3Store};
-use crate::verify::Verified;
+use crate::verify::{Policy, Verified};
 
 /// The arguments that say how to process events: those that `run` and `lambda` share.
 #[derive(Clone, Debug, Default, Args)]
@@ -93,12 +93,17 @@ pub(super) fn supply(
     code: &CodeCache,
     engine: &Engine,
 ) -> Supply {
-    let policy = match source.is_embedded() {
-        true => config.policy.clone().for_embedded_rule(),
-        false => config.policy.clone(),
-    };
+    let policy = policy(config, &source);
     let fetcher = Fetcher::new(source, config.fetch);
     Supply::new(fetcher, policy, engine.clone(), config.settings.clone(), code.clone())
+}
+
+/// What a configuration demands of a rule from a source.
+fn policy(config: &Config, source: &RuleSource) -> Policy {
+    match source.is_embedded() {
+        true => config.policy.clone().for_embedded_rule(),
+        false => config.policy.clone(),
+    }
 }
 
 /// The rule that a supply brings first.
@@ -151,8 +156,9 @@ pub(super) async fn open_filter(config: &Config) -> Result<Filter, Failure> {
 /// The configured rule before it is opened, and what to call it.
 pub(super) async fn configured_rule(config: &Config) -> Result<(String, Rule), Failure> {
     let source = configured_source(config)?;
-    let Fetched { name, component, .. } = fetch(source, config.fetch).await?;
-    let rule = Rule::load_cached(&engine(config)?, &component, &config.code);
+    let policy = policy(config, &source);
+    let Fetched { name, component, signature, .. } = fetch(source, config.fetch).await?;
+    let rule = policy.load(&engine(config)?, &component, signature.as_deref(), &config.code);
     let rule = rule.with_context(|| format!("rule {name}")).map_err(Failure::Usage)?;
     Ok((name, rule))
 }

@@ -1,12 +1,17 @@
+use std::future::pending;
 use std::io;
 use std::process::{self, ExitCode};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch::{self, Receiver};
 
-/// The signals that ask a process to end. The first asks it to finish what it holds; a second one
-/// ends it at once.
-#[derive(Debug)]
-pub(super) struct Shutdown {
+/// Listens for the signals that ask a process to end. The first asks it to finish what it holds; a
+/// second one ends it at once, whatever it waits for.
+#[derive(Clone, Debug)]
+pub(super) struct Shutdown(Receiver<Option<EndedBy>>);
+
+/// The signals.
+struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
@@ -21,24 +26,41 @@ pub(super) enum EndedBy {
 }
 
 impl Shutdown {
-    /// From now on, the signals no longer end the process by themselves.
-    pub(super) fn listen() -> io::Result<Self> {
-        Ok(Self {
+    /// From now on, the signals no longer end the process by themselves. The first one is told when it
+    /// comes.
+    pub(super) fn listen(tell: impl FnOnce(EndedBy) + Send + 'static) -> io::Result<Self> {
+        let mut signals = Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    /// Waits for a first signal; from then on, the next ends the process.
-    pub(super) async fn requested(mut self) -> EndedBy {
-        let first = self.next().await;
+        };
+        let (first, requested) = watch::channel(None);
+        // On its own: whoever has to finish something may wait for long, as may whoever tells.
         tokio::spawn(async move {
-            let second = self.next().await;
+            let signal = signals.next().await;
+            first.send_replace(Some(signal));
+            tokio::task::spawn_blocking(move || tell(signal));
+            let second = signals.next().await;
             process::exit(second.code().into());
         });
-        first
+        Ok(Self(requested))
     }
 
+    /// Waits for the first signal.
+    pub(super) async fn requested(mut self) -> EndedBy {
+        match self.0.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(signal)) => *signal,
+            // The runtime ends.
+            _ => pending().await,
+        }
+    }
+
+    /// The first signal, if it has come.
+    pub(super) fn ended_by(&self) -> Option<EndedBy> {
+        *self.0.borrow()
+    }
+}
+
+impl Signals {
     async fn next(&mut self) -> EndedBy {
         tokio::select! {
             _ = self.interrupt.recv() => EndedBy::Interrupt,

@@ -123,9 +123,9 @@ fn check(opened: &File, path: &Path, kind: Kind) -> Result<(), PlaceError> {
     }
     let user = rustix::process::geteuid().as_raw();
     match who_may_write(metadata.mode(), metadata.uid(), user, kind) {
-        // Where nobody can write, it does not matter who may. The package of a Lambda function is
-        // such a place.
-        Some(why) if !is_read_only(opened)? => Err(untrusted(why)),
+        // Where nobody can write, it does not matter who may. But what is mounted read-only here may be
+        // written elsewhere: that it is not is known of the package of a Lambda function alone.
+        Some(why) if !(is_of_function(path) && is_read_only(opened)?) => Err(untrusted(why)),
         _ => Ok(()),
     }
 }
@@ -140,6 +140,15 @@ fn who_may_write(mode: u32, owner: u32, user: u32, kind: Kind) -> Option<&'stati
     } else {
         None
     }
+}
+
+/// Whether it is of the package of the Lambda function that this is, or of one of its layers.
+///
+/// Source: AWS Lambda Developer Guide, "Defined runtime environment variables" (`LAMBDA_TASK_ROOT`), "Packaging
+/// layers" (`/opt`).
+fn is_of_function(path: &Path) -> bool {
+    let root = std::env::var_os("LAMBDA_TASK_ROOT");
+    root.is_some_and(|root| path.starts_with(root) || path.starts_with("/opt"))
 }
 
 fn is_read_only(opened: &File) -> io::Result<bool> {

@@ -41,7 +41,7 @@ pub(crate) struct SqsEntry {
 
 impl SqsQueue {
     /// Connects to the queue at `url` as the environment says: credentials, profile, region and
-    /// endpoint are found as every AWS SDK finds them. Where no region is set, it is the queue's.
+    /// endpoint are found as every AWS SDK finds them. Where the URL names a region, it is that one.
     ///
     /// # Errors
     ///

@@ -79,6 +79,8 @@ impl HttpsStore {
     pub(super) fn new(url: RuleUrl) -> Result<Self, FetchProblem> {
         let client = Client::builder()
             .user_agent(USER_AGENT)
+            // The query of an address may be a secret.
+            .referer(false)
             .connect_timeout(PATIENCE)
             .read_timeout(PATIENCE)
             // Also where a server redirects to.

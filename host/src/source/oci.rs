@@ -71,7 +71,8 @@ impl FromStr for Artifact {
 
     fn from_str(text: &str) -> Result<Self, InvalidSource> {
         let invalid = |why: &str| {
-            InvalidSource(format!("expected oci://REGISTRY/NAME:TAG, found {text:?}: {why}"))
+            // What it is may hold a password.
+            InvalidSource(format!("expected oci://REGISTRY/NAME:TAG: {why}"))
         };
         let name = text.strip_prefix("oci://").ok_or_else(|| invalid("the scheme is another"))?;
         // Names without a registry are Docker Hub's; in a URL nobody expects that.
@@ -140,7 +141,9 @@ impl Registry {
         let signature = signature(layer)?;
         let size = usize::try_from(layer.size).unwrap_or_default();
         let mut body = Bounded::new(Part::Component, maximum, Some(size as u64))?;
-        let mut blob = client.pull_blob_stream(&artifact.0, layer).await.map_err(failed)?;
+        // By the digest alone: a layer may name other addresses to fetch it from, which are the pusher's choice.
+        let blob = client.pull_blob_stream(&artifact.0, layer.digest.as_str());
+        let mut blob = blob.await.map_err(failed)?;
         while let Some(chunk) = blob.try_next().await.map_err(|error| interrupted(&error))? {
             body.push(&chunk)?;
             if body.len() > size {

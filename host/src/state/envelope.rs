@@ -8,6 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::flagged::Flagged;
 use crate::contract::Position;
 use crate::digest::sha256_hex;
 use crate::filter::Filter;
@@ -15,14 +16,14 @@ use crate::filter::Filter;
 /// What an envelope of this format begins with.
 const FORMAT: &str = "weir-state 1 ";
 
-/// How long the header may be, in bytes: names and numbers.
-const MAX_HEADER_BYTES: usize = 64 << 10;
+/// How long the header may be, in bytes: names and numbers, and what was flagged last.
+const MAX_HEADER_BYTES: usize = 1 << 20;
 
 /// What an envelope takes beside the snapshot, at the most, in bytes.
 pub(super) const MAX_AROUND_BYTES: usize = MAX_HEADER_BYTES + FORMAT.len() + 64 + 2;
 
 /// What is said of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Header {
     /// The rule that it is of, its version, and the digest of its component.
     pub(super) rule: String,
@@ -42,7 +43,7 @@ pub(super) struct Header {
 }
 
 /// How far a state has learnt.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Learnt {
     /// The last record that it has learnt, where records have positions.
     pub(super) position: Option<Position>,
@@ -50,6 +51,9 @@ pub(super) struct Learnt {
     pub(super) beginning: Option<String>,
     /// How many records it has learnt in all.
     pub(super) records: u64,
+    /// What it has flagged of the last of them.
+    #[serde(default, skip_serializing_if = "Flagged::is_empty")]
+    pub(super) flagged: Flagged,
 }
 
 impl Header {
@@ -160,6 +164,7 @@ mod tests {
                 position: Position::try_from("49590338".to_owned()).ok(),
                 beginning: None,
                 records: 7,
+                flagged: Flagged::default(),
             },
             generation: 3,
             writer: "w".to_owned(),

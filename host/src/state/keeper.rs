@@ -138,13 +138,16 @@ impl Keeper {
         for Place { share, kept, turn } in places.0 {
             let _turn = turn.wait();
             let mut kept = lock(&kept);
-            for run in &share.runs {
+            for (number, run) in share.runs.iter().enumerate() {
                 // A fault in the run before has ended the session.
                 kept.catch_up(&self.storage, filter);
                 if !kept.is_open() {
                     self.make_room(filter);
                 }
                 let session = kept.begin(&self.storage, filter, share.beginning.as_deref());
+                if number == 0 {
+                    kept.forget_flagged(run);
+                }
                 let isolated = kept.classify(&session, run, batch, deadline);
                 parts.push((run.entries.start, isolated));
             }

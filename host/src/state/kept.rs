@@ -5,6 +5,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::envelope::{self, Header, Learnt, MAX_AROUND_BYTES};
+use super::flagged::Flagged;
 use super::save::{Draft, Saved, save};
 use super::storage::{SaveEvery, Storage};
 use super::store::{SaveError, StoreError, Stored, Version};
@@ -13,6 +14,7 @@ use crate::contract::{Partition, Position, Run};
 use crate::digest::sha256_hex;
 use crate::filter::Filter;
 use crate::isolate::Isolated;
+use crate::outcome::Outcome;
 use crate::telemetry;
 
 /// How long the store is left alone after it could not be read.
@@ -28,6 +30,8 @@ pub(super) struct Kept {
     /// None before the first batch, after a fault, and after it was closed: then the next batch
     /// begins with what is stored.
     session: Option<Session>,
+    /// What the file that is read begins with: see [`Share::beginning`](crate::contract::Share::beginning).
+    file: Option<String>,
     learnt: Learnt,
     generation: u64,
     stored: Known,
@@ -74,6 +78,7 @@ impl Kept {
             partition,
             key: String::new(),
             session: None,
+            file: None,
             learnt: Learnt::default(),
             generation: 0,
             stored: Known::Unread { look_at: None },
@@ -108,7 +113,10 @@ impl Kept {
         if self.session.is_none() || self.is_to_be_read() {
             self.read(storage, filter);
         }
-        self.tell_file(beginning);
+        if let Some(beginning) = beginning {
+            self.file = Some(beginning.to_owned());
+        }
+        self.look_at_file();
         self.session.get_or_insert_with(|| Session::anew(filter)).clone()
     }
 
@@ -124,7 +132,7 @@ impl Kept {
         let position = self.learnt.position.as_ref();
         let comes_again = |record: &&Position| position.is_some_and(|position| *record <= position);
         let replayed = run.positions.iter().take_while(comes_again).count();
-        let isolated = if replayed == 0 && run.entries.len() == batch.len() {
+        let mut isolated = if replayed == 0 && run.entries.len() == batch.len() {
             session.filter.classify_isolating(batch, deadline)
         } else {
             let part = batch.part(run.entries.clone()).replayed(replayed);
@@ -132,14 +140,25 @@ impl Kept {
         };
         match (&isolated.fault, &isolated.stop) {
             (Some(fault), _) => self.lose(&fault.to_string()),
-            (None, None) => self.learn(run, replayed),
+            (None, None) => {
+                let again = &run.positions[..replayed];
+                self.learnt.flagged.flag_again(&mut isolated.outcome, again);
+                self.learn(run, replayed, &isolated.outcome);
+            }
             // It was not begun.
             (None, Some(_)) => {}
         }
         isolated
     }
 
-    fn learn(&mut self, run: &Run, replayed: usize) {
+    /// An event has come: records before its first were dealt with.
+    pub(super) fn forget_flagged(&mut self, first: &Run) {
+        if let Some(position) = first.positions.first() {
+            self.learnt.flagged.forget_before(position);
+        }
+    }
+
+    fn learn(&mut self, run: &Run, replayed: usize, outcome: &Outcome) {
         telemetry::replayed(replayed);
         let records = (run.entries.len() - replayed) as u64;
         if records == 0 {
@@ -148,6 +167,14 @@ impl Kept {
         self.learnt.records += records;
         if let Some(last) = run.positions.last() {
             self.learnt.position = Some(last.clone());
+        }
+        let left = self.learnt.flagged.remember(outcome, &run.positions, replayed);
+        if left > 0 {
+            tracing::warn!(
+                partition = %self.partition,
+                records = left,
+                "too much is flagged to be remembered: what comes again of it may not be flagged again"
+            );
         }
         self.unsaved.records += records;
         self.unsaved.since.get_or_insert_with(Instant::now);
@@ -172,15 +199,16 @@ impl Kept {
     }
 
     /// A file that begins otherwise is another, whatever its name: its lines are new.
-    fn tell_file(&mut self, beginning: Option<&str>) {
-        let Some(beginning) = beginning else { return };
-        if self.learnt.beginning.as_deref() != Some(beginning) {
-            if self.learnt.beginning.is_some() {
-                tracing::info!(partition = %self.partition, "another file of the same name");
-            }
-            self.learnt.position = None;
-            self.learnt.beginning = Some(beginning.to_owned());
+    fn look_at_file(&mut self) {
+        if self.file.is_none() || self.learnt.beginning == self.file {
+            return;
         }
+        if self.learnt.beginning.is_some() {
+            tracing::info!(partition = %self.partition, "another file of the same name");
+        }
+        self.learnt.position = None;
+        self.learnt.flagged = Flagged::default();
+        self.learnt.beginning.clone_from(&self.file);
     }
 
     /// Has the pipeline's rule go on from the state of the one before, if it is another.

@@ -20,6 +20,8 @@ mod dynamodb;
 
 mod storage;
 
+mod flagged;
+
 mod envelope;
 
 mod save;

@@ -131,15 +131,49 @@ impl Policy {
         cache: &CodeCache,
     ) -> Result<Verified, Refusal> {
         let component = Digested::new(component);
-        let checked = self.check_origin(component, signature).and_then(|signer| {
-            let rule = Rule::load_digested(engine, component, cache).map_err(Refused::from)?;
-            let golden = self.golden_records_of(component.bytes())?;
-            let filter = open(&rule, settings)?;
-            check_golden_records(&rule, &golden)?;
-            Ok(Verified { filter, signer, golden_records: golden.len() })
-        });
-        let digest = component.digest();
-        checked.map_err(|Refused { check, reason }| Refusal { digest, check, reason })
+        let verified = self.load_checked(engine, component, signature, cache).and_then(
+            |(rule, golden, signer)| {
+                let filter = open(&rule, settings)?;
+                check_golden_records(&rule, &golden)?;
+                Ok(Verified { filter, signer, golden_records: golden.len() })
+            },
+        );
+        verified.map_err(|refused| refused.of(component.digest()))
+    }
+
+    /// Checks a component in the same way, for who opens it with settings that are known only then.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub fn load(
+        &self,
+        engine: &Engine,
+        component: &[u8],
+        signature: Option<&[u8]>,
+        cache: &CodeCache,
+    ) -> Result<Rule, Refusal> {
+        let component = Digested::new(component);
+        let loaded =
+            self.load_checked(engine, component, signature, cache).and_then(|(rule, golden, _)| {
+                check_golden_records(&rule, &golden)?;
+                Ok(rule)
+            });
+        loaded.map_err(|refused| refused.of(component.digest()))
+    }
+
+    /// Loads a component whose origin is as demanded. Its golden records are still to be checked.
+    fn load_checked(
+        &self,
+        engine: &Engine,
+        component: Digested<'_>,
+        signature: Option<&[u8]>,
+        cache: &CodeCache,
+    ) -> Result<(Rule, GoldenRecords, Option<Signer>), Refused> {
+        let signer = self.check_origin(component, signature)?;
+        let rule = Rule::load_digested(engine, component, cache)?;
+        let golden = self.golden_records_of(component.bytes())?;
+        Ok((rule, golden, signer))
     }
 
     /// The checks of where a component comes from. Answers with who signed it.

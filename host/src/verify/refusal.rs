@@ -89,6 +89,12 @@ impl Refused {
         }
         Self { check, reason: shown }
     }
+
+    /// The refusal of the component of a digest.
+    pub(super) fn of(self, digest: Digest) -> Refusal {
+        let Self { check, reason } = self;
+        Refusal { digest, check, reason }
+    }
 }
 
 /// The most characters that a reason has.

@@ -1,12 +1,10 @@
 //! Whether settings fit the JSON Schema that a rule describes them by.
 //!
-//! The schema is the rule's, and the rule is not trusted: what checking it can cost is bounded.
+//! The schema is the rule's, and the rule is not trusted: what checking it can cost is bounded, as its
+//! length is by [`Rule`](crate::Rule).
 
 use boon::{Compiler, Draft, Schemas, SchemeUrlLoader, ValidationError};
 use serde_json::Value;
-
-/// The longest schema, in bytes.
-const MAX_BYTES: usize = 256 << 10;
 
 /// The most references and patterns that a schema may have: a pattern costs memory, and references
 /// to references multiply.
@@ -21,9 +19,6 @@ const URL: &str = "https://weir.invalid/settings";
 ///
 /// Says what is wrong: with the settings and where, or with the schema.
 pub(super) fn check(schema: &str, settings: &str) -> Result<(), String> {
-    if schema.len() > MAX_BYTES {
-        return Err(format!("the rule's schema has over {MAX_BYTES} bytes"));
-    }
     let schema: Value =
         serde_json::from_str(schema).map_err(|error| format!("the rule's schema: {error}"))?;
     if costly(&schema) > MAX_COSTLY {
@@ -126,8 +121,6 @@ mod tests {
         assert!(refused(r##"{"$ref": "#"}"##, "{}").contains("cycle"));
         let patterns = vec![r#"{"pattern": "a"}"#; 33].join(",");
         assert!(refused(&format!(r#"{{"allOf": [{patterns}]}}"#), "{}").contains("patterns"));
-        let long = format!(r#"{{"title": "{}"}}"#, "x".repeat(MAX_BYTES));
-        assert!(refused(&long, "{}").contains("bytes"));
     }
 
     #[test]

@@ -202,6 +202,24 @@ fn a_record_that_comes_again_is_answered_for_and_not_learnt() {
     assert_eq!(scores, [1.0, 2.0, 2.0, 2.0, 3.0]);
 }
 
+/// Its alert may not have been published, and the rule has learnt it.
+#[test]
+fn what_was_flagged_last_is_flagged_again_as_it_was() {
+    let score = LISTS + 24;
+    // It finds something else in what it has learnt.
+    let mut guest = learning();
+    guest.classify +=
+        &format!("(if (local.get 6) (then (f64.store (i32.const {score}) (f64.const 100))))");
+    let store = Shelf::default();
+    let first = Process::new(&guest, keeper(&store));
+    assert_eq!([first.kinesis(&[("a", 1)]), first.kinesis(&[("a", 1)])].concat(), [1.0, 1.0]);
+    first.save();
+    let second = Process::new(&guest, keeper(&store));
+    let numbers = [1, 2, 2, 1];
+    let scores: Vec<_> = numbers.iter().flat_map(|n| second.kinesis(&[("a", *n)])).collect();
+    assert_eq!(scores, [1.0, 2.0, 2.0, 100.0], "the first was dealt with when the second came");
+}
+
 #[test]
 fn a_restart_goes_on_where_it_was_saved() {
     let store = Shelf::default();
@@ -231,6 +249,20 @@ fn a_file_that_is_read_again_is_told_from_another_of_its_name() {
 
     let other = Process::new(&learning(), keeper(&store));
     assert_eq!([other.line(1, "[]"), other.line(2, "{}")].concat(), [4.0, 5.0]);
+}
+
+#[test]
+fn a_fault_does_not_make_a_file_another() {
+    let store = Shelf::default();
+    let first = Process::new(&learning(), keeper(&store));
+    (1..=3).for_each(|line| assert_eq!(first.line(line, "{}"), [line as f64]));
+    first.save();
+
+    let other = Process::new(&learning(), keeper(&store));
+    assert_eq!(other.line(1, "[]"), [4.0]);
+    assert!(other.line(2, "x").is_empty());
+    // What is stored knows a second line of the file before.
+    assert_eq!([other.line(2, "{}"), other.line(3, "{}")].concat(), [4.0, 5.0]);
 }
 
 #[test]

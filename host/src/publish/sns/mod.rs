@@ -34,8 +34,8 @@ pub struct SnsTopic {
 }
 
 impl SnsTopic {
-    /// Connects to the topic `arn` as the environment says: credentials, profile, region and
-    /// endpoint are found as every AWS SDK finds them. Where no region is set, it is the topic's.
+    /// Connects to the topic `arn`, in its region, as the environment says: credentials, profile and
+    /// endpoint are found as every AWS SDK finds them.
     ///
     /// `max_bytes` is the most that the topic takes in one request, and so in one message.
     ///
