@@ -6,14 +6,16 @@ use std::time::Instant;
 
 use futures_util::future::join;
 
-use crate::alert::Composer;
+use crate::alert::{Alert, Composer};
 use crate::bad_record::{Disposer, OnBadRecord, Place};
 use crate::batch::Batch;
 use crate::contract::{Answer, Contract, Disposal, Event, FailureCause, FailureKind, Onward};
 use crate::outcome::{Cause, Flag, Outcome, Verdict};
 use crate::payload::PayloadReader;
 use crate::pointer::FieldPointer;
-use crate::publish::{Cooldown, Message, Ordering, Publisher, Step, Window, publish_in_order};
+use crate::publish::{
+    Chain, Cooldown, Message, Ordering, Publisher, held_back, held_back_by, publish_in_order,
+};
 use crate::receipt::PublishError;
 use crate::response::{Counts, FailedRecord, Response};
 use crate::rule::Rule;
@@ -85,9 +87,8 @@ pub(crate) async fn deliver<P: Publisher>(
         subject: &delivery.subject,
         group: delivery.message_group.as_ref(),
     };
-    let messages = messages(delivery, &composer, &mut flagged);
+    let plan = plan(delivery, &composer, &mut flagged, &entries);
     let disposer = Disposer { policy: &delivery.on_bad_record, event, payloads: &payloads, rule };
-    let plan = plan(delivery, event, &flagged, &entries, messages);
     let (receipts, ()) = join(
         publish(delivery, plan, deadline),
         disposer.dispose(places(&mut entries, &mut unreadable, event), deadline),
@@ -124,41 +125,32 @@ pub(crate) async fn deliver<P: Publisher>(
     Response { body, contract, rule: rule.digest(), counts, failures }
 }
 
-/// The alerts for what is flagged, as messages: one for each, unless a cooldown merges them.
-fn messages<P>(
-    delivery: &Delivery<P>,
-    composer: &Composer<'_>,
-    flagged: &mut [Flag],
-) -> Vec<Message> {
-    let Some(cooldown) = &delivery.cooldown else {
-        let alerts = flagged.iter_mut().map(|flag| composer.compose(flag));
-        return alerts.enumerate().map(|(index, alert)| Message::alone(index, alert)).collect();
-    };
-    let keyed = |flag: &mut Flag| {
-        let key = composer.payloads.field(flag.index, &cooldown.key);
-        (key, composer.compose(flag))
-    };
-    cooldown.merge(flagged.iter_mut().map(keyed).collect(), Instant::now())
-}
-
 /// Publishes messages in the order that the pipeline keeps. One result for each flag, in order.
 async fn publish<P: Publisher>(
     delivery: &Delivery<P>,
     plan: Plan,
     deadline: Option<Instant>,
 ) -> Vec<Result<(), PublishError>> {
-    let Plan { steps, messages, flags } = plan;
+    let Plan { mut messages, chains, held_back: held } = plan;
+    let opened = messages.iter_mut().filter_map(|m| Some((m.stands_for[0], m.opened.take()?)));
+    let opened: Vec<_> = opened.collect();
     let rejection_fails = delivery.on_bad_record.fails();
     let started = Instant::now();
-    let receipts = publish_in_order(&delivery.publisher, steps, rejection_fails, deadline).await;
+    let published =
+        publish_in_order(&delivery.publisher, messages, &chains, rejection_fails, deadline).await;
+    let held = held.into_iter().enumerate().filter(|(_, held)| *held);
+    let held = held.map(|(flag, _)| (vec![flag], Err(held_back())));
+    let (stands_for, receipts): (Vec<_>, Vec<_>) = published.into_iter().chain(held).unzip();
     telemetry::published(started.elapsed(), &receipts);
-    let mut results = vec![Ok(()); flags];
-    for ((stands_for, window), receipt) in messages.into_iter().zip(receipts) {
-        if let (Some(cooldown), Some(window), Err(_)) = (&delivery.cooldown, window, &receipt) {
-            cooldown.close(&window);
-        }
-        for flag in stands_for {
+    let mut results = vec![Err(held_back()); chains.len()];
+    for (flags, receipt) in stands_for.into_iter().zip(receipts) {
+        for flag in flags {
             results[flag] = receipt.clone();
+        }
+    }
+    for (flag, window) in opened {
+        if let (Some(cooldown), Err(_)) = (&delivery.cooldown, &results[flag]) {
+            cooldown.close(&window);
         }
     }
     results
@@ -166,66 +158,86 @@ async fn publish<P: Publisher>(
 
 /// What to publish, and in which order.
 struct Plan {
-    /// The messages, and between them what holds others back.
-    steps: Vec<(String, Step)>,
-    /// Which flags each message stands for, and the window that it opened.
-    messages: Vec<(Vec<usize>, Option<Window>)>,
-    /// How many flags there are.
-    flags: usize,
+    messages: Vec<Message>,
+    /// The chains that the alert of each flag is in.
+    chains: Vec<Vec<Chain>>,
+    /// Which flags have no message, as a record that failed already holds them back.
+    held_back: Vec<bool>,
 }
 
-/// Puts messages into chains, together with the records that failed already.
+/// Makes messages of what is flagged: one for each, unless a cooldown merges them. None for what
+/// comes after a record that failed already.
 fn plan<P: Publisher>(
     delivery: &Delivery<P>,
-    event: &Event<'_>,
-    flagged: &[Flag],
+    composer: &Composer<'_>,
+    flagged: &mut [Flag],
     entries: &[Answer],
-    messages: Vec<Message>,
 ) -> Plan {
+    let Composer { event, payloads, .. } = composer;
     let kept = event.keeps_order() || delivery.publisher.keeps_order();
     let default = if kept { Ordering::Key } else { Ordering::None };
     let ordering = delivery.ordering.unwrap_or(default);
-    let chain = |place: (usize, usize), key: Option<String>| match ordering {
-        // Nothing waits for anything.
-        Ordering::None => format!("{place:?}"),
-        Ordering::Key => key.unwrap_or_default(),
-        Ordering::Shard => String::new(),
-    };
 
-    if messages.is_empty() {
-        // Nothing is held back either.
-        return Plan { steps: Vec::new(), messages: Vec::new(), flags: flagged.len() };
-    }
-    let mut steps = Vec::with_capacity(messages.len());
-    let mut covered = Vec::with_capacity(messages.len());
-    for Message { alert, stands_for, opened } in messages {
-        let entry = flagged[stands_for[0]].index;
-        let place = (event.record_of(entry), entry);
-        steps.push((place, chain(place, alert.group.clone()), Step::Publish(Box::new(alert))));
-        covered.push((stands_for, opened));
-    }
+    let alerts: Vec<_> = flagged.iter_mut().map(|flag| composer.compose(flag)).collect();
+    let in_chains = |(flag, alert): (&Flag, &Alert)| {
+        let key = event.key(flag.index);
+        let place = (event.record_of(flag.index), flag.index);
+        (place, ordering.chains(key.as_deref(), alert.group.as_deref()))
+    };
+    let places: Vec<_> = flagged.iter().zip(&alerts).map(in_chains).collect();
+    let failures = match ordering {
+        // Nothing is held back.
+        Ordering::None => Vec::new(),
+        _ if flagged.is_empty() => Vec::new(),
+        _ => failures(delivery, composer, ordering, flagged, entries),
+    };
+    let held_back = held_back_by(&failures, &places);
+    let chains = places.into_iter().map(|(_, chains)| chains).collect();
+
+    // What is held back is not merged with what is not, and opens no window.
+    let alerts = alerts.into_iter().enumerate().filter(|(flag, _)| !held_back[*flag]);
+    let messages = match &delivery.cooldown {
+        None => alerts.map(|(flag, alert)| Message::alone(flag, alert)).collect(),
+        Some(cooldown) => {
+            let keyed = |(flag, alert): (usize, Alert)| {
+                (flag, payloads.field(flagged[flag].index, &cooldown.key), alert)
+            };
+            cooldown.merge(alerts.map(keyed), Instant::now())
+        }
+    };
+    Plan { messages, chains, held_back }
+}
+
+/// The records that failed already and hold others back: where each stands, and its chains. Its
+/// message group is the one that an alert of it would have.
+fn failures<P>(
+    delivery: &Delivery<P>,
+    composer: &Composer<'_>,
+    ordering: Ordering,
+    flagged: &[Flag],
+    entries: &[Answer],
+) -> Vec<((usize, usize), Vec<Chain>)> {
+    let Composer { event, payloads, group, .. } = composer;
     let holds_back = |answer: &Answer| match answer {
         Answer::Failed { kind: FailureKind::Permanent, .. } => delivery.on_bad_record.fails(),
         Answer::Failed { .. } => true,
         _ => false,
     };
-    let mut held_back_by = |place: (usize, usize), key: Option<Cow<'_, str>>| {
-        steps.push((place, chain(place, key.map(Cow::into_owned)), Step::Failed));
-    };
     let is_flagged = |entry| flagged.binary_search_by_key(&entry, |flag| flag.index).is_ok();
-    for (entry, _) in entries.iter().enumerate().filter(|(_, answer)| holds_back(answer)) {
-        if !is_flagged(entry) {
-            held_back_by((event.record_of(entry), entry), event.key(entry));
-        }
-    }
-    for (record, answer) in event.unreadable() {
-        if holds_back(answer) {
-            held_back_by((*record, 0), event.record_key(*record));
-        }
-    }
-    steps.sort_by_key(|(place, ..)| *place);
-    let steps = steps.into_iter().map(|(_, chain, step)| (chain, step)).collect();
-    Plan { steps, messages: covered, flags: flagged.len() }
+    let of_entry = |entry| {
+        let key = event.key(entry);
+        let field = group.and_then(|pointer| payloads.field(entry, pointer));
+        let chains = ordering.chains(key.as_deref(), field.as_deref().or(key.as_deref()));
+        ((event.record_of(entry), entry), chains)
+    };
+    let of_record = |record| {
+        let key = event.record_key(record);
+        ((record, 0), ordering.chains(key.as_deref(), key.as_deref()))
+    };
+    let failed = entries.iter().enumerate().filter(|(_, answer)| holds_back(answer));
+    let failed = failed.map(|(entry, _)| entry).filter(|&entry| !is_flagged(entry));
+    let unreadable = event.unreadable().iter().filter(|(_, answer)| holds_back(answer));
+    failed.map(of_entry).chain(unreadable.map(|(record, _)| of_record(*record))).collect()
 }
 
 /// The partition keys of each record as a JSON object; nothing if none are asked for or the
@@ -327,5 +339,134 @@ impl Tally {
                 self.failures.push(FailedRecord { index, id, reason, kind: *kind, cause: *cause });
             }
         }
+    }
+}
+
+#[cfg(all(test, feature = "default-rule"))]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{DEFAULT_RULE, Engine, Limits, Pipeline, Request};
+
+    /// A FIFO topic that takes messages of 300 bytes at the most.
+    #[derive(Default)]
+    struct Topic {
+        taken: Mutex<Vec<Alert>>,
+    }
+
+    impl Publisher for &Topic {
+        fn keeps_order(&self) -> bool {
+            true
+        }
+
+        async fn publish(
+            &self,
+            alerts: Vec<Alert>,
+            _deadline: Option<Instant>,
+        ) -> Vec<Result<(), PublishError>> {
+            let mut taken = self.taken.lock().expect("the messages");
+            let take = |alert: Alert| match alert.message.len() {
+                ..=300 => {
+                    taken.push(alert);
+                    Ok(())
+                }
+                _ => Err(PublishError::Rejected("too large".to_owned())),
+            };
+            alerts.into_iter().map(take).collect()
+        }
+    }
+
+    fn pipeline(topic: &Topic) -> Pipeline<&Topic> {
+        let engine = Engine::new(Limits::default()).expect("an engine");
+        let rule = Rule::load(&engine, DEFAULT_RULE).expect("the rule");
+        Pipeline::new(rule.open("{\"upper\":1.5}").expect("a filter"), topic)
+    }
+
+    fn process(pipeline: &Pipeline<&Topic>, body: &str) -> Response {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let request = Request { body: body.as_bytes(), ..Request::default() };
+        runtime.block_on(pipeline.process(request)).expect("an event")
+    }
+
+    /// An event of a FIFO queue. Each message has an id, a group and a payload.
+    fn queued(messages: &[(&str, &str, &str)]) -> String {
+        let message = |(id, group, payload): &(&str, &str, &str)| {
+            serde_json::json!({
+                "messageId": id,
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:eu-west-1:1:q.fifo",
+                "attributes": { "MessageGroupId": group },
+                "body": payload,
+            })
+        };
+        let messages: Vec<_> = messages.iter().map(message).collect();
+        serde_json::json!({ "Records": messages }).to_string()
+    }
+
+    fn failed(response: &Response) -> Vec<(&str, FailureKind)> {
+        response.failures.iter().map(|failure| (failure.id.as_str(), failure.kind)).collect()
+    }
+
+    #[test]
+    fn a_message_group_of_the_payload_holds_back_as_that_of_the_source() {
+        let topic = Topic::default();
+        let pipeline = pipeline(&topic).message_group("/device".parse().expect("a pointer"));
+        let messages = [
+            ("bad", "a", r#"{"device":"d"}"#),
+            ("same group", "a", r#"{"ANOMALY_SCORE":2,"device":"e"}"#),
+            ("same device", "b", r#"{"ANOMALY_SCORE":2,"device":"d"}"#),
+            ("held back too", "c", r#"{"ANOMALY_SCORE":2,"device":"e"}"#),
+            ("free", "f", r#"{"ANOMALY_SCORE":2,"device":"f"}"#),
+        ];
+        let response = process(&pipeline, &queued(&messages));
+        let kinds = [
+            ("bad", FailureKind::Permanent),
+            ("same group", FailureKind::Transient),
+            ("same device", FailureKind::Transient),
+            ("held back too", FailureKind::Transient),
+        ];
+        assert_eq!(failed(&response), kinds);
+        let taken = topic.taken.lock().expect("the messages");
+        let taken: Vec<_> = taken.iter().map(|alert| alert.record_id.as_str()).collect();
+        assert_eq!(taken, ["free"]);
+    }
+
+    #[test]
+    fn an_alert_that_is_too_large_fails_alone_though_it_was_merged() {
+        let topic = Topic::default();
+        let key = "/device".parse().expect("a pointer");
+        let pipeline = pipeline(&topic)
+            .on_bad_record(OnBadRecord::Drop)
+            .cooldown(Cooldown::new(key, Duration::from_secs(60)));
+        let payload = |bytes: usize| {
+            format!(r#"{{"ANOMALY_SCORE":2,"device":"d","text":"{}"}}"#, "x".repeat(bytes))
+        };
+        let payloads = [0, 0, 400, 0, 200, 200].map(payload);
+        let ids = ["1", "2", "3", "4", "5", "6"];
+        let messages: Vec<_> =
+            ids.iter().zip(&payloads).map(|(id, payload)| (*id, "a", payload.as_str())).collect();
+        let response = process(&pipeline, &queued(&messages));
+        assert_eq!((response.counts.published, response.counts.discarded), (5, 1));
+        let taken = topic.taken.lock().expect("the messages");
+        let whole = taken.iter().filter(|alert| alert.message.contains("xxx")).count();
+        assert_eq!((taken.len(), whole), (5, 2), "none fit into one message");
+    }
+
+    #[test]
+    fn what_comes_after_a_bad_record_is_not_merged_with_what_comes_before() {
+        let topic = Topic::default();
+        let key = "/device".parse().expect("a pointer");
+        let pipeline = pipeline(&topic).cooldown(Cooldown::new(key, Duration::from_secs(60)));
+        let flagged = r#"{"ANOMALY_SCORE":2,"device":"d"}"#;
+        let messages =
+            [("1", "a", flagged), ("2", "a", flagged), ("bad", "a", "{}"), ("4", "a", flagged)];
+        let response = process(&pipeline, &queued(&messages));
+        assert_eq!(
+            failed(&response),
+            [("bad", FailureKind::Permanent), ("4", FailureKind::Transient)]
+        );
+        assert_eq!(response.counts.published, 2);
     }
 }

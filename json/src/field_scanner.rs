@@ -176,6 +176,24 @@ mod tests {
         assert_eq!(known(MEMBER, ["[]"; 8]), 1);
     }
 
+    /// What a rule has for it is bounded.
+    #[test]
+    fn documents_of_very_many_scalars_have_no_shape() {
+        let of = |scalars: usize| format!(r#"{{"a":1,"b":[{}7]}}"#, "7,".repeat(scalars));
+        assert_eq!(known(MEMBER, [of(4_000).as_str(); 8]), 1);
+        assert_eq!(known(MEMBER, [of(10_000).as_str(); 8]), 0);
+        let blank = format!(r#"{{"a":1,{}"b":2}}"#, " ".repeat(1 << 19));
+        assert_eq!(known(MEMBER, [blank.as_str(); 8]), 0);
+        // Nor do they become part of one.
+        let all = [r#"{"a":1,"b":2}"#; 8].into_iter().chain([blank.as_str(); 8]);
+        let mut scanner = FieldScanner::new(Pointer::parse(MEMBER).expect("a pointer"));
+        for document in all {
+            let buffer = [document.as_bytes(), &[0; PADDING]].concat();
+            scanner.scan_within(&buffer, document.len()).expect("valid");
+        }
+        assert_eq!(scanner.shapes.len(), 1);
+    }
+
     #[test]
     fn a_number_is_that_of_an_object() {
         for (pointer, document, number) in [

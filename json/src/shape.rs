@@ -66,6 +66,10 @@ const NEWS: usize = 4;
 /// So many times as many steps as it began with a shape may have.
 const GROWTH: usize = 2;
 
+/// The most steps that a shape has. Each takes some 300 bytes: a list of many numbers would take a hundred
+/// times its own size. Documents of more are read by the grammar.
+const MOST_STEPS: usize = 8 << 10;
+
 impl Shape {
     /// The shape of a valid document of a kind, and of what was found in it of what is looked for, which
     /// are these members if there are to be detours. None if one of the values is a container or two are
@@ -128,12 +132,18 @@ impl Shape {
                 shape.end(field);
                 text = end;
                 open_before = open;
+                if shape.steps.len() > MOST_STEPS {
+                    return None;
+                }
             }
             at = end;
         }
         shape.push(&bytes[text..], open_before);
+        if shape.steps.len() > MOST_STEPS {
+            return None;
+        }
         shape.steps.last_mut()?.then = Then::End;
-        shape.most = GROWTH * shape.steps.len();
+        shape.most = MOST_STEPS.min(GROWTH * shape.steps.len());
         // Wherever such a key comes, its value has to be a field: a document may leave out any other.
         if members.is_none() || kind != Kind::Object || keys != fields {
             shape.open.clear();
@@ -350,7 +360,8 @@ impl Shape {
             return;
         };
         self.news[place] = 0;
-        if self.steps.len() >= self.most {
+        let added: usize = news.texts().iter().map(|text| bytes(text).len().div_ceil(TEXT)).sum();
+        if self.steps.len() >= self.most || added > self.most {
             return;
         }
         self.note_junctions();

@@ -15,7 +15,8 @@ const MAX_KEYS: usize = 100_000;
 const MAX_MERGED: usize = 1_000;
 
 /// Merges alerts when many come for the same key: the first is sent at once, and opens a window. Of
-/// those that follow within it, all that one event holds are merged into one message.
+/// those that follow within it, all that one event holds are merged into one message, or into some if
+/// they do not fit into one.
 ///
 /// An event is answered only when its messages are confirmed, so nothing waits for the next event.
 #[derive(Debug)]
@@ -34,6 +35,15 @@ pub(crate) struct Message {
     pub(crate) stands_for: Vec<usize>,
     /// The window that it opened, if it did.
     pub(crate) opened: Option<Window>,
+    /// What it was merged from, if it stands for several alerts.
+    pub(crate) merged: Option<Merged>,
+}
+
+/// Alerts of one key, of which there are several: each with its index.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Merged {
+    key: String,
+    alerts: Vec<(usize, Alert)>,
 }
 
 /// The time after the first alert of a key, in which those that follow are merged.
@@ -45,7 +55,27 @@ pub(crate) struct Window {
 
 impl Message {
     pub(crate) fn alone(index: usize, alert: Alert) -> Self {
-        Self { alert, stands_for: vec![index], opened: None }
+        Self { alert, stands_for: vec![index], opened: None, merged: None }
+    }
+
+    /// One message for alerts of a key, of which there is at least one. A single one stays as it is.
+    fn of(key: String, mut alerts: Vec<(usize, Alert)>) -> Self {
+        if alerts.len() > 1 {
+            let stands_for = alerts.iter().map(|(index, _)| *index).collect();
+            let alert = merged_alert(&key, &alerts);
+            return Self { alert, stands_for, opened: None, merged: Some(Merged { key, alerts }) };
+        }
+        let (index, alert) = alerts.pop().expect("at least one");
+        Self::alone(index, alert)
+    }
+}
+
+impl Merged {
+    /// Two messages for what one cannot say: halved again and again, they leave alone the alert that
+    /// is too large to be merged, and keep most of the others together.
+    pub(crate) fn halves(mut self) -> [Message; 2] {
+        let second = self.alerts.split_off(self.alerts.len() / 2);
+        [Message::of(self.key.clone(), self.alerts), Message::of(self.key, second)]
     }
 }
 
@@ -56,15 +86,20 @@ impl Cooldown {
         Self { key, window, open: Mutex::default() }
     }
 
-    /// Merges alerts, each with its key: messages in the order of the first alert of each.
-    pub(crate) fn merge(&self, alerts: Vec<(Option<String>, Alert)>, now: Instant) -> Vec<Message> {
+    /// Merges alerts, each with its index and its key: messages in the order of the first alert of
+    /// each.
+    pub(crate) fn merge(
+        &self,
+        alerts: impl IntoIterator<Item = (usize, Option<String>, Alert)>,
+        now: Instant,
+    ) -> Vec<Message> {
         let mut messages: Vec<Option<Message>> = Vec::new();
         let mut followers: HashMap<String, Vec<(usize, Alert)>> = HashMap::new();
         // Where the merged message of a key stands among the messages.
         let mut places: Vec<(usize, String)> = Vec::new();
         let mut open = self.open();
         forget(&mut open, now);
-        for (index, (key, alert)) in alerts.into_iter().enumerate() {
+        for (index, key, alert) in alerts {
             let Some(key) = key else {
                 messages.push(Some(Message::alone(index, alert)));
                 continue;
@@ -87,7 +122,7 @@ impl Cooldown {
         for (place, key) in places {
             let all = followers.entry(key.clone()).or_default();
             let some = all.drain(..all.len().min(MAX_MERGED)).collect();
-            messages[place] = Some(merged(&key, some));
+            messages[place] = Some(Message::of(key, some));
         }
         messages.into_iter().flatten().collect()
     }
@@ -121,7 +156,7 @@ fn forget(open: &mut HashMap<String, Instant>, now: Instant) {
 
 /// What a merged message says.
 #[derive(Serialize)]
-struct Merged<'a> {
+struct Said<'a> {
     key: &'a str,
     count: usize,
     first: One<'a>,
@@ -137,20 +172,20 @@ struct One<'a> {
     message: &'a str,
 }
 
-/// One message for some alerts, of which there is at least one.
-fn merged(key: &str, alerts: Vec<(usize, Alert)>) -> Message {
+/// One alert for some, of which there is at least one.
+fn merged_alert(key: &str, alerts: &[(usize, Alert)]) -> Alert {
     fn one(alert: &Alert) -> One<'_> {
         One { record: &alert.record_id, score: alert.score, message: &alert.message }
     }
     let score = |alert: &Alert| alert.score.unwrap_or(f64::NEG_INFINITY);
     let mut highest = &alerts[0].1;
-    for (_, alert) in &alerts {
+    for (_, alert) in alerts {
         if score(alert) > score(highest) {
             highest = alert;
         }
     }
     let (first, last) = (&alerts[0].1, &alerts[alerts.len() - 1].1);
-    let said = Merged {
+    let said = Said {
         key,
         count: alerts.len(),
         first: one(first),
@@ -160,14 +195,13 @@ fn merged(key: &str, alerts: Vec<(usize, Alert)>) -> Message {
     };
     let message = serde_json::to_string(&said).expect("text and finite numbers are JSON");
     let identities = alerts.iter().map(|(_, alert)| alert.deduplication_id.as_bytes());
-    let alert = Alert {
+    Alert {
         message,
         score: highest.score,
         crossed: highest.crossed,
         deduplication_id: alert::digest(identities),
         ..first.clone()
-    };
-    Message { alert, stands_for: alerts.iter().map(|(index, _)| *index).collect(), opened: None }
+    }
 }
 
 #[cfg(test)]
@@ -194,11 +228,11 @@ mod tests {
         Cooldown::new("/device".parse().expect("a pointer"), Duration::from_secs(60))
     }
 
-    fn keyed(alerts: &[(&str, &str, f64)]) -> Vec<(Option<String>, Alert)> {
-        let keyed = |(key, id, score): &(&str, &str, f64)| {
-            ((!key.is_empty()).then(|| (*key).to_owned()), alert(id, *score))
+    fn keyed(alerts: &[(&str, &str, f64)]) -> Vec<(usize, Option<String>, Alert)> {
+        let keyed = |(index, (key, id, score)): (usize, &(&str, &str, f64))| {
+            (index, (!key.is_empty()).then(|| (*key).to_owned()), alert(id, *score))
         };
-        alerts.iter().map(keyed).collect()
+        alerts.iter().enumerate().map(keyed).collect()
     }
 
     #[test]
@@ -220,10 +254,33 @@ mod tests {
         );
         assert_eq!(said["records"], serde_json::json!(["3", "4"]));
 
-        let later = cooldown.merge(keyed(&[("a", "5", 9.0)]), now + Duration::from_secs(59));
-        assert!(later[0].alert.message.contains("\"count\":1"), "within the window");
+        let later = [("a", "5", 9.0), ("a", "6", 9.0)];
+        let later = cooldown.merge(keyed(&later), now + Duration::from_secs(59));
+        assert!(later[0].alert.message.contains("\"count\":2"), "within the window");
         let later = cooldown.merge(keyed(&[("a", "6", 9.0)]), now + Duration::from_secs(60));
         assert_eq!(later[0].alert, alert("6", 9.0), "the window has ended");
+    }
+
+    #[test]
+    fn a_single_one_that_follows_is_sent_as_it_is() {
+        let (cooldown, now) = (cooldown(), Instant::now());
+        cooldown.merge(keyed(&[("a", "1", 1.0)]), now);
+        let messages = cooldown.merge(keyed(&[("a", "2", 1.0)]), now);
+        assert_eq!(messages, [Message::alone(0, alert("2", 1.0))]);
+    }
+
+    #[test]
+    fn a_merged_message_is_halved_until_each_alert_is_alone() {
+        let alerts = [("a", "1", 1.0), ("a", "2", 1.0), ("a", "3", 1.0), ("a", "4", 1.0)];
+        let mut messages = cooldown().merge(keyed(&alerts), Instant::now());
+        let merged = messages.pop().and_then(|message| message.merged).expect("a merged message");
+        let [first, second] = merged.halves();
+        assert_eq!(first, Message::alone(1, alert("2", 1.0)));
+        assert_eq!(second.stands_for, [2, 3]);
+        assert!(second.alert.message.contains("\"count\":2"));
+        let [first, second] = second.merged.expect("a merged message").halves();
+        assert_eq!(first, Message::alone(2, alert("3", 1.0)));
+        assert_eq!(second, Message::alone(3, alert("4", 1.0)));
     }
 
     #[test]
@@ -256,7 +313,7 @@ mod tests {
         for number in 0..MAX_KEYS + 10 {
             let key = Some(number.to_string());
             let later = now + Duration::from_nanos(number as u64);
-            cooldown.merge(vec![(key, alert("1", 1.0))], later);
+            cooldown.merge([(0, key, alert("1", 1.0))], later);
         }
         assert!(cooldown.open().len() <= MAX_KEYS);
         assert!(cooldown.open().contains_key(&(MAX_KEYS + 9).to_string()));

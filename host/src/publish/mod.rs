@@ -16,9 +16,9 @@ use crate::alert::Alert;
 
 pub use crate::receipt::PublishError;
 pub use cooldown::Cooldown;
-pub(crate) use cooldown::{Message, Window};
+pub(crate) use cooldown::Message;
 pub use ordering::{Ordering, UnknownOrdering};
-pub(crate) use ordering::{Step, publish_in_order};
+pub(crate) use ordering::{Chain, held_back, held_back_by, publish_in_order};
 pub use writer::{AlertFormat, AlertWriter};
 
 /// Publishes alerts, and says of each whether it was confirmed.
