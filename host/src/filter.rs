@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::outcome::Outcome;
 use crate::rule::{Description, Rule};
 use crate::session::{Interrupted, OpenError, Session, Stage, Use, check_time_is_left};
+use crate::slots::Slot;
 
 /// A rule, opened with settings: it classifies batches.
 ///
@@ -82,14 +83,18 @@ impl Filter {
     }
 
     /// The same rule, opened with the same settings, that has seen nothing yet. It is opened when it
-    /// is first used.
+    /// is first used; but where this one keeps state and has seen nothing either, it takes over the
+    /// session, which would take up room here for nothing.
     pub(crate) fn anew(&self) -> Self {
-        Self {
-            rule: self.rule.clone(),
-            settings: self.settings.clone(),
-            instances: self.instances,
-            places: places(&self.rule, self.instances),
+        let places = places(&self.rule, self.instances);
+        if self.description().keeps_state
+            && let Ok(mut place) = self.places[0].try_lock()
+            && let Some(session) = place.take_if(|session| session.is_as_opened)
+        {
+            places[0].lock().unwrap_or_else(PoisonError::into_inner).replace(session);
         }
+        let (rule, settings) = (self.rule.clone(), self.settings.clone());
+        Self { rule, settings, instances: self.instances, places }
     }
 
     /// Sets which instances classify. It says nothing to a rule that keeps state.
@@ -133,19 +138,34 @@ impl Filter {
     ///
     /// If the rule refuses the snapshot or is at fault. Then it goes on as it was opened.
     pub fn restore(&self, snapshot: &[u8]) -> Result<(), RestoreError> {
+        let restored = self.restore_until(snapshot, None).map_err(Fault::from)?;
+        restored.map_err(RestoreError::Refused)
+    }
+
+    /// Does the same, or says why the rule refuses. It waits for room until the deadline, but is not
+    /// cut short by it.
+    pub(crate) fn restore_until(
+        &self,
+        snapshot: &[u8],
+        deadline: Option<Instant>,
+    ) -> Result<Result<(), String>, Interrupted> {
         if !self.description().keeps_state {
-            return Err(RestoreError::Refused("the rule keeps no state".to_owned()));
+            return Ok(Err("the rule keeps no state".to_owned()));
         }
         let mut place = self.the_place();
         // What it has learnt until now does not count, whatever comes of the snapshot.
         let mut session = match place.take().filter(|session| session.is_as_opened) {
             Some(session) => session,
-            None => self.session(None).map_err(Fault::from)?,
+            None => self.uncut_session(deadline)?,
         };
+        let restored = session.restore(&self.rule, snapshot);
+        let restored =
+            restored.map_err(|fault| Interrupted::new(fault, Stage::Classifying, self.limits()))?;
         // What a rule says to have left alone may still be half done: then its session is given up.
-        session.restore(&self.rule, snapshot)?.map_err(RestoreError::Refused)?;
-        *place = Some(session);
-        Ok(())
+        if restored.is_ok() {
+            *place = Some(session);
+        }
+        Ok(restored)
     }
 
     /// Has the one session of a rule that keeps state do something, unless the deadline has passed. A
@@ -159,7 +179,7 @@ impl Filter {
         check_time_is_left(deadline)?;
         let mut session = match place.take() {
             Some(session) => session,
-            None => self.session(None)?,
+            None => self.uncut_session(deadline)?,
         };
         let done = work(&mut session)?;
         *place = Some(session);
@@ -237,7 +257,19 @@ impl Filter {
     }
 
     fn session(&self, deadline: Option<Instant>) -> Result<Box<Session>, Interrupted> {
-        let slot = self.rule.engine.slot(deadline)?;
+        self.open_session(self.rule.engine.slot(deadline)?, deadline)
+    }
+
+    /// A session that waits for room until the deadline, and then has all of its time.
+    fn uncut_session(&self, deadline: Option<Instant>) -> Result<Box<Session>, Interrupted> {
+        self.open_session(self.rule.engine.slot(deadline)?, None)
+    }
+
+    fn open_session(
+        &self,
+        slot: Slot,
+        deadline: Option<Instant>,
+    ) -> Result<Box<Session>, Interrupted> {
         Session::open(slot, &self.rule, &self.settings, deadline).map_err(|error| {
             let fault = match error {
                 OpenError::Fault(fault) => fault,

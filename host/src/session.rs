@@ -176,7 +176,7 @@ pub(crate) enum Stage {
     Late,
     /// Before the rule was given the batch.
     Opening,
-    /// At the batch.
+    /// At the batch, or at a snapshot.
     Classifying,
     /// At the deadline, before the rule's own time was up.
     CutShort,

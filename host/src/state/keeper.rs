@@ -2,14 +2,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use super::kept::Kept;
+use super::kept::{Kept, Session};
 use super::memory::MemoryStore;
 use super::storage::{SaveEvery, Storage};
 use super::store::StateStore;
 use crate::batch::Batch;
 use crate::contract::{Partition, Share};
 use crate::filter::Filter;
-use crate::isolate::Isolated;
+use crate::isolate::{Isolated, Stop};
+use crate::outcome::Outcome;
 use crate::turns::{Turn, Turns};
 
 /// How many sessions are open at the most, unless it is set.
@@ -99,7 +100,8 @@ impl Keeper {
 
     /// Sets how many sessions are open at the most. When another is needed, the one that was not
     /// used for longest is saved and closed. By default 32; and never more than half of the
-    /// instances that the engine has room for.
+    /// instances that the engine has room for. Those of partitions that are classified at the same
+    /// time may be more, until they have ended.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.max_sessions = sessions.max(1);
         self
@@ -138,22 +140,42 @@ impl Keeper {
         for Place { share, kept, turn } in places.0 {
             let _turn = turn.wait();
             let mut kept = lock(&kept);
+            let mut begun = Ok(());
             for (number, run) in share.runs.iter().enumerate() {
-                // A fault in the run before has ended the session.
-                kept.catch_up(&self.storage, filter);
-                if !kept.is_open() {
-                    self.make_room(filter);
-                }
-                let session = kept.begin(&self.storage, filter, share.beginning.as_deref());
-                if number == 0 {
+                // What is behind a run that was not begun is not learnt before it.
+                let session = begun.and_then(|()| self.begin(filter, &mut kept, &share, deadline));
+                if number == 0 && session.is_ok() {
                     kept.forget_flagged(run);
                 }
-                let isolated = kept.classify(&session, run, batch, deadline);
+                let isolated = match &session {
+                    Ok(session) => kept.classify(session, run, batch, deadline),
+                    Err(stop) => not_begun(run.entries.len(), stop),
+                };
+                begun = session.map(drop);
                 parts.push((run.entries.start, isolated));
             }
             kept.save_if_due(&self.storage);
+            drop(kept);
+            // Others may wait for it, with nobody else to make it; and the next of this partition
+            // could hold it for ever, if it had its turn before.
+            self.make_room(filter);
         }
         Isolated::of_parts(batch.len(), parts)
+    }
+
+    fn begin(
+        &self,
+        filter: &Arc<Filter>,
+        kept: &mut Kept,
+        share: &Share,
+        deadline: Option<Instant>,
+    ) -> Result<Session, Stop> {
+        // A fault in the run before has ended the session.
+        kept.catch_up(&self.storage, filter);
+        if !kept.is_open() {
+            self.make_room(filter);
+        }
+        kept.begin(&self.storage, filter, share.beginning.as_deref(), deadline)
     }
 
     /// Begins to save what is due.
@@ -178,7 +200,8 @@ impl Keeper {
         }
     }
 
-    /// Closes sessions until another may be opened. The caller's own counts as open.
+    /// Closes idle sessions while more than the maximum are open. One in use, or that waits for room,
+    /// counts as open.
     fn make_room(&self, filter: &Filter) {
         let max = self.max_sessions.min(filter.rule().engine.max_instances() / 2).max(1);
         let all = self.least_recently_used();
@@ -208,6 +231,12 @@ impl Keeper {
     fn partitions(&self) -> MutexGuard<'_, Partitions> {
         self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What so many records came to that the rule was not given.
+fn not_begun(records: usize, stop: &Stop) -> Isolated {
+    let outcome = Outcome::unclassified(records, &stop.to_string());
+    Isolated { outcome, stop: Some(stop.clone()), ..Isolated::default() }
 }
 
 fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {

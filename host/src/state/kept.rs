@@ -12,13 +12,20 @@ use super::store::{SaveError, StoreError, Stored, Version};
 use crate::batch::Batch;
 use crate::contract::{Partition, Position, Run};
 use crate::digest::sha256_hex;
-use crate::filter::Filter;
-use crate::isolate::Isolated;
+use crate::fault::Fault;
+use crate::filter::{Filter, RestoreError};
+use crate::isolate::{Isolated, Stop};
+use crate::limits::LimitExceeded;
 use crate::outcome::Outcome;
+use crate::session::{Interrupted, Stage};
 use crate::telemetry;
 
 /// How long the store is left alone after it could not be read.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// How often in a row a rule may run out of time with a stored state: the machine may be busy. From
+/// then on it would do so for ever.
+const MAX_TOO_LATE: u32 = 3;
 
 /// The state of one partition: a session of the rule, how far it has learnt, and what is known of
 /// the store.
@@ -35,6 +42,8 @@ pub(super) struct Kept {
     learnt: Learnt,
     generation: u64,
     stored: Known,
+    /// How often in a row the rule ran out of time with what is stored.
+    too_late: u32,
     unsaved: Unsaved,
     saving: Option<Saving>,
 }
@@ -45,6 +54,17 @@ pub(super) struct Session {
     filter: Arc<Filter>,
     /// What it was made from: the pipeline's.
     of: Arc<Filter>,
+}
+
+/// Why a state is not taken over.
+#[derive(Debug)]
+enum NotRestored {
+    /// The rule does not take it, or it is none of the rule's.
+    Refused(String),
+    /// The rule ran out of time with it.
+    TooLate(Fault),
+    /// It was not tried: there is no room for an instance, or none that can be opened.
+    Untried(Stop),
 }
 
 /// What is known of the store.
@@ -82,6 +102,7 @@ impl Kept {
             learnt: Learnt::default(),
             generation: 0,
             stored: Known::Unread { look_at: None },
+            too_late: 0,
             unsaved: Unsaved::default(),
             saving: None,
         }
@@ -103,21 +124,26 @@ impl Kept {
     }
 
     /// Gets a session ready for a batch: the one that is there, unless the store has newer; or one
-    /// that goes on from what is stored.
+    /// that goes on from what is stored. It waits for room until the deadline.
+    ///
+    /// # Errors
+    ///
+    /// If what is stored cannot be taken over now. Without it, the batch is not to be classified.
     pub(super) fn begin(
         &mut self,
         storage: &Storage,
         filter: &Arc<Filter>,
         beginning: Option<&str>,
-    ) -> Session {
+        deadline: Option<Instant>,
+    ) -> Result<Session, Stop> {
         if self.session.is_none() || self.is_to_be_read() {
-            self.read(storage, filter);
+            self.read(storage, filter, deadline)?;
         }
         if let Some(beginning) = beginning {
             self.file = Some(beginning.to_owned());
         }
         self.look_at_file();
-        self.session.get_or_insert_with(|| Session::anew(filter)).clone()
+        Ok(self.session.get_or_insert_with(|| Session::anew(filter)).clone())
     }
 
     /// Classifies some of a batch's records. Those that were learnt before are answered for, and no
@@ -139,6 +165,8 @@ impl Kept {
             session.filter.classify_isolating(&part, deadline)
         };
         match (&isolated.fault, &isolated.stop) {
+            // There was no instance yet, and so nothing to lose.
+            (_, Some(Stop::Opening(_))) => self.drop_session(),
             (Some(fault), _) => self.lose(&fault.to_string()),
             (None, None) => {
                 let again = &run.positions[..replayed];
@@ -235,7 +263,7 @@ impl Kept {
                 self.session = Some(session);
                 self.unsaved.since.get_or_insert_with(Instant::now);
             }
-            Err(reason) => {
+            Err(NotRestored::Refused(reason)) => {
                 tracing::error!(
                     partition = %self.partition,
                     reason,
@@ -243,6 +271,14 @@ impl Kept {
                 );
                 telemetry::state_lost("refused");
                 // For the day that the old rule comes back.
+                self.close(storage);
+                self.key = key;
+            }
+            Err(NotRestored::TooLate(_) | NotRestored::Untried(_)) => {
+                tracing::warn!(
+                    partition = %self.partition,
+                    "the new rule has no room or no time beside the old one: it takes over what is saved"
+                );
                 self.close(storage);
                 self.key = key;
             }
@@ -272,8 +308,18 @@ impl Kept {
         }
     }
 
-    /// Takes over what is stored. Without it, the rule goes on with what it has, or begins anew.
-    fn read(&mut self, storage: &Storage, filter: &Arc<Filter>) {
+    /// Takes over what is stored. If the store cannot be read, or the rule refuses what it holds, the
+    /// rule goes on with what it has, or begins anew.
+    ///
+    /// # Errors
+    ///
+    /// If there is no room or no time to take it over. It is read again for the next batch.
+    fn read(
+        &mut self,
+        storage: &Storage,
+        filter: &Arc<Filter>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Stop> {
         let max_bytes = max_bytes(filter);
         let loaded = Handle::current().block_on(storage.store.load(&self.key, max_bytes));
         let partition = &self.partition;
@@ -283,7 +329,7 @@ impl Kept {
                 telemetry::state_restored("nothing");
                 self.stored = Known::Holds(None);
             }
-            Ok(Some(stored)) => match restore(&stored.bytes, filter, partition) {
+            Ok(Some(stored)) => match restore(&stored.bytes, filter, partition, deadline) {
                 Ok((session, header)) => {
                     let Header { rule_version, generation, learnt, .. } = header;
                     let position = learnt.position.as_ref().map(tracing::field::display);
@@ -298,18 +344,17 @@ impl Kept {
                     self.session = Some(session);
                     self.learnt = learnt;
                     self.generation = generation;
+                    self.too_late = 0;
                     self.unsaved = Unsaved::default();
                     self.stored = Known::Holds(Some(stored.version));
                 }
-                Err(reason) => {
-                    tracing::error!(
-                        %partition,
-                        reason,
-                        "the stored state is refused: the rule goes on without it"
-                    );
-                    telemetry::state_restored("refused");
-                    self.set_aside(storage, stored);
+                Err(NotRestored::Untried(stop)) => return Err(self.read_later(stop)),
+                Err(NotRestored::TooLate(fault)) if self.too_late + 1 < MAX_TOO_LATE => {
+                    self.too_late += 1;
+                    return Err(self.read_later(Stop::Opening(fault)));
                 }
+                Err(NotRestored::TooLate(fault)) => self.refuse(storage, stored, fault.to_string()),
+                Err(NotRestored::Refused(reason)) => self.refuse(storage, stored, reason),
             },
             Err(error) => {
                 tracing::error!(
@@ -321,6 +366,30 @@ impl Kept {
                 self.stored = Known::Unread { look_at: Some(Instant::now() + LOOK_AGAIN_AFTER) };
             }
         }
+        Ok(())
+    }
+
+    /// What is stored is as good as before: it cannot be taken over now.
+    fn read_later(&mut self, stop: Stop) -> Stop {
+        tracing::error!(
+            partition = %self.partition,
+            reason = %stop,
+            "the stored state cannot be taken over now: the next batch tries again"
+        );
+        telemetry::state_restored("unavailable");
+        self.stored = Known::Unread { look_at: None };
+        stop
+    }
+
+    fn refuse(&mut self, storage: &Storage, stored: Stored, reason: String) {
+        tracing::error!(
+            partition = %self.partition,
+            reason,
+            "the stored state is refused: the rule goes on without it"
+        );
+        telemetry::state_restored("refused");
+        self.too_late = 0;
+        self.set_aside(storage, stored);
     }
 
     /// Keeps a state that is refused under another key, before it may be overwritten.
@@ -372,6 +441,8 @@ impl Kept {
     /// Saves, and ends the session.
     pub(super) fn close(&mut self, storage: &Storage) {
         self.begin_to_save_all(storage);
+        // Others wait for its room, and need not wait for the store.
+        self.session = None;
         self.settle(storage, true);
         if self.unsaved.since.is_some() {
             tracing::error!(
@@ -389,8 +460,9 @@ impl Kept {
         let Some(session) = self.session.clone() else { return };
         // It counts from here on, whatever becomes of it.
         self.unsaved = Unsaved { records: 0, since: self.unsaved.since.map(|_| Instant::now()) };
-        if self.is_to_be_read() {
-            self.read(storage, &session.of);
+        // It has room already, and does not wait for more: others may wait for this.
+        if self.is_to_be_read() && self.read(storage, &session.of, Some(Instant::now())).is_err() {
+            return;
         }
         let (Known::Holds(expected), Some(_)) = (&self.stored, self.unsaved.since) else { return };
         let expected = expected.clone();
@@ -466,13 +538,33 @@ impl Session {
         Self { filter: Arc::new(of.anew()), of: Arc::clone(of) }
     }
 
-    /// A session of another filter that goes on from this one's state.
-    fn hand_over(&self, snapshot: &[u8], to: &Arc<Filter>) -> Result<Self, String> {
+    /// A session of another filter that goes on from this one's state. It does not wait for room
+    /// while this one has some: others may wait for that.
+    fn hand_over(&self, snapshot: &[u8], to: &Arc<Filter>) -> Result<Self, NotRestored> {
         let header = Header::new(&self.of, "", &Learnt::default(), 0, "");
-        header.check(to, "")?;
-        let session = Self::anew(to);
-        session.filter.restore(snapshot).map_err(|error| error.to_string())?;
-        Ok(session)
+        header.check(to, "").map_err(NotRestored::Refused)?;
+        Self::restored(to, snapshot, Some(Instant::now()))
+    }
+
+    /// A session that goes on from a state.
+    fn restored(
+        of: &Arc<Filter>,
+        snapshot: &[u8],
+        deadline: Option<Instant>,
+    ) -> Result<Self, NotRestored> {
+        let session = Self::anew(of);
+        match session.filter.restore_until(snapshot, deadline) {
+            Ok(Ok(())) => Ok(session),
+            Ok(Err(reason)) => Err(NotRestored::Refused(RestoreError::Refused(reason).to_string())),
+            Err(Interrupted { fault, stage }) => Err(match stage {
+                Stage::Late | Stage::CutShort => NotRestored::Untried(Stop::Deadline),
+                Stage::Opening => NotRestored::Untried(Stop::Opening(fault)),
+                Stage::Classifying => match fault {
+                    Fault::Limit(LimitExceeded::Time { .. }) => NotRestored::TooLate(fault),
+                    _ => NotRestored::Refused(RestoreError::Fault(fault).to_string()),
+                },
+            }),
+        }
     }
 }
 
@@ -481,12 +573,11 @@ fn restore(
     stored: &[u8],
     filter: &Arc<Filter>,
     partition: &Partition,
-) -> Result<(Session, Header), String> {
-    let (header, snapshot) = envelope::open(stored)?;
-    header.check(filter, partition.as_str())?;
-    let session = Session::anew(filter);
-    session.filter.restore(snapshot).map_err(|error| error.to_string())?;
-    Ok((session, header))
+    deadline: Option<Instant>,
+) -> Result<(Session, Header), NotRestored> {
+    let (header, snapshot) = envelope::open(stored).map_err(NotRestored::Refused)?;
+    header.check(filter, partition.as_str()).map_err(NotRestored::Refused)?;
+    Ok((Session::restored(filter, snapshot, deadline)?, header))
 }
 
 /// How large a stored state of a rule can be, in bytes.
@@ -524,5 +615,95 @@ mod tests {
         assert_ne!(key_of("ndjson a/b"), key_of("ndjson a-b"));
         let long = key(&"r".repeat(64), &"ü".repeat(1000));
         assert!(long.len() <= 250 - ".refused-0123456789abcdef".len(), "{long}");
+    }
+
+    #[cfg(feature = "default-rule")]
+    mod room {
+        use std::iter;
+
+        use tokio::runtime::Builder;
+
+        use super::*;
+        use crate::contract::{Contract, Event, Origin, Share};
+        use crate::state::{MemoryStore, StateStore};
+        use crate::{Engine, FOREST_RULE, Limits, Rule};
+
+        /// Has it classify the record of a shard with this number.
+        fn classify(
+            kept: &mut Kept,
+            storage: &Storage,
+            filter: &Arc<Filter>,
+            number: u64,
+            deadline: Option<Instant>,
+        ) -> Result<Isolated, Stop> {
+            let (share, batch) = share(number);
+            kept.catch_up(storage, filter);
+            let session = kept.begin(storage, filter, None, deadline)?;
+            Ok(kept.classify(&session, &share.runs[0], &batch, deadline))
+        }
+
+        fn share(number: u64) -> (Share, Batch) {
+            let body = format!(
+                r#"{{"Records":[{{"eventID":"a:{number}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{number}","data":"e30="}}}}]}}"#
+            );
+            let (event, batch) =
+                Event::read(Some(Contract::Kinesis), body.as_bytes(), &Origin::default())
+                    .expect("an event");
+            (event.shares(&batch).remove(0), batch)
+        }
+
+        fn kept() -> Kept {
+            Kept::new(share(1).0.partition)
+        }
+
+        fn filter() -> Arc<Filter> {
+            let limits = Limits { time: Duration::from_millis(500), ..Limits::default() };
+            let engine = Engine::new(limits).expect("an engine");
+            let rule = Rule::load(&engine, FOREST_RULE).expect("a rule");
+            Arc::new(rule.open(r#"{"upper":1.5}"#).expect("an opened rule"))
+        }
+
+        #[test]
+        fn a_state_that_finds_no_room_is_not_refused() {
+            let runtime = Builder::new_current_thread().build().expect("a runtime");
+            let _entered = runtime.enter();
+            let store = Arc::new(MemoryStore::default());
+            let storage = Storage::new(Arc::clone(&store) as _, SaveEvery::Records(100));
+            let filter = filter();
+            let mut first = kept();
+            classify(&mut first, &storage, &filter, 1, None).expect("a session");
+            first.close(&storage);
+            let load = || runtime.block_on(store.load(&first.key, 1 << 20)).expect("a store");
+            let saved = load().expect("a state");
+
+            let now = Some(Instant::now());
+            let slots: Vec<_> = iter::from_fn(|| filter.rule().engine.slot(now).ok()).collect();
+            let mut second = kept();
+            assert_eq!(
+                classify(&mut second, &storage, &filter, 2, now).err(),
+                Some(Stop::Deadline)
+            );
+            let all_kept = classify(&mut second, &storage, &filter, 2, None);
+            assert!(matches!(all_kept, Err(Stop::Opening(Fault::Call(_)))), "{all_kept:?}");
+            drop(slots);
+
+            classify(&mut second, &storage, &filter, 2, None).expect("a session");
+            assert_eq!(second.learnt.records, 2, "it goes on from what was saved");
+            assert_eq!(load(), Some(saved));
+            let aside = format!("{}.refused-{:.16}", first.key, load().expect("a state").version.0);
+            assert_eq!(runtime.block_on(store.load(&aside, 1 << 20)), Ok(None));
+        }
+
+        #[test]
+        fn the_session_that_the_rule_was_opened_with_serves_the_first_partition() {
+            let runtime = Builder::new_current_thread().build().expect("a runtime");
+            let _entered = runtime.enter();
+            let storage = Storage::new(Arc::new(MemoryStore::default()), SaveEvery::Records(100));
+            let filter = filter();
+            let now = Some(Instant::now());
+            let _others: Vec<_> = iter::from_fn(|| filter.rule().engine.slot(now).ok()).collect();
+            let isolated = classify(&mut kept(), &storage, &filter, 1, None).expect("a session");
+            assert_eq!((isolated.fault, isolated.stop), (None, None));
+        }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::{BoxFuture, join_all, ready};
 use tokio::runtime::{Builder, Runtime};
 use weir::contract::{Contract, Origin};
 use weir::publish::{PublishError, Publisher};
@@ -55,11 +56,17 @@ struct Shelf {
     away: Arc<AtomicBool>,
     /// It stores what it is given, and answers with an error.
     mute: Arc<AtomicBool>,
+    /// It is read by as many at once.
+    crowd: Arc<Mutex<Option<Arc<Barrier>>>>,
 }
 
 impl Shelf {
     fn states(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
         self.states.lock().expect("no panic")
+    }
+
+    fn crowd(&self) -> MutexGuard<'_, Option<Arc<Barrier>>> {
+        self.crowd.lock().expect("no panic")
     }
 
     fn read<T>(&self, what: impl FnOnce(&BTreeMap<String, Vec<u8>>) -> T) -> Result<T, StoreError> {
@@ -81,6 +88,10 @@ impl StateStore for Shelf {
         key: &'a str,
         _max_bytes: usize,
     ) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+        let crowd = self.crowd().clone();
+        if let Some(crowd) = crowd {
+            crowd.wait();
+        }
         let stored = self.read(|states| {
             let bytes = states.get(key)?.clone();
             Some(Stored { version: version(&bytes), bytes })
@@ -127,7 +138,11 @@ impl Process {
     }
 
     fn with_settings(guest: &Guest, settings: &str, keeper: Keeper) -> Self {
-        let engine = weir::Engine::new(Limits::default()).expect("an engine");
+        Self::within(Limits::default(), guest, settings, keeper)
+    }
+
+    fn within(limits: Limits, guest: &Guest, settings: &str, keeper: Keeper) -> Self {
+        let engine = weir::Engine::new(limits).expect("an engine");
         let rule = weir::Rule::load(&engine, &guest.component()).expect("a rule");
         let filter = rule.open(settings).expect("an opened rule");
         let scores = Scores::default();
@@ -455,4 +470,62 @@ fn sessions_are_closed_when_others_need_the_room() {
         assert!(store.states().len() >= 2, "what was closed was saved");
     }
     assert_eq!(scores, [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0]);
+}
+
+#[test]
+fn more_partitions_at_once_than_there_are_instances_have_room_one_after_the_other() {
+    let store = Shelf::default();
+    let process = Process::new(&learning(), keeper(&store));
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let partitions = 40 + 64.max(2 * cores);
+    // All of them need an instance at the same time.
+    *store.crowd() = Some(Arc::new(Barrier::new(partitions)));
+    for round in 1..=3u32 {
+        let event = |shard| {
+            format!(
+                r#"{{"Records":[{{"eventID":"{shard}:{round}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{round}","data":"e30="}}}}]}}"#
+            )
+        };
+        let events: Vec<_> = (0..partitions).map(event).collect();
+        let process_one = |event: &'_ String| {
+            let body = event.clone();
+            let pipeline = &process.pipeline;
+            async move {
+                let contract = Some(Contract::Kinesis);
+                pipeline
+                    .process(Request { body: body.as_bytes(), contract, ..Request::default() })
+                    .await
+            }
+        };
+        let answers = process.runtime.block_on(join_all(events.iter().map(process_one)));
+        assert!(answers.iter().all(Result::is_ok));
+        let scores = std::mem::take(&mut *process.scores.0.lock().expect("no panic"));
+        assert_eq!(scores, vec![f64::from(round); partitions]);
+        *store.crowd() = None;
+    }
+    let states = store.states();
+    assert!(states.len() >= partitions - 32, "what was closed was saved");
+    assert!(states.keys().all(|key| !key.contains("refused")), "{:?}", states.keys());
+}
+
+#[test]
+fn a_state_that_takes_too_long_is_tried_again_before_it_is_refused() {
+    let store = Shelf::default();
+    let process = Process::new(&learning(), keeper(&store));
+    process.kinesis(&[("a", 1)]);
+    process.save();
+    let saved = store.states().clone();
+
+    let endless = Guest { restore: "(loop $l (br $l))".to_owned(), ..learning() };
+    let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
+    let slow = Process::within(limits, &endless, "{}", keeper(&store));
+    for _ in 0..2 {
+        assert!(slow.kinesis(&[("a", 2)]).is_empty(), "it fails");
+        assert_eq!(*store.states(), saved, "the state may be as good as any");
+    }
+    let other = Process::new(&learning(), keeper(&store));
+    assert_eq!(other.kinesis(&[("a", 2)]), [2.0], "it is");
+
+    assert_eq!(slow.kinesis(&[("a", 2)]), [1.0], "anew");
+    assert_eq!(store.states().len(), 2, "it is set aside");
 }
