@@ -41,6 +41,10 @@ pub(crate) fn components<const N: usize>(
     packages: [Option<&str>; N],
     target_dir: Option<&Path>,
 ) -> Result<[Vec<u8>; N], CompileError> {
+    // Else it is the compiler that seems to be missing.
+    if !folder.is_dir() {
+        return Err(CompileError::NoFolder);
+    }
     if !target_is_installed(folder)? {
         return Err(CompileError::TargetMissing);
     }
@@ -125,6 +129,8 @@ fn wasm_file(message: &Value) -> Option<PathBuf> {
 /// Why a crate could not be turned into a component.
 #[derive(Debug)]
 pub(crate) enum CompileError {
+    /// The crate's folder is missing.
+    NoFolder,
     /// The compiler has no standard library for wasm.
     TargetMissing,
     /// A program could not be started.
@@ -142,6 +148,7 @@ pub(crate) enum CompileError {
 impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoFolder => write!(f, "there is no such folder"),
             Self::TargetMissing => write!(
                 f,
                 "the Rust target {TARGET} is not installed; where there is a rust-toolchain.toml \
@@ -163,3 +170,14 @@ impl fmt::Display for CompileError {
 }
 
 impl std::error::Error for CompileError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_missing_is_no_missing_compiler() {
+        let error = components(Path::new("nosuch"), [None], None).expect_err("no folder");
+        assert!(matches!(error, CompileError::NoFolder), "{error}");
+    }
+}

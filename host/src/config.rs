@@ -153,15 +153,15 @@ impl Config {
             Some(path) => file::read(path).with_context(|| format!("in {}", path.display()))?,
             None => Options::default(),
         };
-        let layers =
-            [file, environment::original(&environment)?, environment::weir(&environment)?, flags];
+        let weir = environment::weir(&environment)?;
+        let mut above = weir.settings_document()?;
+        above.extend(flags.settings_document()?);
+        let original = environment::original(&environment, &above)?;
 
-        let mut settings = Map::new();
-        let mut options = Options::default();
-        for layer in layers {
-            settings.extend(layer.settings_document()?);
-            options = layer.over(options);
-        }
+        let mut settings = file.settings_document()?;
+        settings.extend(original.settings_document()?);
+        settings.extend(above);
+        let mut options = flags.over(weir).over(original).over(file);
         let file = options.rule.as_ref().and_then(RuleSource::path);
         let cache = options.cache.take();
         let code = code_cache(cache.clone(), file, environment);
@@ -395,6 +395,28 @@ mod tests {
             settings(&["--settings={\"upper\":4}", "--exclusive=false"], &environment),
             expected
         );
+    }
+
+    #[test]
+    fn a_bound_that_loses_does_not_say_how_the_winning_one_is_compared() {
+        let (upper, both) = (
+            &[("UPPER_THRESHOLD", "2")][..],
+            &[("UPPER_THRESHOLD", "2"), ("LOWER_THRESHOLD", "1")][..],
+        );
+        let inclusive = serde_json::json!({"upper": 1.5});
+        assert_eq!(settings(&["--upper=1.5"], upper), inclusive);
+        assert_eq!(settings(&["--settings={\"upper\":1.5}"], upper), inclusive);
+        assert_eq!(settings(&[], &[upper[0], ("WEIR_UPPER", "1.5")]), inclusive);
+        let expected = serde_json::json!({"upper": 1.5, "lower": 0.5});
+        assert_eq!(settings(&["--upper=1.5", "--lower=0.5"], both), expected);
+        let exclusive = [("ANOMALY_THRESHOLD_SCORE", "2"), ("WEIR_EXCLUSIVE", "true")];
+        let expected = serde_json::json!({"upper": 1.5, "exclusive": true});
+        assert_eq!(settings(&["--upper=1.5"], &exclusive), expected);
+        // One that still counts keeps its say.
+        let expected = serde_json::json!({"upper": 1.5, "lower": 1.0, "exclusive": true});
+        assert_eq!(settings(&["--upper=1.5"], both), expected);
+        let expected = serde_json::json!({"upper": 2.0, "lower": 0.5, "exclusive": true});
+        assert_eq!(settings(&["--lower=0.5"], upper), expected);
     }
 
     #[test]

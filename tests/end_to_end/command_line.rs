@@ -1,9 +1,10 @@
 //! The command line, as a user meets it.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -155,6 +156,39 @@ fn wrong_calls_are_told_apart_from_failures() {
 }
 
 #[test]
+fn a_reader_that_is_gone_is_an_error_and_no_panic() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let pull = ["pull", "threshold", "--output", "rule.wasm"];
+    weir::run(weir(pull).current_dir(folder.path())).success();
+    let record = ["record", "--upper", "1.5", "--record", "traffic", "--record-sample", "1"];
+    weir::run_with_input(weir(record).current_dir(folder.path()), SCORES).success();
+
+    for arguments in [
+        &["inspect"][..],
+        &["verify", "threshold", "--settings", "{\"upper\":1.5}"],
+        &pull,
+        &["precompile", "rule.wasm"],
+        &["replay", "traffic"],
+    ] {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = weir(arguments);
+        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(writer);
+        let output = command.output().expect("weir");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("cannot write to standard output"), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_folder_of_a_rule_that_is_missing_is_said_to_be() {
+    let mut build = weir(["build", "nosuch"]);
+    let output = weir::run(build.current_dir(root())).exit(1);
+    assert_eq!(output.stderr, "error: nosuch: there is no such folder\n");
+}
+
+#[test]
 fn a_missing_bound_is_asked_for() {
     let output = weir::run_with_input(&mut weir(["run"]), SCORES).exit(2);
     assert!(output.stderr.contains("/upper"), "{}", output.stderr);
@@ -234,6 +268,10 @@ fn the_names_of_the_original_work() {
     assert_eq!(
         verdicts(&[("UPPER_THRESHOLD", "1.5"), ("LOWER_THRESHOLD", "0.4")], &[]),
         [pass, flag, pass, pass, flag, pass]
+    );
+    assert_eq!(
+        verdicts(&[("UPPER_THRESHOLD", "2")], &["--upper", "1.5"]),
+        [flag, flag, pass, pass, pass, pass]
     );
 }
 

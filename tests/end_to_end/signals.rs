@@ -90,7 +90,12 @@ fn a_closed_output_is_an_error_and_no_panic() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("standard output") && !stderr.contains("panicked"), "{stderr}");
 
-    for arguments in [&["inspect"][..], &["--help"], &["run", "--help"]] {
+    for arguments in [
+        &["inspect"][..],
+        &["--help"],
+        &["run", "--help"],
+        &["verify", "threshold", "--settings", "{\"upper\":1}"],
+    ] {
         let script = "exec \"$@\" >&-";
         let mut shell = Command::new("sh");
         let command = weir(arguments);

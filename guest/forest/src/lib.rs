@@ -20,6 +20,8 @@ mod scorer;
 
 mod per_key;
 
+mod replay;
+
 mod annotation;
 
 mod model;

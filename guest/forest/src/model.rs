@@ -3,6 +3,7 @@ use weir_guest::json::Pointer;
 use crate::annotation::Annotator;
 use crate::columns::Columns;
 use crate::per_key::PerKey;
+use crate::replay::Replay;
 use crate::scorer::Scorer;
 use crate::settings::RuleSettings;
 
@@ -11,6 +12,7 @@ use crate::settings::RuleSettings;
 pub(crate) struct Model {
     pub(crate) columns: Columns,
     pub(crate) scorers: Scorers,
+    pub(crate) replay: Replay,
     pub(crate) annotator: Annotator,
 }
 
@@ -30,6 +32,7 @@ impl Model {
                 None => Scorers::One(Scorer::new(scorer)),
                 Some(_) => Scorers::PerKey(PerKey::new(scorer, settings.memory_bytes)),
             },
+            replay: Replay::new(scorer, columns.len(), settings.memory_bytes),
             columns: Columns::new(columns, settings.key.as_ref()),
         }
     }

@@ -12,7 +12,7 @@ use crate::columns::MAX_KEY_BYTES;
 use crate::scorer::{Scored, Scorer, ScorerSettings, Work};
 
 /// What an entry takes beside the key and the snapshot, in bytes: about what the map needs.
-const ENTRY_BYTES: usize = 96;
+pub(crate) const ENTRY_BYTES: usize = 96;
 
 /// The scorers of all keys, those that were used last at the end.
 #[derive(Debug)]
@@ -48,8 +48,8 @@ impl PerKey {
         self.asleep_bytes = 0;
     }
 
-    /// Scores a record of a key. If nothing is to be learnt, nothing changes: neither what is known
-    /// of the key, nor when it was used last.
+    /// Scores a record of a key, as [`Scorer::score`] does. If nothing is to be learnt, nothing
+    /// changes: neither what is known of the key, nor when it was used last.
     pub(crate) fn score(&mut self, key: &str, point: &[f64], work: Work) -> Scored {
         if !work.learn {
             return match self.awake.get_mut(key) {

@@ -2,7 +2,7 @@ use weir_guest::{Record, Rule, Settings, SettingsError, Verdict, annotate};
 
 use crate::columns::{Columns, Unusable};
 use crate::model::{Model, Scorers};
-use crate::scorer::Work;
+use crate::scorer::{Scored, Work};
 use crate::settings::{Explanation, RuleSettings, SCHEMA};
 use crate::state;
 
@@ -10,6 +10,9 @@ use crate::state;
 ///
 /// A record without one of the columns, or with something else than a number there, fails, and is
 /// not learnt. What it has beside them is ignored.
+///
+/// With shingles, records that come again are scored as the sequence they come in. The first of
+/// them, of each key, score 0, until there is a whole shingle.
 #[derive(Debug)]
 pub struct ForestRule {
     settings: RuleSettings,
@@ -42,12 +45,19 @@ impl Rule for ForestRule {
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {
+        if let Some(model) = &self.model {
+            // A rule that takes the state over knows of none either.
+            model.replay.end();
+        }
         state::write(&self.settings, self.model.as_ref(), out);
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), String> {
         match state::read(&self.settings, self.model.take(), snapshot) {
             Ok(model) => {
+                if let Some(model) = &model {
+                    model.replay.end();
+                }
                 self.model = model;
                 Ok(())
             }
@@ -87,9 +97,17 @@ impl ForestRule {
         };
         model.columns.read(record, &mut self.point, &mut self.key)?;
         let work = Work { explain: self.settings.explanation != Explanation::None, learn };
-        let scored = match &mut model.scorers {
-            Scorers::One(scorer) => scorer.score(&self.point, work),
-            Scorers::PerKey(keys) => keys.score(&self.key, &self.point, work),
+        let point = match learn {
+            true => {
+                model.replay.end();
+                Some(&*self.point)
+            }
+            false => model.replay.point(&self.key, &self.point),
+        };
+        let scored = match (point, &mut model.scorers) {
+            (None, _) => Scored::zero(self.point.len(), work),
+            (Some(point), Scorers::One(scorer)) => scorer.score(point, work),
+            (Some(point), Scorers::PerKey(keys)) => keys.score(&self.key, point, work),
         };
         let mut verdict = self.settings.bounds.verdict(scored.score);
         if self.settings.annotate {

@@ -22,6 +22,14 @@ impl ScorerSettings {
             Self::ZScore(ZScoreSettings { columns, .. }) => 64 + 32 * columns as usize,
         }
     }
+
+    /// How many numbers are scored together: those of a record, or of a shingle of them.
+    pub(crate) fn dimensions(self) -> usize {
+        match self {
+            Self::Forest(settings) => settings.dimensions(),
+            Self::ZScore(ZScoreSettings { columns, .. }) => columns as usize,
+        }
+    }
 }
 
 /// What scores the records of a stream, or of one key.
@@ -56,6 +64,14 @@ pub(crate) struct Work {
     pub(crate) learn: bool,
 }
 
+impl Scored {
+    /// What a record has that cannot be scored: 0, and 0 for each of so many columns.
+    pub(crate) fn zero(columns: usize, work: Work) -> Self {
+        let columns = if work.explain { columns } else { 0 };
+        Self { score: 0.0, parts: vec![Part::default(); columns] }
+    }
+}
+
 impl Scorer {
     pub(crate) fn new(settings: ScorerSettings) -> Self {
         match settings {
@@ -67,20 +83,24 @@ impl Scorer {
         }
     }
 
+    /// Scores a record. Where nothing is learnt it may follow on any other records: then `point` is
+    /// the whole of what is scored together, as [`Replay::point`](crate::replay::Replay::point)
+    /// makes it.
     pub(crate) fn score(&mut self, point: &[f64], work: Work) -> Scored {
         match self {
             Self::Forest(forest) if work.learn && !work.explain => {
                 Scored { score: forest.score_and_learn(point), parts: Vec::new() }
             }
+            Self::Forest(forest) if work.learn => {
+                let parts = forest.attribution(point).iter().map(Part::from).collect();
+                Scored { score: forest.score_and_learn(point), parts }
+            }
             Self::Forest(forest) => {
-                let score = forest.score(point);
+                let score = forest.score_shingle(point);
                 let parts = match work.explain {
-                    true => forest.attribution(point).iter().map(Part::from).collect(),
+                    true => forest.attribution_of_shingle(point).iter().map(Part::from).collect(),
                     false => Vec::new(),
                 };
-                if work.learn {
-                    forest.learn(point);
-                }
                 Scored { score, parts }
             }
             Self::ZScore(columns) => {

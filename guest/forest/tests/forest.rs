@@ -84,6 +84,25 @@ fn scoring_leaves_no_trace() {
 }
 
 #[test]
+fn a_shingle_is_scored_whatever_was_learnt_last() {
+    for shingle in [1, 3] {
+        let settings = ForestSettings { shingle, ..settings() };
+        let length = shingle as usize;
+        let (mut forest, mut other) = (learnt(settings, 100), learnt(settings, 100));
+        let all: Vec<_> = records(2).take(200).collect();
+        for n in 100..200 {
+            let records = all[n + 1 - length..=n].concat();
+            assert_eq!(forest.score_shingle(&records), forest.score(&all[n]));
+            assert_eq!(forest.attribution_of_shingle(&records), forest.attribution(&all[n]));
+            // Another one, which leaves no trace.
+            forest.score_shingle(&all[..length].concat());
+            assert_eq!(forest.score_and_learn(&all[n]), other.score_and_learn(&all[n]));
+        }
+        assert!(snapshot(&forest) == snapshot(&other), "the state is another");
+    }
+}
+
+#[test]
 fn the_seed_decides_the_scores() {
     let scores = |seed| {
         let mut forest = forest(ForestSettings { seed, ..settings() });

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::counted::counted;
 use super::exit::Failure;
+use super::output::print;
 use super::rule_crate;
 use crate::engine::Engine;
 use crate::limits::Limits;
@@ -52,10 +53,16 @@ pub(super) fn main(args: BuildArgs) -> Result<ExitCode, Failure> {
         .with_context(|| output.display().to_string())
         .map_err(Failure::Runtime)?;
     let version = &rule.description().version;
-    println!("{}: {name} {version}, {} bytes", output.display(), component.len());
-    println!("digest   {}", rule.digest());
     // A rule that imports anything is none.
-    println!("imports  none");
-    println!("golden   {}", counted(golden.len(), "record"));
+    print(format_args!(
+        "{}: {name} {version}, {} bytes\n\
+         digest   {}\n\
+         imports  none\n\
+         golden   {}\n",
+        output.display(),
+        component.len(),
+        rule.digest(),
+        counted(golden.len(), "record"),
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::counted::counted;
 use super::exit::Failure;
+use super::output::print;
 use super::setup::{GrantArgs, code_cache, default_rule, fetch, runtime};
 use crate::rule::{Description, Rule};
 use crate::source::{FetchLimits, Fetched, RuleSource};
@@ -50,7 +51,7 @@ pub(super) fn main(args: InspectArgs) -> Result<ExitCode, Failure> {
     let golden = GoldenRecords::of_component(&component)
         .with_context(|| format!("golden records of {name}"))
         .map_err(Failure::Runtime)?;
-    print!("{}", report(&rule, component.len(), golden.len()));
+    print(report(&rule, component.len(), golden.len()))?;
     Ok(ExitCode::SUCCESS)
 }
 

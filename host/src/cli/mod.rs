@@ -30,6 +30,8 @@ mod limits;
 
 mod metrics;
 
+mod output;
+
 mod precompile;
 
 mod pull;

@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::Failure;
+use super::output::print;
 use super::setup::{GrantArgs, fetch, runtime};
 use crate::rule::Rule;
 use crate::source::{FetchLimits, Fetched, RuleSource};
@@ -49,7 +50,7 @@ pub(super) fn main(args: PrecompileArgs) -> Result<ExitCode, Failure> {
     write(&output, &code)
         .with_context(|| output.display().to_string())
         .map_err(Failure::Runtime)?;
-    println!("{}: native code of {name}, {} bytes", output.display(), code.len());
+    print(format_args!("{}: native code of {name}, {} bytes\n", output.display(), code.len()))?;
     Ok(ExitCode::SUCCESS)
 }
 

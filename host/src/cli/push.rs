@@ -5,6 +5,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::Failure;
+use super::output::print;
 use super::setup::{GrantArgs, fetch, runtime};
 use super::spinner::Spinner;
 use crate::rule::Rule;
@@ -53,7 +54,7 @@ pub(super) fn main(args: PushArgs) -> Result<ExitCode, Failure> {
         let pushed = oci::push(&to, &rule, &component, signature.as_deref()).await;
         spinner.finish();
         let pushed = pushed.map_err(Failure::fetching)?;
-        println!("{pushed}");
+        print(format_args!("{pushed}\n"))?;
         eprintln!("{}", super::pull::summary(&name, &component, signature.as_deref()));
         Ok(ExitCode::SUCCESS)
     })

@@ -10,6 +10,7 @@ use indicatif::HumanCount;
 
 use super::exit::{Failure, INCOMPLETE};
 use super::limits::LimitArgs;
+use super::output::print;
 use super::said::Said;
 use super::screen::{Screen, printable};
 use super::setup::{default_rule, load_rule};
@@ -102,7 +103,9 @@ pub(super) fn main(args: ReplayArgs) -> Result<ExitCode, Failure> {
     }
     screen.clear();
     let Counts { proved, differ, unprovable } = counts;
-    println!("{proved} records proved, {differ} differ, {unprovable} cannot be proved");
+    print(format_args!(
+        "{proved} records proved, {differ} differ, {unprovable} cannot be proved\n"
+    ))?;
     let is_whole = last_error.is_none();
     if is_whole && proved + differ + unprovable == 0 {
         return Err(Failure::Usage(anyhow!("there is no record in it")));

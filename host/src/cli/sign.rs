@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::Failure;
+use super::output::print;
 use super::setup::{fetch, runtime};
 use crate::engine::Engine;
 use crate::limits::Limits;
@@ -64,8 +65,14 @@ pub(super) fn main(args: SignArgs) -> Result<ExitCode, Failure> {
         .with_context(|| output.display().to_string())
         .map_err(Failure::Runtime)?;
     let (description, digest) = (rule.description(), rule.digest());
-    println!("{}: {} {}", output.display(), description.name, description.version);
-    println!("digest  {digest}");
-    println!("key     {}", key.fingerprint());
+    print(format_args!(
+        "{}: {} {}\n\
+         digest  {digest}\n\
+         key     {}\n",
+        output.display(),
+        description.name,
+        description.version,
+        key.fingerprint(),
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

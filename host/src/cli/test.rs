@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::counted::counted;
 use super::exit::{Failure, INCOMPLETE};
+use super::output::print;
 use super::rule_crate;
 use super::setup::{fetch, runtime};
 use crate::engine::Engine;
@@ -70,30 +71,29 @@ pub(super) fn main(args: TestArgs) -> Result<ExitCode, Failure> {
         )));
     }
     let differences = golden.run(&rule);
-    report(&golden, &differences);
+    print(report(&golden, &differences))?;
     Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 
 /// A line for each case, and below it what differs.
-fn report(golden: &GoldenRecords, differences: &[Difference]) {
+fn report(golden: &GoldenRecords, differences: &[Difference]) -> String {
+    let mut report = String::new();
     let width = golden.cases().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     for (name, records) in golden.cases() {
         let of_case: Vec<_> = differences.iter().filter(|found| found.case == name).collect();
         let (style, result) = if of_case.is_empty() { (GOOD, "pass") } else { (BAD, "differs") };
-        anstream::println!(
-            "{name:width$}  {style}{result}{style:#}  {}",
-            counted(records, "record")
-        );
+        report +=
+            &format!("{name:width$}  {style}{result}{style:#}  {}\n", counted(records, "record"));
         for Difference { record, member, expected, found, .. } in of_case {
             let place = record.map_or("the case".to_owned(), |number| format!("record {number}"));
-            anstream::println!("  {place}: {member}");
-            anstream::println!("    expected  {GOOD}{}{GOOD:#}", shown(expected));
-            anstream::println!("    found     {BAD}{}{BAD:#}", shown(found));
+            report += &format!("  {place}: {member}\n");
+            report += &format!("    expected  {GOOD}{}{GOOD:#}\n", shown(expected));
+            report += &format!("    found     {BAD}{}{BAD:#}\n", shown(found));
         }
     }
     let records = counted(golden.len(), "record");
     let cases = counted(golden.cases().count(), "case");
-    println!("{records} in {cases}, {}", counted(differences.len(), "difference"));
+    report + &format!("{records} in {cases}, {}\n", counted(differences.len(), "difference"))
 }
 
 /// On one line, and with nothing in it that a terminal would obey.

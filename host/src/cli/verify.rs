@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::counted::counted;
 use super::exit::Failure;
+use super::output::print;
 use super::setup::{engine, runtime, supply};
 use crate::config::{Config, Options, SettingsSource};
 use crate::digest::Digest;
@@ -80,12 +81,18 @@ pub(super) fn main(args: VerifyArgs) -> Result<ExitCode, Failure> {
     let rule = verified.filter.rule();
     let description = rule.description();
     let signer = verified.signer.map_or("none demanded".to_owned(), |signer| signer.to_string());
-    println!("rule       {} {}", description.name, description.version);
-    println!("digest     {}", rule.digest());
-    println!("signature  {signer}");
-    println!("imports    none");
-    println!("contract   {INTERFACE}");
-    println!("settings   fit");
-    println!("golden     {}, as expected", counted(verified.golden_records, "record"));
+    print(format_args!(
+        "rule       {} {}\n\
+         digest     {}\n\
+         signature  {signer}\n\
+         imports    none\n\
+         contract   {INTERFACE}\n\
+         settings   fit\n\
+         golden     {}, as expected\n",
+        description.name,
+        description.version,
+        rule.digest(),
+        counted(verified.golden_records, "record"),
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

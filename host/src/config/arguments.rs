@@ -1,14 +1,14 @@
 //! Values of options that are written as one text: durations and pairs.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
-use crate::grant::Grant;
 use crate::pointer::FieldPointer;
 use crate::source::RuleSource;
 use crate::state::SaveEvery;
@@ -85,8 +85,7 @@ impl FromStr for CooldownOption {
 }
 
 /// A partition key for Firehose and where its value stands: `ward=/ward`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PartitionKey {
     /// The key's name, as the stream's dynamic partitioning has it.
     pub name: String,
@@ -236,20 +235,44 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(Span, CooldownOption, PartitionKey, StatePlace, PollOption);
+from_text!(Span, CooldownOption, StatePlace, PollOption);
 
 // Types of the library, which knows nothing of configuration files.
 macro_rules! deserialize_from_text {
     ($($type:ty),*) => {$(
         impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
             }
         }
     )*};
 }
 
-deserialize_from_text!(FieldPointer, Grant, RuleSource);
+deserialize_from_text!(FieldPointer, RuleSource);
+
+/// What a configuration file may hold for an option that may be repeated: a list, or what a flag may
+/// say.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
+enum ListOrText {
+    List(Vec<String>),
+    Text(String),
+}
+
+/// Reads an option that may be repeated.
+pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let parse = |text: &str| text.parse().map_err(de::Error::custom);
+    let values: Result<_, _> = match ListOrText::deserialize(deserializer)? {
+        ListOrText::List(texts) => texts.iter().map(|text| parse(text)).collect(),
+        // As flags have it.
+        ListOrText::Text(text) => text.split(',').map(parse).collect(),
+    };
+    values.map(Some)
+}
 
 #[cfg(test)]
 mod tests {

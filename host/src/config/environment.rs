@@ -1,11 +1,15 @@
 use anyhow::{Context, bail};
 use clap::{Args, Command};
+use serde_json::{Map, Value};
 
 use super::options::{Options, finite};
 
 /// The names of the Python functions that Weir replaces: there, the one score is compared
-/// inclusively, the two thresholds are compared exclusively.
-pub(super) fn original(environment: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Options> {
+/// inclusively, the two thresholds are compared exclusively. `above` are the settings that win over them.
+pub(super) fn original(
+    environment: &impl Fn(&str) -> Option<String>,
+    above: &Map<String, Value>,
+) -> anyhow::Result<Options> {
     let number = |name| match environment(name) {
         None => Ok(None),
         Some(text) => finite(&text).map(Some).with_context(|| format!("variable {name}")),
@@ -20,11 +24,15 @@ pub(super) fn original(environment: &impl Fn(&str) -> Option<String>) -> anyhow:
              UPPER_THRESHOLD or LOWER_THRESHOLD, whose bounds are exclusive: set one or the other"
         );
     }
+    let upper = inclusive.or(upper);
+    // How a bound is compared counts for nothing once the bound itself does not.
+    let counts = |bound: Option<f64>, name| bound.is_some() && !above.contains_key(name);
+    let any_counts = counts(upper, "upper") || counts(lower, "lower");
     Ok(Options {
         topic: environment("SNS_TOPIC_ARN"),
-        upper: inclusive.or(upper),
+        upper,
         lower,
-        exclusive: (inclusive.is_some() || exclusive).then_some(exclusive),
+        exclusive: any_counts.then_some(exclusive),
         ..Options::default()
     })
 }

@@ -1,7 +1,8 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use toml::{Table, Value};
 
 use super::arguments::{CacheOption, StatePlace};
 use super::options::{Options, SettingsSource};
@@ -9,7 +10,7 @@ use super::options::{Options, SettingsSource};
 /// Reads a configuration file, which is TOML. Paths in it are relative to its folder.
 pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
     let text = fs::read_to_string(path).context("cannot be read")?;
-    let mut options: Options = toml::from_str(&text)?;
+    let mut options = parse(&text)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     options.rule = options.rule.map(|rule| rule.below(folder));
     options.shadow = options.shadow.map(|rule| rule.below(folder));
@@ -32,6 +33,27 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Options> {
         *file = folder.join(&*file);
     }
     Ok(options)
+}
+
+fn parse(text: &str) -> anyhow::Result<Options> {
+    let options = toml::from_str(text)?;
+    check_numbers(&text.parse()?)?;
+    Ok(options)
+}
+
+/// TOML has numbers that JSON, in which a rule is given its settings, cannot write: they would be lost,
+/// and with them, without a word, a bound.
+fn check_numbers(table: &Table) -> anyhow::Result<()> {
+    table.iter().try_for_each(|(key, value)| check_number(value).with_context(|| key.clone()))
+}
+
+fn check_number(value: &Value) -> anyhow::Result<()> {
+    match value {
+        Value::Float(number) if !number.is_finite() => bail!("expected a number, found {number}"),
+        Value::Array(values) => values.iter().try_for_each(check_number),
+        Value::Table(table) => check_numbers(table),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -88,5 +110,39 @@ mod tests {
         let document = options.settings_document().expect("settings");
         assert_eq!(document["columns"], serde_json::json!(["/pulse"]));
         assert!(unknown.contains("uper"), "{unknown}");
+    }
+
+    #[test]
+    fn a_number_that_json_cannot_write_is_refused() {
+        for (text, key) in [
+            ("upper = nan", "upper"),
+            ("lower = -inf", "lower"),
+            ("record-sample = nan", "record-sample"),
+            ("settings = { upper = inf }", "settings: upper"),
+            ("[settings]\nsteps = [1, { at = nan }]", "settings: steps: at"),
+        ] {
+            let error = format!("{:#}", parse(text).expect_err(text));
+            assert!(error.contains(&format!("{key}: expected a number, found ")), "{error}");
+        }
+        assert_eq!(parse("upper = 1e308").expect("a number").upper, Some(1e308));
+    }
+
+    #[test]
+    fn what_may_be_repeated_is_a_list_or_a_text_as_a_flag_has_it() {
+        let text = "grant = 'inert-wasi'\npartition-key = 'w=/ward'\nrecord-redact = '/a,/b'";
+        let list =
+            "grant = ['inert-wasi']\npartition-key = ['w=/ward']\nrecord-redact = ['/a', '/b']";
+        let flags = ["--grant=inert-wasi", "--partition-key=w=/ward", "--record-redact=/a,/b"];
+        let expected = Options::parse_from_flags(&flags).expect("flags");
+        assert_eq!(parse(text).expect("texts"), expected);
+        assert_eq!(parse(list).expect("lists"), expected);
+        for (wrong, found) in [
+            ("record-redact = 'a'", "record-redact"),
+            ("partition-key = ['ward']", "found \"ward\""),
+            ("grant = 1", "a text or a list of texts"),
+        ] {
+            let error = parse(wrong).expect_err(wrong).to_string();
+            assert!(error.contains(found), "{error}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::arguments::{
     BadRecordPolicy, CacheOption, CooldownOption, PartitionKey, PollOption, SaveEveryOption, Span,
-    StatePlace,
+    StatePlace, list,
 };
 use crate::contract::Contract;
 use crate::digest::Digest;
@@ -68,6 +68,7 @@ pub struct Options {
     /// What the rule may import, although rules import nothing: inert-wasi, WASI with nothing behind it,
     /// for rules in languages that ask for it [default: nothing]
     #[arg(long, value_name = "inert-wasi", value_delimiter = ',')]
+    #[serde(deserialize_with = "list")]
     pub grant: Option<Vec<Grant>>,
 
     /// Directory that keeps the native code of rules, or `off` to compile them at every start
@@ -170,6 +171,7 @@ pub struct Options {
 
     /// Partition key for Firehose, from a field of the payload, such as ward=/ward; may be repeated
     #[arg(long, value_name = "NAME=POINTER", value_delimiter = ',')]
+    #[serde(deserialize_with = "list")]
     pub partition_key: Option<Vec<PartitionKey>>,
 
     /// Folder to record traffic into, for weir diff and weir replay
@@ -195,7 +197,9 @@ pub struct Options {
 
     /// Field to redact before anything is recorded, as a JSON Pointer; may be repeated
     #[arg(long, value_name = "POINTER", value_delimiter = ',')]
+    #[serde(deserialize_with = "list")]
     pub record_redact: Option<Vec<FieldPointer>>,
+
     /// Where the state of a rule that keeps one is saved: a directory, s3://BUCKET/PREFIX or
     /// dynamodb://TABLE [default: nowhere; it ends with the process]
     #[arg(long, value_name = "URL|DIR")]
@@ -210,8 +214,8 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub time_limit_ms: Option<u64>,
 
-    /// Memory the rule may use, in MiB, up to 4096; one made by `weir build` begins with 4
-    /// [default: 64]
+    /// Memory the rule may use, in MiB, up to 4096; one made by `weir build` begins with
+    /// half a MiB [default: 64]
     #[arg(long, value_name = "N")]
     pub memory_limit_mib: Option<usize>,
 

@@ -79,7 +79,7 @@ impl Forest {
         self.learnt
     }
 
-    /// The score of a record that is not learnt (yet): 0 until `sample_size` records were learnt,
+    /// The score of a record that follows on those learnt, and is not learnt (yet): 0 until `sample_size` records were learnt,
     /// and a whole shingle. Ordinary records have around 1, or less.
     ///
     /// # Panics
@@ -87,6 +87,17 @@ impl Forest {
     /// If the record has not as many numbers as the forest has columns.
     pub fn score(&mut self, record: &[f64]) -> f64 {
         self.shingle.take(record);
+        self.score_point()
+    }
+
+    /// The score of a record that follows on others than those learnt last: of a whole shingle, the
+    /// numbers of the oldest record first.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many numbers as a shingle of records has.
+    pub fn score_shingle(&mut self, records: &[f64]) -> f64 {
+        self.shingle.take_whole(records);
         self.score_point()
     }
 
@@ -118,26 +129,19 @@ impl Forest {
     ///
     /// If the record has not as many numbers as the forest has columns.
     pub fn attribution(&mut self, record: &[f64]) -> Vec<Attribution> {
-        let columns = self.settings.columns as usize;
-        let mut attributions = vec![Attribution::default(); columns];
         self.shingle.take(record);
-        if !self.is_warm() {
-            return attributions;
-        }
-        let point = self.shingle.point();
-        let dimensions = self.settings.dimensions();
-        let mut sides = vec![0.0; point.as_flattened().len()];
-        let factor = self.scale.factor;
-        for tree in &self.trees {
-            attribute(tree, point, &self.scale, &mut self.scratch.spare, &mut sides);
-            let (low, high) = sides.split_at(negated(dimensions));
-            for (dimension, (low, high)) in low.iter().zip(high).take(dimensions).enumerate() {
-                let attribution = &mut attributions[dimension % columns];
-                attribution.low += low * factor;
-                attribution.high += high * factor;
-            }
-        }
-        attributions
+        self.attribute_point()
+    }
+
+    /// What each column has to do with the score of a shingle of records, as
+    /// [`score_shingle`](Self::score_shingle) takes it.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many numbers as a shingle of records has.
+    pub fn attribution_of_shingle(&mut self, records: &[f64]) -> Vec<Attribution> {
+        self.shingle.take_whole(records);
+        self.attribute_point()
     }
 
     /// Appends the forest's state to `out`. It has no checksum: who keeps it where it may be damaged
@@ -211,13 +215,36 @@ impl Forest {
         self.settings.memory_bytes() as usize
     }
 
-    /// Scores the point of the record that was taken last.
+    /// Scores the point that was taken last.
     fn score_point(&mut self) -> f64 {
         if !self.is_warm() {
             return 0.0;
         }
         let point = self.shingle.point();
         together::sum(&self.trees, point, &self.scale, &mut self.scratch) * self.scale.factor
+    }
+
+    /// What each column has to do with the score of the point that was taken last.
+    fn attribute_point(&mut self) -> Vec<Attribution> {
+        let columns = self.settings.columns as usize;
+        let mut attributions = vec![Attribution::default(); columns];
+        if !self.is_warm() {
+            return attributions;
+        }
+        let point = self.shingle.point();
+        let dimensions = self.settings.dimensions();
+        let mut sides = vec![0.0; point.as_flattened().len()];
+        let factor = self.scale.factor;
+        for tree in &self.trees {
+            attribute(tree, point, &self.scale, &mut self.scratch.spare, &mut sides);
+            let (low, high) = sides.split_at(negated(dimensions));
+            for (dimension, (low, high)) in low.iter().zip(high).take(dimensions).enumerate() {
+                let attribution = &mut attributions[dimension % columns];
+                attribution.low += low * factor;
+                attribution.high += high * factor;
+            }
+        }
+        attributions
     }
 
     /// Learns the point of the record that was taken last.

@@ -39,7 +39,16 @@ impl Shingle {
         mirror(&mut self.point);
     }
 
-    /// The point of the record that was taken last.
+    /// Takes a point as it is: a record and those before it, whichever were learnt.
+    pub(crate) fn take_whole(&mut self, records: &[f64]) {
+        assert_eq!(records.len(), self.dimensions, "as many numbers as a point has");
+        for (to, &from) in self.point.as_flattened_mut().iter_mut().zip(records) {
+            *to = coordinate(from);
+        }
+        mirror(&mut self.point);
+    }
+
+    /// The point that was taken last.
     pub(crate) fn point(&self) -> &[Lanes] {
         &self.point
     }
