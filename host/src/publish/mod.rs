@@ -17,8 +17,8 @@ use crate::alert::Alert;
 pub use crate::receipt::PublishError;
 pub use cooldown::Cooldown;
 pub(crate) use cooldown::Message;
-pub use ordering::{Ordering, UnknownOrdering};
 pub(crate) use ordering::{Chain, held_back, held_back_by, publish_in_order};
+pub use ordering::{Ordering, UnknownOrdering};
 pub use writer::{AlertFormat, AlertWriter};
 
 /// Publishes alerts, and says of each whether it was confirmed.
