@@ -1,8 +1,8 @@
 //! The contracts of the stream services: what an event looks like and how it is answered.
 //!
-//! Each event is [read] into the same form, and [answered](respond) as its contract has it; what lies
+//! Each event is read into the same form, and answered as its contract has it; what lies
 //! between is the same for all. What is of one contract alone is in a file of its name, and of the two
-//! that are answered alike in [`transformation`].
+//! that are answered alike in `transformation.rs`.
 
 mod read;
 
