@@ -164,11 +164,12 @@ fn a_shard_goes_on_after_a_restart_and_what_comes_again_is_not_learnt() {
     Places::new().each(|run| {
         let mut first = Shard::start(run());
         assert_eq!(first.send(0..3), [1.0, 2.0, 3.0]);
-        assert_eq!(first.send(1..5), [3.0, 3.0, 4.0, 5.0]);
+        // What comes again was flagged, and is flagged as it was.
+        assert_eq!(first.send(1..5), [2.0, 3.0, 4.0, 5.0]);
         first.terminate();
 
         let mut second = Shard::start(run());
-        assert_eq!(second.send(3..7), [5.0, 5.0, 6.0, 7.0]);
+        assert_eq!(second.send(3..7), [4.0, 5.0, 6.0, 7.0]);
     });
 }
 
@@ -204,9 +205,9 @@ fn a_large_state_is_stored_in_parts_and_may_shrink() {
         shard.terminate();
     }
     // Of other settings: the large one is set aside, and a small one takes its place.
-    for scores in [[1.0, 2.0], [2.0, 2.0]] {
+    for (end, scores) in [(12, &[1.0, 2.0][..]), (13, &[1.0, 2.0, 3.0])] {
         let mut shard = Shard::start(run(8));
-        assert_eq!(shard.send(10..12), scores);
+        assert_eq!(shard.send(10..end), scores);
         shard.terminate();
     }
 }
@@ -239,11 +240,12 @@ fn a_file_that_was_read_in_part_is_learnt_once() {
     killed.wait().expect("its end");
 
     let scores = scores(&weir::run(&mut run()).success());
+    // As many as the state has learnt is what it answers again; but of the last event, what it did then.
+    let learnt = scores[0] as usize;
     let replayed = scores.iter().take_while(|score| **score == scores[0]).count();
-    assert_eq!(scores[0], replayed as f64, "as many as the state has learnt");
-    assert!(replayed < LINES, "it was saved in the middle");
-    let learnt = (replayed + 1..=LINES).map(|number| number as f64);
-    assert!(scores[replayed..].iter().copied().eq(learnt), "each once, and in order");
+    assert!((replayed..LINES).contains(&learnt), "it was saved in the middle: {learnt}");
+    let numbers = (replayed + 1..=LINES).map(|number| number as f64);
+    assert!(scores[replayed..].iter().copied().eq(numbers), "each once, and in order");
 
     // All of it comes again, and one line more.
     fs::write(&file, "{}\n".repeat(LINES + 1)).expect("a file");
