@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::contract::{Contract, Event};
@@ -47,10 +49,6 @@ impl Composer<'_> {
     /// The alert for a flagged record. Takes the texts out of the flag.
     pub(crate) fn compose(&self, flag: &mut Flag) -> Alert {
         let entry = flag.index;
-        let group = match self.group {
-            Some(pointer) => self.payloads.field(entry, pointer),
-            None => None,
-        };
         Alert {
             record_id: self.event.entry_id(entry).into_owned(),
             subject: flag.subject.take().unwrap_or_else(|| self.subject.to_owned()),
@@ -60,9 +58,15 @@ impl Composer<'_> {
             rule: self.rule.description().name.clone(),
             rule_version: self.rule.description().version.clone(),
             rule_digest: self.rule.digest(),
-            group: group.or_else(|| self.event.key(entry).map(|key| key.into_owned())),
+            group: self.message_group(entry),
             deduplication_id: self.deduplication_id(entry),
         }
+    }
+
+    /// The message group that an alert for an entry has.
+    pub(crate) fn message_group(&self, entry: usize) -> Option<String> {
+        let field = self.group.and_then(|pointer| self.payloads.field(entry, pointer));
+        field.or_else(|| self.event.key(entry).map(Cow::into_owned))
     }
 
     /// The same whenever the same record comes again, whoever classifies it: of where it came from

@@ -49,6 +49,16 @@ impl<P> Delivery<P> {
     }
 }
 
+impl<P: Publisher> Delivery<P> {
+    /// The order that is kept of events from a source that keeps one, or does not.
+    pub(crate) fn ordering(&self, source_keeps_order: bool) -> Ordering {
+        self.ordering.unwrap_or(match source_keeps_order || self.publisher.keeps_order() {
+            true => Ordering::Key,
+            false => Ordering::None,
+        })
+    }
+}
+
 /// Publishes what the rule flagged in an event, deals with what is bad, and answers.
 pub(crate) async fn deliver<P: Publisher>(
     delivery: &Delivery<P>,
@@ -174,9 +184,7 @@ fn plan<P: Publisher>(
     entries: &[Answer],
 ) -> Plan {
     let Composer { event, payloads, .. } = composer;
-    let kept = event.keeps_order() || delivery.publisher.keeps_order();
-    let default = if kept { Ordering::Key } else { Ordering::None };
-    let ordering = delivery.ordering.unwrap_or(default);
+    let ordering = delivery.ordering(event.keeps_order());
 
     let alerts: Vec<_> = flagged.iter_mut().map(|flag| composer.compose(flag)).collect();
     let in_chains = |(flag, alert): (&Flag, &Alert)| {
@@ -217,7 +225,7 @@ fn failures<P>(
     flagged: &[Flag],
     entries: &[Answer],
 ) -> Vec<((usize, usize), Vec<Chain>)> {
-    let Composer { event, payloads, group, .. } = composer;
+    let event = composer.event;
     let holds_back = |answer: &Answer| match answer {
         Answer::Failed { kind: FailureKind::Permanent, .. } => delivery.on_bad_record.fails(),
         Answer::Failed { .. } => true,
@@ -225,10 +233,8 @@ fn failures<P>(
     };
     let is_flagged = |entry| flagged.binary_search_by_key(&entry, |flag| flag.index).is_ok();
     let of_entry = |entry| {
-        let key = event.key(entry);
-        let field = group.and_then(|pointer| payloads.field(entry, pointer));
-        let chains = ordering.chains(key.as_deref(), field.as_deref().or(key.as_deref()));
-        ((event.record_of(entry), entry), chains)
+        let (key, group) = (event.key(entry), composer.message_group(entry));
+        ((event.record_of(entry), entry), ordering.chains(key.as_deref(), group.as_deref()))
     };
     let of_record = |record| {
         let key = event.record_key(record);

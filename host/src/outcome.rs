@@ -59,9 +59,10 @@ impl Verdict {
 }
 
 /// What to publish for a flagged record.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
 pub struct Flag {
-    /// The record's index in the batch.
+    /// The record's index in the batch, which means nothing beyond it.
+    #[serde(skip)]
     pub index: usize,
     /// The score that made the rule flag it; finite.
     pub score: Option<f64>,

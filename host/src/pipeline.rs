@@ -204,8 +204,7 @@ impl<P: Publisher> Pipeline<P> {
     /// Whether events are to be published one after the other, because their order is to be kept.
     #[cfg(feature = "cli")]
     pub(crate) fn keeps_order(&self) -> bool {
-        let Delivery { ordering, publisher, .. } = &self.delivery;
-        ordering.map_or_else(|| publisher.keeps_order(), |ordering| ordering != Ordering::None)
+        self.delivery.ordering(false) != Ordering::None
     }
 
     /// The rule that serves: it can be changed at any time.

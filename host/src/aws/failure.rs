@@ -33,11 +33,13 @@ impl RequestFailure {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
-        let reason = match error.as_service_error() {
-            Some(service) => {
-                let message = service.message().unwrap_or("no message");
-                format!("{destination}: {}: {message}", code.unwrap_or("error"))
+        let service = error.as_service_error();
+        let code = service.and_then(ProvideErrorMetadata::code);
+        let message = service.and_then(ProvideErrorMetadata::message);
+        let reason = match service {
+            Some(_) => {
+                let (code, message) = (code.unwrap_or("error"), message.unwrap_or("no message"));
+                format!("{destination}: {code}: {message}")
             }
             None => format!("{destination}: {}", chain(error)),
         };
@@ -45,7 +47,6 @@ impl RequestFailure {
         match status {
             // Throttling has several names and comes with 400 or with 429.
             Some(400..=499) if !matches!(status, Some(408 | 429)) && !may_pass(code) => {
-                let message = error.as_service_error().and_then(ProvideErrorMetadata::message);
                 let is_of_entries = !message.is_some_and(names_destination);
                 match is_of_entries && code.is_some_and(|code| INVALID.contains(&code)) {
                     true => Self::Invalid(reason),

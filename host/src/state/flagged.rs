@@ -1,13 +1,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contract::Position;
-use crate::outcome::{Bound, Flag, Outcome};
+use crate::outcome::{Flag, Outcome};
 
 /// How much is remembered of flags, in bytes as it is stored.
 const MAX_BYTES: usize = 512 << 10;
 
 /// What was flagged of the records that were learnt last. They may come again because their alerts could
 /// not be published, and a rule that has learnt them may find nothing about them any more.
+///
+/// By position, ascending: what is learnt comes after all that was learnt before.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Flagged(Vec<Remembered>);
@@ -16,10 +18,8 @@ pub(super) struct Flagged(Vec<Remembered>);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Remembered {
     position: Position,
-    score: Option<f64>,
-    crossed: Option<Bound>,
-    subject: Option<String>,
-    message: String,
+    #[serde(flatten)]
+    flag: Flag,
 }
 
 impl Flagged {
@@ -45,7 +45,7 @@ impl Flagged {
         let mut left = 0;
         for flag in outcome.flagged.iter().filter(|flag| flag.index >= others) {
             let Some(position) = positions.get(flag.index) else { continue };
-            let remembered = Remembered::new(position.clone(), flag);
+            let remembered = Remembered { position: position.clone(), flag: flag.clone() };
             bytes += remembered.bytes();
             if bytes > MAX_BYTES {
                 bytes -= remembered.bytes();
@@ -60,36 +60,15 @@ impl Flagged {
     /// Flags those of the records at these positions that were flagged before, as they were then.
     pub(super) fn flag_again(&self, outcome: &mut Outcome, positions: &[Position]) {
         for (index, position) in positions.iter().enumerate() {
-            let is_it = |remembered: &&Remembered| remembered.position == *position;
-            if let Some(remembered) = self.0.iter().find(is_it) {
-                outcome.flag(remembered.flag(index));
+            let place = self.0.binary_search_by(|remembered| remembered.position.cmp(position));
+            if let Ok(place) = place {
+                outcome.flag(Flag { index, ..self.0[place].flag.clone() });
             }
         }
     }
 }
 
 impl Remembered {
-    fn new(position: Position, flag: &Flag) -> Self {
-        let Flag { index: _, score, crossed, subject, message } = flag;
-        Self {
-            position,
-            score: *score,
-            crossed: *crossed,
-            subject: subject.clone(),
-            message: message.clone(),
-        }
-    }
-
-    fn flag(&self, index: usize) -> Flag {
-        Flag {
-            index,
-            score: self.score,
-            crossed: self.crossed,
-            subject: self.subject.clone(),
-            message: self.message.clone(),
-        }
-    }
-
     /// What it takes to store it.
     fn bytes(&self) -> usize {
         serde_json::to_string(self).map_or(0, |text| text.len() + 1)
@@ -99,7 +78,7 @@ impl Remembered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Verdict;
+    use crate::outcome::{Bound, Verdict};
 
     fn positions(numbers: impl IntoIterator<Item = usize>) -> Vec<Position> {
         let position = |number: usize| Position::try_from(number.to_string()).expect("a number");

@@ -141,12 +141,9 @@ impl Keeper {
             let _turn = turn.wait();
             let mut kept = lock(&kept);
             let mut begun = Ok(());
-            for (number, run) in share.runs.iter().enumerate() {
+            for run in &share.runs {
                 // What is behind a run that was not begun is not learnt before it.
                 let session = begun.and_then(|()| self.begin(filter, &mut kept, &share, deadline));
-                if number == 0 && session.is_ok() {
-                    kept.forget_flagged(run);
-                }
                 let isolated = match &session {
                     Ok(session) => kept.classify(session, run, batch, deadline),
                     Err(stop) => not_begun(run.entries.len(), stop),
@@ -175,7 +172,9 @@ impl Keeper {
         if !kept.is_open() {
             self.make_room(filter);
         }
-        kept.begin(&self.storage, filter, share.beginning.as_deref(), deadline)
+        let session = kept.begin(&self.storage, filter, share.beginning.as_deref(), deadline)?;
+        kept.forget_flagged(&share.runs[0]);
+        Ok(session)
     }
 
     /// Begins to save what is due.

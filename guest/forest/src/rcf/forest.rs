@@ -79,8 +79,8 @@ impl Forest {
         self.learnt
     }
 
-    /// The score of a record that follows on those learnt, and is not learnt (yet): 0 until `sample_size` records were learnt,
-    /// and a whole shingle. Ordinary records have around 1, or less.
+    /// The score of a record that follows on those learnt, and is not learnt (yet): 0 until
+    /// `sample_size` records were learnt, and a whole shingle. Ordinary records have around 1, or less.
     ///
     /// # Panics
     ///

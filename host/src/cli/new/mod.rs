@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::exit::Failure;
+use super::output::print;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -58,8 +59,10 @@ pub(super) fn main(args: NewArgs) -> Result<ExitCode, Failure> {
             .replace("__rust__", &rust);
         write(&folder.join(file), &text).map_err(Failure::Runtime)?;
     }
-    println!("{name}: a rule that flags values above a bound");
-    println!("next: cd {name} && weir build && weir test {name}.wasm");
+    print(format_args!(
+        "{name}: a rule that flags values above a bound\n\
+         next: cd {name} && weir build && weir test {name}.wasm\n"
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
