@@ -1,10 +1,13 @@
 //! Events out of files: JSON documents, one after the other, or records, one a line.
 
+mod outline;
+
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
 
-use memchr::memchr2;
+use memchr::memmem;
 
+use self::outline::{Outline, Progress};
 use crate::contract::Contract;
 
 /// The largest document that is read, in bytes. The services send at most 6 MB.
@@ -32,18 +35,22 @@ pub(super) struct InputEvent {
 
 /// Reads the events of one input, one at a time.
 ///
-/// Without a contract, the first document tells whether there are envelopes or bare records: in
-/// envelopes, a document may span lines; bare records stand one a line.
+/// Without a contract, the first document that is one tells whether there are envelopes or bare records:
+/// in envelopes, a document may span lines; bare records stand one a line. One that is broken is an event
+/// of its own, and does not take along what follows it.
 pub(super) struct Events<R> {
     name: Arc<str>,
     is_file: bool,
-    /// A document that was read and given back, to be read before the input goes on.
+    /// Lines that were read and given back, to be read before the input goes on.
     given_back: Cursor<Vec<u8>>,
     input: BufReader<R>,
     /// The number of the next line.
     line: u64,
     contract: Option<Contract>,
     detected: bool,
+    /// How far the document was indented that broke off last, while the next line may be the rest of
+    /// it.
+    broken_off: Option<usize>,
     /// The input failed: there is no telling what would come next.
     failed: bool,
 }
@@ -60,6 +67,7 @@ impl<R: Read> Events<R> {
             line: 1,
             contract,
             detected,
+            broken_off: None,
             failed: false,
         }
     }
@@ -75,19 +83,29 @@ impl<R: Read> Events<R> {
             return self.lines();
         }
         let Some(event) = self.document()? else { return Ok(None) };
-        if !self.detected && Contract::detect(&event.body).is_ok_and(|c| c == Contract::Ndjson) {
-            return self.again_as_lines(event);
+        if !self.detected {
+            let contract = Contract::detect(&event.body);
+            if matches!(contract, Ok(Contract::Ndjson)) {
+                self.contract = Some(Contract::Ndjson);
+                self.give_back(event.body, event.line);
+                return self.lines();
+            }
+            // What is broken tells nothing of what follows it, unless it was to be an envelope, whose
+            // records must not pass for bare ones.
+            self.detected = contract.is_ok() || has_records(&event.body);
         }
-        self.detected = true;
         Ok(Some(event))
     }
 
-    /// Gives back a document that turned out to be bare records, to be read by lines.
-    fn again_as_lines(&mut self, document: InputEvent) -> io::Result<Option<InputEvent>> {
-        self.contract = Some(Contract::Ndjson);
-        self.line = document.line;
-        self.given_back = Cursor::new(document.body);
-        self.lines()
+    /// Gives back the lines that were read last, the first of which has this number.
+    fn give_back(&mut self, lines: Vec<u8>, first: u64) {
+        self.line = first;
+        if self.is_all_taken() {
+            self.given_back = Cursor::new(lines);
+        } else {
+            // That is where they are from.
+            self.given_back.set_position(self.given_back.position() - lines.len() as u64);
+        }
     }
 
     /// The next lines, as one event: those that are there, so that a slow pipe is answered as it
@@ -107,19 +125,52 @@ impl<R: Read> Events<R> {
     fn document(&mut self) -> io::Result<Option<InputEvent>> {
         let mut body = Vec::new();
         let mut first = self.line;
-        let mut nesting = Nesting::default();
+        let mut outline = Outline::default();
         loop {
             let start = body.len();
             if self.line(&mut body)? == 0 {
-                return Ok((!body.is_empty()).then(|| self.event(body, first)));
+                return Ok((!body.is_empty()).then(|| self.broken(body, first)));
             }
-            if body.trim_ascii().is_empty() {
+            if start == 0 && self.is_between(&body) {
                 body.clear();
                 first = self.line;
-            } else if nesting.ends_within(&body[start..]) {
-                return Ok(Some(self.event(body, first)));
+                continue;
+            }
+            match outline.take(&body[start..]) {
+                Progress::Open => {}
+                Progress::Complete => return Ok(Some(self.event(body, first))),
+                Progress::Broken => return Ok(Some(self.broken(body, first))),
             }
         }
+    }
+
+    /// A document that is none, out of the lines in which that showed. Those that may be documents of
+    /// their own are given back.
+    fn broken(&mut self, mut body: Vec<u8>, first: u64) -> InputEvent {
+        let indentation = indentation(&body);
+        let (mut end, mut next) = (0, first);
+        for line in body.split_inclusive(|&byte| byte == b'\n') {
+            if end > 0 && !is_within(line, indentation) {
+                break;
+            }
+            end += line.len();
+            next += 1;
+        }
+        if end < body.len() {
+            self.give_back(body.split_off(end), next);
+        } else if next > first + 1 {
+            self.broken_off = Some(indentation);
+        }
+        self.event(body, first)
+    }
+
+    /// Whether a line is of no document: it is empty, or the rest of one that broke off.
+    fn is_between(&mut self, line: &[u8]) -> bool {
+        let is_rest = self.broken_off.is_some_and(|indentation| is_within(line, indentation));
+        if !is_rest {
+            self.broken_off = None;
+        }
+        is_rest || line.trim_ascii().is_empty()
     }
 
     /// Appends the next line; the number of bytes is 0 at the end.
@@ -141,8 +192,12 @@ impl<R: Read> Events<R> {
 
     /// Whether the next line has yet to be fetched from the input.
     fn would_wait(&self) -> bool {
-        let ahead = &self.given_back;
-        ahead.position() == ahead.get_ref().len() as u64 && self.input.buffer().is_empty()
+        self.is_all_taken() && self.input.buffer().is_empty()
+    }
+
+    /// Whether all that was given back was read again.
+    fn is_all_taken(&self) -> bool {
+        self.given_back.position() == self.given_back.get_ref().len() as u64
     }
 
     fn event(&self, body: Vec<u8>, line: u64) -> InputEvent {
@@ -164,42 +219,23 @@ impl<R: Read> Iterator for Events<R> {
     }
 }
 
-/// Follows a document's brackets, to tell where it ends. Whether it is JSON is for others to say.
-#[derive(Default)]
-struct Nesting {
-    depth: usize,
+/// Whether a document names what only envelopes have, be it broken or not.
+fn has_records(document: &[u8]) -> bool {
+    let names: [&[u8]; 2] = [b"\"records\"", b"\"Records\""];
+    names.iter().any(|name| memmem::find(document, name).is_some())
 }
 
-impl Nesting {
-    /// Takes the next line. True if the document ends with it: all brackets are closed, or a
-    /// string is not, which no later line can mend.
-    fn ends_within(&mut self, line: &[u8]) -> bool {
-        let mut bytes = line.iter();
-        while let Some(byte) = bytes.next() {
-            match byte {
-                b'"' => match behind_string(bytes.as_slice()) {
-                    Some(rest) => bytes = rest.iter(),
-                    None => return true,
-                },
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-                _ => {}
-            }
-        }
-        self.depth == 0
-    }
+/// Whether a line is within a document that begins so far indented: it is indented further, closes a
+/// bracket, or is empty.
+fn is_within(line: &[u8], indentation_of_document: usize) -> bool {
+    let closes = |text: &u8| matches!(text, b'}' | b']');
+    line.trim_ascii_start().first().is_none_or(closes)
+        || indentation(line) > indentation_of_document
 }
 
-/// What follows the string whose opening quote is before `bytes`. None if it does not end.
-fn behind_string(mut bytes: &[u8]) -> Option<&[u8]> {
-    // Most of an event is long strings.
-    loop {
-        let at = memchr2(b'"', b'\\', bytes)?;
-        match bytes[at] {
-            b'"' => return bytes.get(at + 1..),
-            _ => bytes = bytes.get(at + 2..)?,
-        }
-    }
+/// How many blanks a line begins with.
+fn indentation(line: &[u8]) -> usize {
+    line.len() - line.trim_ascii_start().len()
 }
 
 #[cfg(test)]
@@ -232,6 +268,100 @@ mod tests {
         let read = events(&format!("{EVENT}\n{{\"a\": \"x\n{EVENT}"));
         assert_eq!(read.len(), 3);
         assert_eq!(read[2], (EVENT.to_owned(), 3));
+    }
+
+    /// The numbers of the lines that events begin with, and how many lines they have.
+    fn spans(text: &str) -> Vec<(u64, usize)> {
+        events(text).iter().map(|(body, line)| (*line, body.lines().count())).collect()
+    }
+
+    #[test]
+    fn a_record_that_is_cut_off_is_one_event_and_those_behind_it_are_read_as_ever() {
+        let good = "{\"a\":1}\n{\"a\":\n{\"a\":3}\n".repeat(2);
+        for cut in [
+            "x",
+            "\u{feff}{}",
+            "{\"a\": 1, \"v\": [1, 2",
+            "{\"a\": 1, \"v\": [1,",
+            "{\"a\": 1, \"v\":",
+            "{\"a\": 1,",
+            "{\"a\": \"x",
+            "{\"a\": 1 \"b\"",
+            "[[",
+        ] {
+            assert_eq!(spans(&format!("{cut}\n{good}")), [(1, 1), (2, 6)], "{cut}");
+            assert_eq!(spans(&format!("{cut}\n\n{cut}\n{good}")).last(), Some(&(4, 6)), "{cut}");
+        }
+        let many = "{}\n".repeat(LINES_PER_EVENT + 1);
+        assert_eq!(spans(&format!("[1\n{many}")), [(1, 1), (2, 500), (502, 1)]);
+    }
+
+    #[test]
+    fn an_envelope_that_is_cut_off_takes_no_other_along() {
+        for cut in ["{\"records\":[{\"recordId\":\"1\"", "{\"records\":[", "{\"records\":[{},"] {
+            let text = format!("{EVENT}\n{cut}\n{EVENT}\n{cut}\n{cut}\n{EVENT}\n{EVENT}");
+            assert_eq!(spans(&text), [1, 2, 3, 4, 5, 6, 7].map(|line| (line, 1)), "{cut}");
+            // Also at the end, and where the contract is known.
+            let text = format!("{cut}\n{EVENT}\n");
+            let known = Events::new("x", text.as_bytes(), Some(Contract::AnalyticsOutput));
+            assert_eq!(
+                known.map(|event| event.expect("an event").line).collect::<Vec<_>>(),
+                [1, 2]
+            );
+        }
+    }
+
+    #[test]
+    fn a_broken_document_of_several_lines_is_one_event() {
+        let rest = "    {\"recordId\": \"1\"}\n  ],\n\n  \"applicationArn\": \"a\"\n}\n";
+        let broken = [
+            // A comma is missing.
+            format!("{{\n  \"records\": [\n    {{}}\n{rest}"),
+            // A string does not end.
+            format!("{{\n  \"records\": [\n    \"x,\n{rest}"),
+            // It goes on nowhere.
+            "{\n  \"records\": [\n    {},\n".to_owned(),
+            "{\n  \"records\": [\n    {}\n".to_owned(),
+        ];
+        let pretty = "{\n  \"applicationArn\": \"a\",\n  \"records\": [\n  ]\n}\n";
+        for broken in broken {
+            let behind = broken.lines().count() as u64 + 1;
+            let read = spans(&format!("{broken}{pretty}{broken}{EVENT}\n{broken}"));
+            let lines: Vec<_> = read.iter().map(|(line, _)| *line).collect();
+            let second = behind + 5;
+            assert_eq!(
+                lines,
+                [1, behind, second, second + behind - 1, second + behind],
+                "{broken}"
+            );
+            assert_eq!([read[1].1, read[3].1], [5, 1], "{broken}");
+        }
+    }
+
+    #[test]
+    fn records_of_a_broken_envelope_do_not_pass_for_bare_ones() {
+        let envelope = "{\"applicationArn\":\"a\",\"records\":[\n{\"recordId\":\"1\"},\n{\"recordId\":\"2\"}\n]}\n";
+        for broken in [envelope.replacen("1\"}", "1", 1), envelope.replacen("},", "}", 1)] {
+            let text = format!("{broken}{envelope}{EVENT}");
+            assert_eq!(spans(&text)[spans(&text).len() - 2..], [(5, 4), (9, 1)], "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_answered_as_soon_as_a_document_is_seen_to_be_broken() {
+        /// Has lines, and must not be asked for more.
+        struct Pipe(&'static [u8]);
+        impl Read for Pipe {
+            fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+                assert!(!self.0.is_empty(), "it would wait");
+                self.0.read(to)
+            }
+        }
+        let pipe = Pipe(b"{\"a\": [1, 2\n{\"a\":1}\n{\"a\":2}\n");
+        let mut events = Events::new("x", pipe, None);
+        let mut next = || events.next().expect("an event").expect("what was read").body;
+        assert_eq!(next(), b"{\"a\": [1, 2\n");
+        assert_eq!(next(), b"{\"a\":1}\n{\"a\":2}\n");
     }
 
     #[test]
