@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
+use crate::code::Compiler;
 use crate::codegen;
 use crate::grant::Grant;
 use crate::limits::{Limits, Meter};
@@ -36,6 +37,7 @@ pub struct Engine {
     limits: Limits,
     slots: Arc<Slots>,
     grants: Arc<[Grant]>,
+    compiler: Option<Compiler>,
     _clock: Arc<Clock>,
 }
 
@@ -50,13 +52,27 @@ impl Engine {
         let clock = Clock::start(wasmtime.clone()).map_err(EngineError::Clock)?;
         let clock = Arc::new(clock);
         let slots = Arc::new(Slots::new(instances as usize));
-        Ok(Self { wasmtime, limits, slots, grants: Arc::default(), _clock: clock })
+        let grants = Arc::default();
+        Ok(Self { wasmtime, limits, slots, grants, compiler: None, _clock: clock })
     }
 
     /// Grants these to rules that are loaded from now on, and nothing else.
     #[must_use]
     pub fn granting(self, grants: impl IntoIterator<Item = Grant>) -> Self {
         Self { grants: grants.into_iter().collect(), ..self }
+    }
+
+    /// Has rules that are loaded from now on compiled in processes of their own, within bounds. Otherwise
+    /// they are compiled in this one, without any: then what is loaded should be trusted so far, or
+    /// [compiled before](crate::Rule::precompile).
+    #[must_use]
+    pub fn compiling_with(self, compiler: Compiler) -> Self {
+        Self { compiler: Some(compiler), ..self }
+    }
+
+    /// What compiles rules, if it is not this process.
+    pub(crate) fn compiler(&self) -> Option<&Compiler> {
+        self.compiler.as_ref()
     }
 
     /// What rules may import.

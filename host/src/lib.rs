@@ -34,7 +34,8 @@
 //! - [`source`]: where rules come from
 //! - [`Rule`]: a component, checked to be one; [opened](Rule::open) with settings it is a [`Filter`]
 //! - [`verify`]: the checks that a rule passes before it runs: signature, settings, golden records
-//! - [`CodeCache`]: spares a rule from being compiled whenever it is loaded
+//! - [`CodeCache`]: spares a rule from being compiled whenever it is loaded; [`Compiler`]: has it compiled
+//!   in a process of its own, within bounds
 //! - [`state`]: what a rule has learnt, kept for each partition of a stream
 //! - [`Batch`]: the payloads of an event, as they go to the rule
 //! - [`Outcome`]: what the rule answered, checked against the contract; [`Isolated`] from the records
@@ -147,7 +148,7 @@ pub use crate::embedded::{DEFAULT_RULE, FOREST_RULE};
 pub use crate::alert::Alert;
 pub use crate::bad_record::OnBadRecord;
 pub use crate::batch::{Batch, Encoding, Payloads};
-pub use crate::code::{CodeCache, CodeOrigin};
+pub use crate::code::{CodeCache, CodeOrigin, Compiler};
 pub use crate::digest::{Digest, InvalidDigest};
 pub use crate::engine::{Engine, EngineError};
 pub use crate::exports::INTERFACE;

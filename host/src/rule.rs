@@ -5,7 +5,7 @@ use serde::de::IgnoredAny;
 use wasmtime::component::{Component, Linker};
 
 use crate::bindings::{FilterPre, rule};
-use crate::code::{self, Code, CodeCache, CodeOrigin};
+use crate::code::{self, Code, CodeCache, CodeOrigin, NotCompiled};
 use crate::digest::{Digest, Digested};
 use crate::engine::Engine;
 use crate::exports::{Exports, INTERFACE};
@@ -87,7 +87,7 @@ impl Rule {
     pub fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, LoadError> {
         let component = Digested::new(component);
         let (rule, code) = Self::load_with_code(engine, component, &CodeCache::default())?;
-        code::package(engine, rule.digest, &code).map_err(not_a_component)
+        Ok(code::package(engine, rule.digest, &code).map_err(NotCompiled::from)?)
     }
 
     fn load_with_code(
@@ -98,7 +98,7 @@ impl Rule {
         if !component.bytes().starts_with(COMPONENT_MAGIC) {
             return Err(LoadError::NotAComponent(what_it_is(component.bytes()).to_owned()));
         }
-        let (code, origin) = cache.load(engine, component).map_err(not_a_component)?;
+        let (code, origin) = cache.load(engine, component)?;
         let (exports, description) = exports(engine, &code)?;
         let description = Arc::new(check(description).map_err(LoadError::Description)?);
         let digest = component.digest();
@@ -162,10 +162,6 @@ fn what_it_is(bytes: &[u8]) -> &'static str {
     } else {
         "it is not wasm"
     }
-}
-
-fn not_a_component(error: wasmtime::Error) -> LoadError {
-    LoadError::NotAComponent(format!("{error:#}"))
 }
 
 /// Finds the functions of a rule and has it describe itself.
@@ -249,6 +245,17 @@ pub enum LoadError {
     /// It is no valid component.
     #[error("not a WebAssembly component: {0}")]
     NotAComponent(String),
+    /// Compiling it takes more than [the compiler](crate::Compiler) may take.
+    #[error(
+        "compiling it takes {0}, more than rules of its size do; it can be compiled ahead (weir precompile)"
+    )]
+    Costly(String),
+    /// [The compiler](crate::Compiler) fails on it.
+    #[error("the compiler fails on it: {0}")]
+    Compile(String),
+    /// [The compiler](crate::Compiler) did not run. It is not the rule's fault.
+    #[error("the compiler: {0}")]
+    Compiler(String),
     /// It asks for something from outside.
     #[error("a rule imports nothing{}, this component imports {}", hint(.0), .0.join(", "))]
     Imports(Vec<String>),
@@ -282,6 +289,17 @@ pub enum LoadError {
     /// Its description is not as the contract says.
     #[error("the rule's description is not valid: {0}")]
     Description(String),
+}
+
+impl From<NotCompiled> for LoadError {
+    fn from(error: NotCompiled) -> Self {
+        match error {
+            NotCompiled::Invalid(why) => Self::NotAComponent(why),
+            NotCompiled::Costly(what) => Self::Costly(what),
+            NotCompiled::Failed(how) => Self::Compile(how),
+            NotCompiled::Host(why) => Self::Compiler(why),
+        }
+    }
 }
 
 /// What to do about it: before the imports, which are many where there is an interpreter.

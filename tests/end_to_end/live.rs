@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -13,6 +14,9 @@ use weir_tests::{Fault, Moto, Process, Registry, RuleServer, RuntimeApi, rule};
 
 use crate::answer::answers;
 use crate::{example_text, root};
+
+/// The signal for a process whose processor time is over. Source: `signal(7)`.
+const SIGXCPU: i32 = 24;
 
 /// A rule that says the same of every record, unless it is marked. It takes no settings but those of
 /// its version.
@@ -249,6 +253,32 @@ fn a_rule_that_traps_gives_its_place_back() {
     assert!(line.contains("trapped"), "{line}");
     assert!(host.say("c!").contains("\"pass\""));
     host.end();
+}
+
+#[test]
+fn a_rule_that_the_compiler_fails_on_ends_the_compiler_alone() {
+    let mut host = Host::start(passing(), &[]);
+    assert!(host.say("a").contains("\"pass\""));
+    host.replace(&rule::nested_deep());
+    let line = host.until("refused, component");
+    assert!(line.contains("stack overflow"), "{line}");
+    assert!(host.say("b").contains("\"pass\""));
+    host.replace(&rule::tangled(2000));
+    let line = host.until("more than rules of its size do");
+    assert!(line.contains("the rule that serves goes on"), "{line}");
+    assert!(host.say("c").contains("\"pass\""));
+    host.end();
+}
+
+#[test]
+fn the_compiler_ends_when_its_time_is_over() {
+    let component = TempDir::new().expect("a temporary folder");
+    let file = component.path().join("tangled.wasm");
+    fs::write(&file, rule::tangled(2000)).expect("a component");
+    let mut compile = weir(["compile", "1", &u64::MAX.to_string()]);
+    let input = File::open(file).expect("a component");
+    let ended = compile.stdin(input).output().expect("the compiler").status;
+    assert_eq!(ended.signal(), Some(SIGXCPU));
 }
 
 #[test]

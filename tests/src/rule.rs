@@ -3,7 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wasm_encoder::{ComponentSection, ComponentTypeSection, PrimitiveValType};
+use wasm_encoder::{
+    BlockType, CodeSection, Component, ComponentSection, ComponentSectionId, ComponentTypeSection,
+    Function, FunctionSection, Module, ModuleSection, PrimitiveValType, RawSection, TypeSection,
+    ValType,
+};
 
 use crate::target;
 use crate::weir::{self, weir, with_compiler};
@@ -40,4 +44,43 @@ pub fn wrapped_otherwise(component: &[u8]) -> Vec<u8> {
     let mut component = component.to_vec();
     types.append_to_component(&mut component);
     component
+}
+
+/// A component of types within types, so deep that the stack of whoever reads it does not suffice: each
+/// level takes three bytes.
+pub fn nested_deep() -> Vec<u8> {
+    // A type that consists of one declaration, which is a type. Source: WebAssembly Component Model,
+    // `Binary.md`.
+    let (within, innermost) = (b"\x41\x01\x01", b"\x41\x00");
+    let types = [b"\x01", &within.repeat(100_000)[..], innermost].concat();
+    let mut component = Component::new();
+    component.section(&RawSection { id: ComponentSectionId::Type.into(), data: &types });
+    component.finish()
+}
+
+/// A component of 40 KB which a compiler takes minutes and gigabytes for: `size` variables that are changed
+/// within as many loops, one in the other.
+pub fn tangled(size: u32) -> Vec<u8> {
+    let mut function = Function::new([(size, ValType::I32)]);
+    let mut code = function.instructions();
+    for _ in 0..size {
+        code.loop_(BlockType::Empty);
+    }
+    for variable in 0..size {
+        code.local_get(variable).i32_const(1).i32_add().local_set(variable);
+    }
+    for _ in 0..size {
+        code.i32_const(1).br_if(0).end();
+    }
+    code.end();
+    let (mut types, mut functions, mut bodies) =
+        (TypeSection::new(), FunctionSection::new(), CodeSection::new());
+    types.ty().function([], []);
+    functions.function(0);
+    bodies.function(&function);
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&bodies);
+    let mut component = Component::new();
+    component.section(&ModuleSection(&module));
+    component.finish()
 }

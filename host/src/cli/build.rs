@@ -9,7 +9,7 @@ use super::counted::counted;
 use super::exit::Failure;
 use super::output::print;
 use super::rule_crate;
-use crate::engine::Engine;
+use super::setup::engine;
 use crate::limits::Limits;
 use crate::rule::Rule;
 use crate::verify::GoldenRecords;
@@ -40,7 +40,7 @@ pub(super) struct BuildArgs {
 /// What is written is a rule: it is loaded before.
 pub(super) fn main(args: BuildArgs) -> Result<ExitCode, Failure> {
     let component = rule_crate::component(&args.folder)?;
-    let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
+    let engine = engine(Limits::default())?;
     let rule = Rule::load(&engine, &component)
         .context("the crate makes no rule (does it call weir_guest::export!?)")
         .map_err(Failure::Runtime)?;

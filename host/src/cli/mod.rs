@@ -6,6 +6,8 @@ mod rule_crate;
 
 mod build;
 
+mod compile;
+
 mod diff;
 
 mod test;
@@ -69,6 +71,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::code::Compiler;
+
 /// A filter for record streams: sandboxed rules, flagged records to Amazon SNS, every record
 /// answered
 #[derive(Debug, Parser)]
@@ -110,6 +114,9 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Compile a rule ahead, so that it need not be compiled when it is started
     Precompile(precompile::PrecompileArgs),
+    /// Compile the rule on standard input, for the process that asks for it
+    #[command(name = Compiler::COMMAND, hide = true)]
+    Compile(compile::CompileArgs),
     /// Put a rule into an OCI registry, with its signature
     Push(push::PushArgs),
     /// Fetch a rule, with its signature, into a file
@@ -142,6 +149,7 @@ pub fn main() -> ExitCode {
         Command::Sign(args) => sign::main(args),
         Command::Verify(args) => verify::main(args),
         Command::Precompile(args) => precompile::main(args),
+        Command::Compile(args) => return compile::main(args),
         Command::Push(args) => push::main(args),
         Command::Pull(args) => pull::main(args),
         #[cfg(feature = "lambda")]

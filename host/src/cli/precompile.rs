@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
+use super::compile::compiler;
 use super::exit::Failure;
 use super::output::print;
 use super::setup::{GrantArgs, fetch, runtime};
@@ -40,6 +41,8 @@ pub(super) struct PrecompileArgs {
 
 pub(super) fn main(args: PrecompileArgs) -> Result<ExitCode, Failure> {
     let engine = args.grant.engine()?;
+    let compiler = compiler().map_err(Failure::runtime)?.unbounded();
+    let engine = engine.compiling_with(compiler);
     let source = RuleSource::local(&args.rule);
     let fetched = runtime()?.block_on(fetch(source, FetchLimits::default()))?;
     let Fetched { name, component, .. } = fetched;

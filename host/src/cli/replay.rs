@@ -13,9 +13,8 @@ use super::limits::LimitArgs;
 use super::output::print;
 use super::said::Said;
 use super::screen::{Screen, printable};
-use super::setup::{default_rule, load_rule};
+use super::setup::{default_rule, engine, load_rule};
 use super::traffic::{Recorded, RecordedRuling, Records, Traffic};
-use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::outcome::Cause;
 use crate::recording::Header;
@@ -67,7 +66,7 @@ pub(super) struct ReplayArgs {
 }
 
 pub(super) fn main(args: ReplayArgs) -> Result<ExitCode, Failure> {
-    let engine = Engine::new(args.limits.limits()?).map_err(Failure::runtime)?;
+    let engine = engine(args.limits.limits()?)?;
     let sources = if args.rule.is_empty() { vec![default_rule()?] } else { args.rule };
     let rules: Result<Vec<Rule>, _> =
         sources.into_iter().map(|source| load_rule(&engine, source)).collect();

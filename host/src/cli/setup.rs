@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use tokio::task::JoinHandle;
 
+use super::compile::compiler;
 use super::exit::Failure;
 use crate::bad_record::OnBadRecord;
 use crate::code::CodeCache;
@@ -56,14 +57,13 @@ pub(super) struct GrantArgs {
 impl GrantArgs {
     /// An engine with the default limits that grants it.
     pub(super) fn engine(self) -> Result<Engine, Failure> {
-        let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
-        Ok(engine.granting(self.grant))
+        Ok(engine(Limits::default())?.granting(self.grant))
     }
 }
 
 /// The rule that serves, with a candidate in shadow if there is to be one; and what brings the next.
 pub(super) async fn open_rule(config: &Config) -> Result<(LiveRule, Supply), Failure> {
-    let engine = engine(config)?;
+    let engine = configured_engine(config)?;
     let source = configured_source(config)?;
     let mut supply = supply(config, source, &config.code, &engine);
     let rule = LiveRule::new(first(&mut supply).await?.filter, config.updates.clone());
@@ -81,9 +81,14 @@ pub(super) async fn open_rule(config: &Config) -> Result<(LiveRule, Supply), Fai
 }
 
 /// The engine that a configuration describes.
-pub(super) fn engine(config: &Config) -> Result<Engine, Failure> {
-    let engine = Engine::new(config.limits).map_err(Failure::runtime)?;
-    Ok(engine.granting(config.grants.iter().copied()))
+pub(super) fn configured_engine(config: &Config) -> Result<Engine, Failure> {
+    Ok(engine(config.limits)?.granting(config.grants.iter().copied()))
+}
+
+/// An engine for which this program compiles, in processes of their own.
+pub(super) fn engine(limits: Limits) -> Result<Engine, Failure> {
+    let engine = Engine::new(limits).map_err(Failure::runtime)?;
+    Ok(engine.compiling_with(compiler().map_err(Failure::runtime)?))
 }
 
 /// What brings rules from a source, as a configuration demands them.
@@ -147,7 +152,7 @@ impl Drop for AbortOnDrop {
 
 /// The configured rule, verified and opened, for a command that does not change it.
 pub(super) async fn open_filter(config: &Config) -> Result<Filter, Failure> {
-    let engine = engine(config)?;
+    let engine = configured_engine(config)?;
     let source = configured_source(config)?;
     let verified = first(&mut supply(config, source, &config.code, &engine)).await?;
     Ok(verified.filter)
@@ -158,7 +163,8 @@ pub(super) async fn configured_rule(config: &Config) -> Result<(String, Rule), F
     let source = configured_source(config)?;
     let policy = policy(config, &source);
     let Fetched { name, component, signature, .. } = fetch(source, config.fetch).await?;
-    let rule = policy.load(&engine(config)?, &component, signature.as_deref(), &config.code);
+    let rule =
+        policy.load(&configured_engine(config)?, &component, signature.as_deref(), &config.code);
     let rule = rule.with_context(|| format!("rule {name}")).map_err(Failure::Usage)?;
     Ok((name, rule))
 }

@@ -7,8 +7,7 @@ use clap::Args;
 
 use super::exit::Failure;
 use super::output::print;
-use super::setup::{fetch, runtime};
-use crate::engine::Engine;
+use super::setup::{engine, fetch, runtime};
 use crate::limits::Limits;
 use crate::rule::Rule;
 use crate::source::{FetchLimits, Fetched, RuleSource, SIGNATURE_SUFFIX};
@@ -51,7 +50,7 @@ pub(super) fn main(args: SignArgs) -> Result<ExitCode, Failure> {
     let key = fs::read(&args.key).with_context(in_key).map_err(Failure::Usage)?;
     let key = SigningKey::parse(&key).with_context(in_key).map_err(Failure::Usage)?;
 
-    let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
+    let engine = engine(Limits::default())?;
     let rule = Rule::load(&engine, &component)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;

@@ -9,8 +9,7 @@ use super::counted::counted;
 use super::exit::{Failure, INCOMPLETE};
 use super::output::print;
 use super::rule_crate;
-use super::setup::{fetch, runtime};
-use crate::engine::Engine;
+use super::setup::{engine, fetch, runtime};
 use crate::limits::Limits;
 use crate::rule::Rule;
 use crate::source::{FetchLimits, RuleSource};
@@ -57,7 +56,7 @@ pub(super) fn main(args: TestArgs) -> Result<ExitCode, Failure> {
         let fetched = runtime()?.block_on(fetch(source, FetchLimits::default()))?;
         (fetched.name, fetched.component)
     };
-    let engine = Engine::new(Limits::default()).map_err(Failure::runtime)?;
+    let engine = engine(Limits::default())?;
     let rule = Rule::load(&engine, &component)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;

@@ -7,7 +7,7 @@ use clap::Args;
 use super::counted::counted;
 use super::exit::Failure;
 use super::output::print;
-use super::setup::{engine, runtime, supply};
+use super::setup::{configured_engine, runtime, supply};
 use crate::config::{Config, Options, SettingsSource};
 use crate::digest::Digest;
 use crate::exports::INTERFACE;
@@ -67,7 +67,7 @@ pub(super) fn main(args: VerifyArgs) -> Result<ExitCode, Failure> {
     let environment = |name: &str| std::env::var(name).ok();
     let config =
         Config::load(options, args.config.as_deref(), environment).map_err(Failure::Usage)?;
-    let engine = engine(&config)?;
+    let engine = configured_engine(&config)?;
     let source = config.rule.clone().unwrap_or(args.rule);
     let mut supply = supply(&config, source, &config.code, &engine);
     let verified = match runtime()?.block_on(supply.next()) {

@@ -6,7 +6,7 @@ use std::{ffi::OsStr, io, path::Path};
 use super::artifact::{Artifact, Key, NotTheCode};
 #[cfg(unix)]
 use super::place::{Place, PlaceError};
-use super::{Code, CodeOrigin};
+use super::{Code, CodeOrigin, NotCompiled};
 use crate::digest::Digested;
 use crate::engine::Engine;
 
@@ -45,7 +45,7 @@ impl CodeCache {
         &self,
         engine: &Engine,
         component: Digested<'_>,
-    ) -> wasmtime::Result<(Code, CodeOrigin)> {
+    ) -> Result<(Code, CodeOrigin), NotCompiled> {
         #[cfg(feature = "default-rule")]
         if let Some(code) = super::embedded(engine, component.bytes()) {
             return Ok((code, CodeOrigin::Embedded));
@@ -54,12 +54,16 @@ impl CodeCache {
         if *self != Self::default() {
             return self.find_or_compile(engine, component);
         }
-        compile(engine, component.bytes())
+        compile(engine, component)
     }
 }
 
-fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<(Code, CodeOrigin)> {
-    Ok((Code::compile(engine, component)?, CodeOrigin::Compiled))
+fn compile(engine: &Engine, component: Digested<'_>) -> Result<(Code, CodeOrigin), NotCompiled> {
+    let code = match engine.compiler() {
+        Some(compiler) => compiler.compile(engine, component)?,
+        None => Code::compile(&engine.wasmtime, component.bytes())?,
+    };
+    Ok((code, CodeOrigin::Compiled))
 }
 
 #[cfg(unix)]
@@ -68,23 +72,23 @@ impl CodeCache {
         &self,
         engine: &Engine,
         component: Digested<'_>,
-    ) -> wasmtime::Result<(Code, CodeOrigin)> {
+    ) -> Result<(Code, CodeOrigin), NotCompiled> {
         let key = Key::new(&engine.wasmtime, component.digest());
         if let Some(file) = &self.package
             && let Some(code) = used(file, packaged(engine, file, &key))
         {
             return Ok((code, CodeOrigin::Packaged));
         }
-        let Some(directory) = &self.directory else { return compile(engine, component.bytes()) };
+        let Some(directory) = &self.directory else { return compile(engine, component) };
         let Some(place) = used(directory, Place::create(directory).map_err(NotUsed::from)) else {
-            return compile(engine, component.bytes());
+            return compile(engine, component);
         };
         let name = format!("{key}.cwasm");
         let file = directory.join(&name);
         if let Some(code) = used(&file, kept(engine, &place, name.as_ref(), &key)) {
             return Ok((code, CodeOrigin::Cached));
         }
-        let compiled = compile(engine, component.bytes())?;
+        let compiled = compile(engine, component)?;
         let artifact = Artifact::new(&key, &compiled.0.serialize()?).into_bytes();
         if let Err(error) = place.write(name.as_ref(), &artifact) {
             tracing::debug!(file = %file.display(), %error, "native code is not kept");

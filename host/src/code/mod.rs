@@ -4,6 +4,8 @@ mod artifact;
 
 mod cache;
 
+mod compiler;
+
 #[cfg(unix)]
 mod place;
 
@@ -19,6 +21,7 @@ use crate::wrapper;
 use artifact::{Artifact, Key};
 
 pub use cache::CodeCache;
+pub use compiler::Compiler;
 
 /// Where a rule's native code came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,13 +57,13 @@ pub(crate) enum Code {
 
 impl Code {
     /// Compiles a component.
-    fn compile(engine: &Engine, component: &[u8]) -> wasmtime::Result<Self> {
+    fn compile(engine: &wasmtime::Engine, component: &[u8]) -> wasmtime::Result<Self> {
         let module = wrapper::core_module(component)
-            .and_then(|module| Module::from_binary(&engine.wasmtime, module).ok())
+            .and_then(|module| Module::from_binary(engine, module).ok())
             .filter(core_module::fits);
         Ok(match module {
             Some(module) => Self::CoreModule(module),
-            None => Self::Component(Component::from_binary(&engine.wasmtime, component)?),
+            None => Self::Component(Component::from_binary(engine, component)?),
         })
     }
 
@@ -115,10 +118,29 @@ fn embedded(engine: &Engine, component: &[u8]) -> Option<Code> {
 }
 
 /// Takes the code of an artifact.
-#[cfg(unix)]
 fn load(engine: &Engine, artifact: &Artifact) -> wasmtime::Result<Code> {
     // SAFETY: an artifact is read from a trusted place only, where nobody writes but this user and
-    // root; they can change this process as well. Its digest says that the bytes are whole, its key
-    // that this version of wasmtime made them with these settings.
+    // root; they can change this process as well. Or a process of the compiler's made it, a program that
+    // is trusted as this one is. Its digest says that the bytes are whole, its key that this version of
+    // wasmtime made them with these settings.
     unsafe { Code::deserialize(engine, artifact.code()) }
+}
+
+/// Why there is no native code of a component.
+#[derive(Debug)]
+pub(crate) enum NotCompiled {
+    /// It is no valid component.
+    Invalid(String),
+    /// Compiling it takes more than the compiler may take.
+    Costly(String),
+    /// The compiler fails on it.
+    Failed(String),
+    /// The compiler was not started, or was ended: that is not the component's fault.
+    Host(String),
+}
+
+impl From<wasmtime::Error> for NotCompiled {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Invalid(format!("{error:#}"))
+    }
 }

@@ -111,7 +111,7 @@ impl SupplyError {
     pub fn is_of_the_host(&self) -> bool {
         match self {
             Self::Fetch(_) => false,
-            Self::Refused { refusal, .. } => refusal.check == Check::Memory,
+            Self::Refused { refusal, .. } => refusal.check == Check::Host,
             Self::Interrupted { .. } => true,
         }
     }
@@ -135,7 +135,7 @@ mod tests {
             let refusal = Refusal { digest: Digest::of(b"rule"), check, reason: String::new() };
             SupplyError::Refused { name: name(), refusal }
         };
-        assert!(refused(Check::Memory).is_of_the_host());
+        assert!(refused(Check::Host).is_of_the_host());
         assert!(!refused(Check::Description).is_of_the_host());
         assert!(SupplyError::Interrupted { name: name(), reason: String::new() }.is_of_the_host());
     }

@@ -24,15 +24,15 @@ pub enum Check {
     Digest,
     /// One of the signers that were demanded signed it.
     Signature,
-    /// It is a valid component.
+    /// It is a valid component, and can be compiled.
     Component,
     /// It imports nothing.
     Imports,
     /// It speaks the contract that this host speaks.
     Contract,
-    /// The system can give what the memory of its instances begins as. If not, it is not the rule's
-    /// fault, and may pass.
-    Memory,
+    /// The system can run the compiler, and give what the memory of its instances begins as. If not, it is
+    /// not the rule's fault, and may pass.
+    Host,
     /// It describes itself as the contract says.
     Description,
     /// Its settings fit its schema and itself.
@@ -51,7 +51,7 @@ impl Check {
             Self::Component => "component",
             Self::Imports => "imports",
             Self::Contract => "contract",
-            Self::Memory => "memory",
+            Self::Host => "host",
             Self::Description => "description",
             Self::Settings => "settings",
             Self::GoldenRecords => "golden records",
@@ -103,12 +103,14 @@ const MAX_REASON: usize = 500;
 impl From<LoadError> for Refused {
     fn from(error: LoadError) -> Self {
         let check = match error {
-            LoadError::NotAComponent(_) => Check::Component,
+            LoadError::NotAComponent(_) | LoadError::Costly(_) | LoadError::Compile(_) => {
+                Check::Component
+            }
             LoadError::Imports(_) | LoadError::Granted(..) => Check::Imports,
             LoadError::Contract { .. } | LoadError::Exports(_) | LoadError::Interface(_) => {
                 Check::Contract
             }
-            LoadError::Memory(_) => Check::Memory,
+            LoadError::Compiler(_) | LoadError::Memory(_) => Check::Host,
             LoadError::Describe(_) | LoadError::Description(_) => Check::Description,
         };
         Self::new(check, error)

@@ -1,6 +1,6 @@
 //! What is a rule, and what is not.
 
-use weir::{Engine, Fault, Limits, LoadError, Rule};
+use weir::{Compiler, Engine, Fault, Limits, LoadError, Rule};
 
 use crate::guest::Guest;
 
@@ -87,4 +87,15 @@ fn a_rule_that_traps_while_it_starts_is_refused() {
     let fields = "(func $start (unreachable)) (start $start)".to_owned();
     let error = refused(&Guest { fields, ..Guest::default() }.component());
     assert!(matches!(error, LoadError::Describe(Fault::Trap(_))), "{error}");
+}
+
+/// It is the host's to mend: the rule may be a good one.
+#[test]
+fn a_compiler_that_is_none_is_not_the_rules_fault() {
+    for program in ["./nosuch", "true"] {
+        let engine = Engine::new(Limits::default()).expect("an engine");
+        let engine = engine.compiling_with(Compiler::new(program));
+        let error = Rule::load(&engine, &Guest::default().component()).expect_err("no code");
+        assert!(matches!(&error, LoadError::Compiler(why) if why.starts_with(program)), "{error}");
+    }
 }

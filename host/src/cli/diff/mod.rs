@@ -35,11 +35,10 @@ use self::summary::Summary;
 use super::exit::Failure;
 use super::limits::LimitArgs;
 use super::screen::Screen;
-use super::setup::load_rule;
+use super::setup::{engine, load_rule};
 use super::traffic::Traffic;
 use crate::config::SettingsSource;
 use crate::contract::Contract;
-use crate::engine::Engine;
 use crate::rule::Rule;
 use crate::source::RuleSource;
 
@@ -144,7 +143,7 @@ pub(super) fn main(args: DiffArgs) -> Result<ExitCode, Failure> {
 /// Compares the two on all of the traffic. Says whether all of it could be read.
 fn compare(args: DiffArgs, screen: &Screen) -> Result<(Summary, bool), Failure> {
     let DiffArgs { settings, old_settings, new_settings, score, .. } = args;
-    let engine = Engine::new(args.limits.limits()?).map_err(Failure::runtime)?;
+    let engine = engine(args.limits.limits()?)?;
     let (old, new) = (load_rule(&engine, args.old)?, load_rule(&engine, args.new)?);
     let mut traffic = Traffic::open(args.traffic, args.contract).map_err(Failure::Usage)?;
     let recorded = traffic.header();
