@@ -74,7 +74,7 @@ pub enum Stop {
     /// The rule keeps state, which running parts of the batch would disturb.
     #[error("{0}")]
     KeepsState(Fault),
-    /// The rule could not be opened: it was not given any record.
+    /// The rule was not given any record: it could not be opened, or there was no room for an instance.
     #[error("{0}")]
     Opening(Fault),
     /// The rule faults without any record; or on each of the first three of a batch and the last,
@@ -143,10 +143,10 @@ impl Filter {
             Err(interrupted) => interrupted,
         };
         let mut search = Search::new(self, batch, deadline);
-        search.faulted_runs = u32::from(stage != Stage::Late);
+        search.faulted_runs = u32::from(stage.has_run());
         let stop = match stage {
             Stage::Late | Stage::CutShort => Some(Stop::Deadline),
-            Stage::Opening => Some(Stop::Opening(fault.clone())),
+            Stage::Opening | Stage::NoRoom => Some(Stop::Opening(fault.clone())),
             Stage::Classifying if self.description().keeps_state => {
                 Some(Stop::KeepsState(fault.clone()))
             }
@@ -155,7 +155,8 @@ impl Filter {
         let (extra_runs, faulted_runs) = (search.extra_runs, search.faulted_runs);
         let memory_bytes = search.memory_bytes;
         let outcome = search.outcome(stop.as_ref());
-        let fault = (!matches!(stage, Stage::Late | Stage::CutShort)).then_some(fault);
+        let is_the_rules = stage.has_run() && stage != Stage::CutShort;
+        let fault = is_the_rules.then_some(fault);
         Isolated { outcome, fault, extra_runs, faulted_runs, memory_bytes, stop }
     }
 }
@@ -346,7 +347,7 @@ impl<'a> Search<'a> {
             return Err(Stop::TooManyRuns);
         }
         let run = self.filter.run_timed(&self.batch.part(records), self.deadline);
-        if !matches!(run, Err(Interrupted { stage: Stage::Late, .. })) {
+        if run.as_ref().map_or_else(|interrupted| interrupted.stage.has_run(), |_| true) {
             self.extra_runs += 1;
             self.faulted_runs += u32::from(run.is_err());
         }
@@ -356,7 +357,9 @@ impl<'a> Search<'a> {
                 Ok(Ok((outcome, used)))
             }
             Err(Interrupted { fault, stage: Stage::Classifying }) => Ok(Err(fault)),
-            Err(Interrupted { fault, stage: Stage::Opening }) => Err(Stop::Opening(fault)),
+            Err(Interrupted { fault, stage: Stage::Opening | Stage::NoRoom }) => {
+                Err(Stop::Opening(fault))
+            }
             Err(Interrupted { stage: Stage::Late | Stage::CutShort, .. }) => Err(Stop::Deadline),
         }
     }
@@ -408,5 +411,33 @@ impl AddAssign for Use {
         self.memory_bytes += other.memory_bytes;
         self.memory_before = self.memory_before.max(other.memory_before);
         self.output_bytes += other.output_bytes;
+    }
+}
+
+#[cfg(all(test, feature = "default-rule"))]
+mod tests {
+    use std::iter;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::batch::Encoding;
+    use crate::{DEFAULT_RULE, Engine, Limits, Rule};
+
+    #[test]
+    fn that_there_is_no_room_is_not_the_rules_fault() {
+        let limits = Limits { time: Duration::from_millis(100), ..Limits::default() };
+        let engine = Engine::new(limits).expect("an engine");
+        let rule = Rule::load(&engine, DEFAULT_RULE).expect("a rule");
+        let filter = rule.open(r#"{"upper":1.5}"#).expect("an opened rule");
+        let now = Some(Instant::now());
+        let _others: Vec<_> = iter::from_fn(|| engine.slot(now).ok()).collect();
+        let mut batch = Batch::with_capacity(Encoding::Plain, 1, 32);
+        batch.push(br#"{"ANOMALY_SCORE":1.6}"#);
+        let isolated = filter.classify_isolating(&batch, None);
+        assert!(
+            matches!(&isolated.stop, Some(Stop::Opening(why)) if why.to_string().contains("kept"))
+        );
+        assert_eq!((isolated.fault, isolated.faulted_runs), (None, 0));
+        assert_eq!(isolated.outcome.failed[0].cause, Cause::Unclassified);
     }
 }

@@ -174,6 +174,8 @@ impl From<Interrupted> for Fault {
 pub(crate) enum Stage {
     /// Before it began: the deadline has passed.
     Late,
+    /// Before it began: no instance could be made, because all that the engine has room for are kept.
+    NoRoom,
     /// Before the rule was given the batch.
     Opening,
     /// At the batch, or at a snapshot.
@@ -186,7 +188,7 @@ impl From<NoSlot> for Interrupted {
     fn from(why: NoSlot) -> Self {
         match why {
             NoSlot::Late => Self::late(),
-            NoSlot::AllKept(_) => Self { fault: why.into(), stage: Stage::Opening },
+            NoSlot::AllKept(_) => Self { fault: why.into(), stage: Stage::NoRoom },
         }
     }
 }
@@ -194,6 +196,13 @@ impl From<NoSlot> for Interrupted {
 impl From<NoSlot> for Fault {
     fn from(why: NoSlot) -> Self {
         Self::Call(why.to_string())
+    }
+}
+
+impl Stage {
+    /// Whether an instance of the rule was there to be given up.
+    pub(crate) fn has_run(self) -> bool {
+        !matches!(self, Self::Late | Self::NoRoom)
     }
 }
 

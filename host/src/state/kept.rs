@@ -558,7 +558,7 @@ impl Session {
             Ok(Err(reason)) => Err(NotRestored::Refused(RestoreError::Refused(reason).to_string())),
             Err(Interrupted { fault, stage }) => Err(match stage {
                 Stage::Late | Stage::CutShort => NotRestored::Untried(Stop::Deadline),
-                Stage::Opening => NotRestored::Untried(Stop::Opening(fault)),
+                Stage::Opening | Stage::NoRoom => NotRestored::Untried(Stop::Opening(fault)),
                 Stage::Classifying => match fault {
                     Fault::Limit(LimitExceeded::Time { .. }) => NotRestored::TooLate(fault),
                     _ => NotRestored::Refused(RestoreError::Fault(fault).to_string()),
