@@ -156,6 +156,24 @@ fn wrong_calls_are_told_apart_from_failures() {
 }
 
 #[test]
+fn what_is_refused_is_quoted_without_a_password() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let address = "https://ada:secret@rules.example.com/fever.wasm?signature=secret";
+    let file = format!("upper = 1.5\nrule = {address:?}\n");
+    fs::write(folder.path().join("weir.toml"), file).expect("a file");
+    let mut by_environment = weir(["run"]);
+    by_environment.env("WEIR_RULE", address);
+    let by_flag = weir(["run", "--rule", address]);
+    let by_file = weir(["run", "--config", "weir.toml"]);
+    let by_argument = weir(["inspect", address]);
+    for mut command in [by_environment, by_flag, by_file, by_argument] {
+        let Output { stderr, .. } = weir::run(command.current_dir(folder.path())).exit(2);
+        assert!(stderr.contains("https://…@rules.example.com/fever.wasm?…"), "{stderr}");
+        assert!(!stderr.contains("secret"), "{stderr}");
+    }
+}
+
+#[test]
 fn a_reader_that_is_gone_is_an_error_and_no_panic() {
     let folder = TempDir::new().expect("a temporary folder");
     let pull = ["pull", "threshold", "--output", "rule.wasm"];

@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use super::secrets::without_secrets;
 use crate::source::FetchError;
 
 /// Something could not be processed.
@@ -44,6 +45,6 @@ pub(super) fn code(result: Result<ExitCode, Failure>) -> ExitCode {
         Err(Failure::Runtime(error)) => (error, INCOMPLETE),
     };
     // Nobody is left to be told if standard error is closed.
-    let _ = writeln!(io::stderr(), "error: {error:#}");
+    let _ = writeln!(io::stderr(), "error: {}", without_secrets(&format!("{error:#}")));
     ExitCode::from(code)
 }

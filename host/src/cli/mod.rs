@@ -56,6 +56,8 @@ mod scores;
 
 mod screen;
 
+mod secrets;
+
 mod setup;
 
 mod shutdown;
@@ -69,6 +71,7 @@ mod lambda;
 
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 
 use crate::code::Compiler;
@@ -136,7 +139,8 @@ pub fn main() -> ExitCode {
     if std::env::args_os().len() == 1 && std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
         return exit::code(lambda::main(lambda::LambdaArgs::default()));
     }
-    exit::code(match Cli::parse().command {
+    let cli = Cli::try_parse().unwrap_or_else(|error| quoting_no_secrets(error).exit());
+    exit::code(match cli.command {
         Command::Run(args) => run::main(args),
         Command::Score(args) => score::main(args),
         Command::Inspect(args) => inspect::main(args),
@@ -155,4 +159,13 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "lambda")]
         Command::Lambda(args) => lambda::main(args),
     })
+}
+
+/// Errors quote the value that they refuse.
+fn quoting_no_secrets(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+        let value = ContextValue::String(secrets::without_secrets(value));
+        error.insert(ContextKind::InvalidValue, value);
+    }
+    error
 }
