@@ -5,7 +5,7 @@ mod outline;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 use self::outline::{Outline, Progress};
 use crate::contract::Contract;
@@ -18,6 +18,9 @@ const LINES_PER_EVENT: usize = 500;
 
 /// How many bytes are one event at the most, where every line is a record.
 const BYTES_PER_EVENT: usize = 1 << 20;
+
+/// What some programs begin a file of UTF-8 with. It is no part of what is in it.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// An event, as it was read.
 #[derive(Debug)]
@@ -87,7 +90,7 @@ impl<R: Read> Events<R> {
             let contract = Contract::detect(&event.body);
             if matches!(contract, Ok(Contract::Ndjson)) {
                 self.contract = Some(Contract::Ndjson);
-                self.give_back(event.body, event.line);
+                self.give_back(&event.body, event.line);
                 return self.lines();
             }
             // What is broken tells nothing of what follows it, unless it was to be an envelope, whose
@@ -97,14 +100,16 @@ impl<R: Read> Events<R> {
         Ok(Some(event))
     }
 
-    /// Gives back the lines that were read last, the first of which has this number.
-    fn give_back(&mut self, lines: Vec<u8>, first: u64) {
-        self.line = first;
-        if self.is_all_taken() {
-            self.given_back = Cursor::new(lines);
+    /// Gives back what was read last, from the line of this number on.
+    fn give_back(&mut self, text: &[u8], line: u64) {
+        self.line = line;
+        let position = usize::try_from(self.given_back.position()).unwrap_or(usize::MAX);
+        let (taken, ahead) = self.given_back.get_ref().split_at(position);
+        if taken.ends_with(text) {
+            // That is where it is from.
+            self.given_back.set_position((position - text.len()) as u64);
         } else {
-            // That is where they are from.
-            self.given_back.set_position(self.given_back.position() - lines.len() as u64);
+            self.given_back = Cursor::new([text, ahead].concat());
         }
     }
 
@@ -138,7 +143,14 @@ impl<R: Read> Events<R> {
             }
             match outline.take(&body[start..]) {
                 Progress::Open => {}
-                Progress::Complete => return Ok(Some(self.event(body, first))),
+                Progress::Complete(end) => {
+                    // What is behind it in the line is the next document's.
+                    let rest = body.split_off(start + end);
+                    if !rest.is_empty() {
+                        self.give_back(&rest, self.line - 1);
+                    }
+                    return Ok(Some(self.event(body, first)));
+                }
                 Progress::Broken => return Ok(Some(self.broken(body, first))),
             }
         }
@@ -157,7 +169,7 @@ impl<R: Read> Events<R> {
             next += 1;
         }
         if end < body.len() {
-            self.give_back(body.split_off(end), next);
+            self.give_back(&body.split_off(end), next);
         } else if next > first + 1 {
             self.broken_off = Some(indentation);
         }
@@ -186,13 +198,17 @@ impl<R: Read> Events<R> {
                 format!("line {}: a document exceeds {MAX_DOCUMENT_BYTES} bytes", self.line),
             ));
         }
+        if self.line == 1 && to.starts_with(BYTE_ORDER_MARK) {
+            to.drain(..BYTE_ORDER_MARK.len());
+        }
         self.line += u64::from(bytes > 0);
         Ok(bytes)
     }
 
-    /// Whether the next line has yet to be fetched from the input.
+    /// Whether the next line has yet to be fetched from the input, or the end of it: whoever writes by
+    /// blocks stops within a line.
     fn would_wait(&self) -> bool {
-        self.is_all_taken() && self.input.buffer().is_empty()
+        self.is_all_taken() && memchr(b'\n', self.input.buffer()).is_none()
     }
 
     /// Whether all that was given back was read again.
@@ -280,7 +296,6 @@ mod tests {
         let good = "{\"a\":1}\n{\"a\":\n{\"a\":3}\n".repeat(2);
         for cut in [
             "x",
-            "\u{feff}{}",
             "{\"a\": 1, \"v\": [1, 2",
             "{\"a\": 1, \"v\": [1,",
             "{\"a\": 1, \"v\":",
@@ -294,6 +309,32 @@ mod tests {
         }
         let many = "{}\n".repeat(LINES_PER_EVENT + 1);
         assert_eq!(spans(&format!("[1\n{many}")), [(1, 1), (2, 500), (502, 1)]);
+    }
+
+    #[test]
+    fn documents_need_no_line_of_their_own() {
+        let pretty = "{\n  \"applicationArn\": \"a\",\n  \"records\": [\n  ]\n}";
+        let three = format!("{pretty}{pretty} {EVENT}");
+        let expected = [(pretty.to_owned(), 1), (format!("{pretty} "), 5), (EVENT.to_owned(), 9)];
+        assert_eq!(events(&three), expected);
+
+        let line = EVENT.repeat(3);
+        assert_eq!(events(&line), vec![(EVENT.to_owned(), 1); 3]);
+        assert_eq!(events(&format!("{line}\n{line}\n")).len(), 6);
+        let broken = events(&format!("{EVENT},\n{EVENT}\n"));
+        assert_eq!(broken, [(EVENT.into(), 1), (",\n".into(), 1), (format!("{EVENT}\n"), 2)]);
+        // Bare records stand one a line.
+        let bare = "{\"a\":1}{\"a\":2}\n{\"a\":3}\n";
+        assert_eq!(events(bare), [(bare.to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_it() {
+        for text in ["{\"a\":1}\n{\"a\":2}\n", EVENT, "{\n\"records\": []}"] {
+            assert_eq!(events(&format!("\u{feff}{text}")), [(text.to_owned(), 1)]);
+        }
+        let second = events("{}\n\u{feff}{}\n");
+        assert_eq!(second[0].0, "{}\n\u{feff}{}\n", "it is one at the beginning only");
     }
 
     #[test]
@@ -348,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_is_answered_as_soon_as_a_document_is_seen_to_be_broken() {
+    fn a_pipe_is_answered_by_what_is_whole() {
         /// Has lines, and must not be asked for more.
         struct Pipe(&'static [u8]);
         impl Read for Pipe {
@@ -357,7 +398,7 @@ mod tests {
                 self.0.read(to)
             }
         }
-        let pipe = Pipe(b"{\"a\": [1, 2\n{\"a\":1}\n{\"a\":2}\n");
+        let pipe = Pipe(b"{\"a\": [1, 2\n{\"a\":1}\n{\"a\":2}\n{\"a\":");
         let mut events = Events::new("x", pipe, None);
         let mut next = || events.next().expect("an event").expect("what was read").body;
         assert_eq!(next(), b"{\"a\": [1, 2\n");

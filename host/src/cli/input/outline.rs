@@ -32,8 +32,8 @@ enum Expected {
 pub(super) enum Progress {
     /// It goes on.
     Open,
-    /// It ends with the line.
-    Complete,
+    /// It ends before this byte of the line.
+    Complete(usize),
     /// It is not JSON, whatever follows.
     Broken,
 }
@@ -44,6 +44,9 @@ impl Outline {
         let mut rest = line;
         while let [byte, behind @ ..] = rest.trim_ascii_start() {
             rest = behind;
+            if self.is_complete() {
+                return Progress::Complete(line.len() - rest.len() - 1);
+            }
             let fits = match byte {
                 b'{' => self.opens(b'{', Expected::FirstKey),
                 b'[' => self.opens(b'[', Expected::FirstElement),
@@ -69,10 +72,14 @@ impl Outline {
                 return Progress::Broken;
             }
         }
-        match self.open.is_empty() && self.expected == Expected::CommaOrEnd {
-            true => Progress::Complete,
+        match self.is_complete() {
+            true => Progress::Complete(line.len()),
             false => Progress::Open,
         }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.open.is_empty() && self.expected == Expected::CommaOrEnd
     }
 
     fn opens(&mut self, bracket: u8, expected: Expected) -> bool {
@@ -157,7 +164,10 @@ mod tests {
             "{\"a\": [\n1,\ntrue\n],\n\"b\": {}\n}",
         ];
         for text in texts {
-            assert_eq!(progress(text), Progress::Complete, "{text}");
+            let last = text.lines().next_back().expect("a line").len();
+            assert_eq!(progress(text), Progress::Complete(last), "{text}");
+            let line = format!("{text}  {{");
+            assert_eq!(progress(&line), Progress::Complete(last + 2), "{text}");
         }
         for text in ["{", "[1,", "[1\n", "{\"a\"\n", "{\"a\":\n", "{\"a\":1,\n", "[[]\n"] {
             assert_eq!(progress(text), Progress::Open, "{text}");
@@ -179,9 +189,6 @@ mod tests {
             "[,",
             "[:",
             "]",
-            "1,",
-            "1 2",
-            "{} {",
             "\"a",
             "\"a\\",
         ];
