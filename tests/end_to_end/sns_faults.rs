@@ -205,7 +205,19 @@ fn a_service_that_is_away_is_left_alone_by_the_events_that_follow() {
     assert!(output.stderr.contains("the service is away"), "{}", output.stderr);
     // Each event has three requests to make, and each of these eight attempts.
     let requests = sns.requests().len();
-    assert!(requests < 40, "{requests} requests for 40 events");
+    assert!(requests < 120, "{requests} requests for 40 events");
+}
+
+#[test]
+fn a_burst_of_failures_is_no_service_that_is_away() {
+    let sns = ScriptedSns::start(|number, _| match number < 8 {
+        true => Fate::Refused { status: 503, code: "ServiceUnavailable" },
+        false => Fate::Confirmed,
+    });
+    let mut command = run_at(sns.url(), &[]);
+    let flagged = "{\"ANOMALY_SCORE\":9}\n".repeat(500);
+    let output = weir::run_with_input(&mut command, &flagged).exit(0);
+    assert!(output.stderr.contains("0 failed, 500 published"), "{}", output.stderr);
 }
 
 fn answers_of_events(stdout: &str) -> usize {

@@ -2,7 +2,8 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many requests in a row have to fail before the service counts as away.
+/// How many requests in a row have to fail before the service counts as away. Of those that are under way
+/// at the same time, the first to fail counts for all: it is one moment at which the service failed.
 const THRESHOLD: u32 = 5;
 
 /// How long nothing is attempted the first time.
@@ -23,7 +24,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// ```
 ///
 /// Half open, one request is let through to see; the others fail at once, as they do while it is
-/// open. A request that was given up without an answer has failed.
+/// open. A request that was given up without an answer has failed, and counts by itself: it has cost a
+/// deadline.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     destination: String,
@@ -32,17 +34,14 @@ pub(crate) struct Breaker {
 
 #[derive(Debug)]
 enum State {
-    Closed { failures: u32 },
+    Closed { failures: u32, last: Option<Instant> },
     Open { until: Instant, pause: Duration, cause: String },
     HalfOpen { pause: Duration, cause: String },
 }
 
 impl Breaker {
     pub(crate) fn new(destination: &str) -> Self {
-        Self {
-            destination: destination.to_owned(),
-            state: Mutex::new(State::Closed { failures: 0 }),
-        }
+        Self { destination: destination.to_owned(), state: Mutex::new(CLOSED) }
     }
 
     /// Asks to make a request.
@@ -65,7 +64,7 @@ impl Breaker {
                 return Err(Away { next: Duration::ZERO, cause: cause.clone() });
             }
         }
-        Ok(Attempt { breaker: self, answered: false })
+        Ok(Attempt { breaker: self, begun: now, answered: false })
     }
 
     fn succeeded(&self) {
@@ -73,13 +72,16 @@ impl Breaker {
         if !matches!(*state, State::Closed { .. }) {
             tracing::info!(destination = self.destination, "the service is back");
         }
-        *state = State::Closed { failures: 0 };
+        *state = CLOSED;
     }
 
-    fn failed(&self, now: Instant, cause: &str) {
+    /// Takes the failure of a request that was begun then.
+    fn failed(&self, begun: Instant, now: Instant, cause: &str) {
         let mut state = self.state();
         let pause = match &mut *state {
-            State::Closed { failures } => {
+            State::Closed { last: Some(last), .. } if begun < *last => return,
+            State::Closed { failures, last } => {
+                *last = Some(now);
                 *failures += 1;
                 if *failures < THRESHOLD {
                     return;
@@ -100,10 +102,13 @@ impl Breaker {
     }
 }
 
+const CLOSED: State = State::Closed { failures: 0, last: None };
+
 /// A request that was let through. Dropped without a word, it has failed.
 #[must_use]
 pub(crate) struct Attempt<'a> {
     breaker: &'a Breaker,
+    begun: Instant,
     answered: bool,
 }
 
@@ -117,14 +122,15 @@ impl Attempt<'_> {
     /// The service is throttling, broken or unreachable.
     pub(crate) fn failed(mut self, now: Instant, cause: &str) {
         self.answered = true;
-        self.breaker.failed(now, cause);
+        self.breaker.failed(self.begun, now, cause);
     }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if !self.answered {
-            self.breaker.failed(Instant::now(), "no answer before the deadline");
+            let now = Instant::now();
+            self.breaker.failed(now, now, "no answer before the deadline");
         }
     }
 }
@@ -163,6 +169,17 @@ mod tests {
         }
         let away = breaker.admit(now).err().expect("open").to_string();
         assert!(away.contains("next attempt in 1.0 s: 500"), "{away}");
+    }
+
+    #[test]
+    fn what_fails_at_once_is_one_failure() {
+        let (breaker, mut now) = (Breaker::new("topic"), Instant::now());
+        for _ in 0..THRESHOLD {
+            let burst: Vec<_> = (0..32).map(|_| breaker.admit(now).expect("closed")).collect();
+            now += Duration::from_millis(1);
+            burst.into_iter().for_each(|attempt| attempt.failed(now, "500"));
+        }
+        assert!(breaker.admit(now).is_err(), "so many in a row are too many");
     }
 
     #[test]

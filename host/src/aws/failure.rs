@@ -18,9 +18,10 @@ pub(crate) enum RequestFailure {
 /// The names of what is wrong with a request itself, not with its destination.
 ///
 /// Source: Amazon SNS API Reference, `PublishBatch`; Amazon SQS API Reference, `SendMessageBatch`.
-const INVALID: [&str; 7] = [
+const INVALID: [&str; 8] = [
     "InvalidParameter",
     "InvalidParameterValue",
+    "ParameterValueInvalid",
     "ValidationException",
     "InvalidMessageContents",
     "BatchRequestTooLong",
@@ -67,9 +68,10 @@ fn names_destination(message: &str) -> bool {
 /// What became of an entry that the service says it did not take.
 pub(crate) fn entry_failure(code: &str, message: Option<&str>, sender_fault: bool) -> PublishError {
     let reason = format!("{code}: {}", message.unwrap_or("no message"));
-    match sender_fault && !may_pass(Some(code)) {
-        true => PublishError::Rejected(reason),
-        false => PublishError::Unconfirmed(reason),
+    match (sender_fault && !may_pass(Some(code)), INVALID.contains(&code)) {
+        (true, true) => PublishError::Rejected(reason),
+        (true, false) => PublishError::Refused(reason),
+        (false, _) => PublishError::Unconfirmed(reason),
     }
 }
 
@@ -95,5 +97,14 @@ mod tests {
     fn a_destination_that_is_invalid_is_no_fault_of_entries() {
         assert!(names_destination("Invalid parameter: TopicArn"));
         assert!(!names_destination("Invalid parameter: Message too long"));
+    }
+
+    #[test]
+    fn only_what_is_known_to_be_wrong_with_an_entry_is_its_fault() {
+        let of = |code, sender_fault| entry_failure(code, None, sender_fault);
+        assert!(matches!(of("ParameterValueInvalid", true), PublishError::Rejected(_)));
+        assert!(matches!(of("KMSAccessDenied", true), PublishError::Refused(_)));
+        assert!(matches!(of("Throttled", true), PublishError::Unconfirmed(_)));
+        assert!(matches!(of("InvalidParameter", false), PublishError::Unconfirmed(_)));
     }
 }

@@ -111,17 +111,16 @@ async fn attempt<D: Destination>(destination: &D, pending: &mut Pending<D::Entry
 
 /// Finds out which entry of an invalid request is to blame.
 async fn one_by_one<D: Destination>(destination: &D, pending: &mut Pending<D::Entry>) {
-    let mut results = Vec::with_capacity(pending.entries.len());
-    for entry in &pending.entries {
-        let answer = destination.request(std::slice::from_ref(entry)).await;
-        results.push(match answer {
+    for _ in 0..pending.entries.len() {
+        let answer = destination.request(&pending.entries[..1]).await;
+        // At once: the deadline may come before the next answer does.
+        pending.settle_first(match answer {
             Ok(one) => one.into_iter().next().unwrap_or(Ok(())),
             Err(RequestFailure::Away(reason)) => Err(PublishError::Unconfirmed(reason)),
             Err(RequestFailure::Refused(reason)) => Err(PublishError::Refused(reason)),
             Err(RequestFailure::Invalid(reason)) => Err(PublishError::Rejected(reason)),
         });
     }
-    pending.settle(results);
 }
 
 impl<E: Entry> Pending<E> {
@@ -135,17 +134,71 @@ impl<E: Entry> Pending<E> {
         self.results.extend(entries.iter().map(|entry| (entry.index(), Err(error.clone()))));
     }
 
-    /// Takes the results of a request, one an entry; what may still succeed stays.
+    /// Takes the results of a request, one an entry.
     fn settle(&mut self, results: Vec<Result<(), PublishError>>) {
-        self.reasons.clear();
-        for (entry, result) in std::mem::take(&mut self.entries).into_iter().zip(results) {
-            match result {
-                Err(reason @ PublishError::Unconfirmed(_)) => {
-                    self.entries.push(entry);
-                    self.reasons.push(reason);
-                }
-                settled => self.results.push((entry.index(), settled)),
+        results.into_iter().for_each(|result| self.settle_first(result));
+    }
+
+    /// Takes the result of the first entry. If it may still succeed it stays, behind the others.
+    fn settle_first(&mut self, result: Result<(), PublishError>) {
+        let entry = self.entries.remove(0);
+        self.reasons.remove(0);
+        match result {
+            Err(reason @ PublishError::Unconfirmed(_)) => {
+                self.entries.push(entry);
+                self.reasons.push(reason);
+            }
+            settled => self.results.push((entry.index(), settled)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::{Answer, Line};
+
+    struct Message(usize);
+
+    impl Entry for Message {
+        fn index(&self) -> usize {
+            self.0
+        }
+
+        fn bytes(&self) -> usize {
+            1
+        }
+    }
+
+    /// Takes single messages only, and of these the first two.
+    struct Choosy(Line);
+
+    impl Destination for Choosy {
+        type Entry = Message;
+
+        async fn request(&self, entries: &[Message]) -> Answer {
+            match entries {
+                [Message(0 | 1)] => Ok(vec![Ok(())]),
+                [_] => std::future::pending().await,
+                _ => Err(RequestFailure::Invalid("one of them is bad".to_owned())),
             }
         }
+
+        fn line(&self) -> &Line {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn what_was_confirmed_before_the_deadline_is() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let deadline = Instant::now() + Duration::from_millis(50);
+        let destination = Choosy(Line::new("choosy"));
+        let sent = send(&destination, (0..4).map(Message).collect(), Some(deadline));
+        let mut results = runtime.expect("a runtime").block_on(sent);
+        results.sort_by_key(|(index, _)| *index);
+        let confirmed: Vec<_> =
+            results.iter().map(|(index, result)| (*index, result.is_ok())).collect();
+        assert_eq!(confirmed, [(0, true), (1, true), (2, false), (3, false)]);
     }
 }
