@@ -61,8 +61,17 @@ fn append(file: &mut File, letters: &[DeadLetter]) -> io::Result<()> {
         serde_json::to_writer(&mut lines, letter)?;
         lines.push(b'\n');
     }
+    // Other processes may append to it too.
+    file.lock()?;
+    let written = append_lines(file, &lines);
+    // It cannot fail: the lock is held.
+    let _ = file.unlock();
+    written
+}
+
+fn append_lines(file: &mut File, lines: &[u8]) -> io::Result<()> {
     let start = file.seek(SeekFrom::End(0))?;
-    let written = file.write_all(&lines).and_then(|()| file.sync_data());
+    let written = file.write_all(lines).and_then(|()| file.sync_data());
     if written.is_err() {
         // If that fails as well, half a line is left; the error that is told is the first.
         let _ = file.set_len(start);
@@ -106,6 +115,30 @@ mod tests {
             .map(|letter| letter["record"].as_str().expect("an id").to_owned())
             .collect();
         assert_eq!(records, ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn others_may_append_as_well() {
+        let path = std::env::temp_dir().join(format!("weir-shared-letters-{}", std::process::id()));
+        let writers = 4;
+        std::thread::scope(|threads| {
+            for _ in 0..writers {
+                // Each with an open file of its own, as another process has.
+                let file = DeadLetterFile::open(&path).expect("a file");
+                threads.spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().build();
+                    for _ in 0..50 {
+                        let sent = file.send(vec![letter("1"), letter("2")], None);
+                        let results = runtime.as_ref().expect("a runtime").block_on(sent);
+                        assert!(results.iter().all(Result::is_ok), "{results:?}");
+                    }
+                });
+            }
+        });
+        let text = std::fs::read_to_string(&path).expect("what was written");
+        std::fs::remove_file(&path).expect("the file");
+        let is_whole = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+        assert_eq!(text.lines().filter(|line| is_whole(line)).count(), writers * 100);
     }
 
     #[test]
