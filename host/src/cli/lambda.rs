@@ -87,9 +87,9 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
                 .map(|()| ExitCode::SUCCESS)
                 .map_err(|error| Failure::Runtime(anyhow!("the Lambda runtime ended: {error}"))),
             Either::Right((signal, serving)) => {
-                // The answer is on its way once the next event is waited for.
+                // The answer is on its way once the next event is waited for, which is not begun.
                 let finished = async {
-                    drop(under_way.lock().await);
+                    let _no_other = under_way.lock().await;
                     tokio::time::sleep(TIME_TO_ANSWER).await;
                 };
                 select(serving, pin!(finished)).await;
