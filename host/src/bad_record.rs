@@ -128,8 +128,12 @@ impl Disposer<'_> {
     }
 }
 
+/// Whether a record can never be processed, and that was not dealt with yet.
 fn is_bad(answer: &Answer) -> bool {
-    matches!(answer, Answer::Failed { kind: FailureKind::Permanent, .. })
+    matches!(
+        answer,
+        Answer::Failed { kind: FailureKind::Permanent, cause, .. } if *cause != FailureCause::DeadLetter
+    )
 }
 
 fn reason_of(answer: &Answer) -> &str {

@@ -9,7 +9,7 @@ use futures_util::future::join;
 use crate::alert::{Alert, Composer};
 use crate::bad_record::{Disposer, OnBadRecord, Place};
 use crate::batch::Batch;
-use crate::contract::{Answer, Contract, Disposal, Event, FailureCause, FailureKind, Onward};
+use crate::contract::{Answer, Contract, Disposal, Event, FailureCause, Onward};
 use crate::outcome::{Cause, Flag, Outcome, Verdict};
 use crate::payload::PayloadReader;
 use crate::pointer::FieldPointer;
@@ -97,8 +97,12 @@ pub(crate) async fn deliver<P: Publisher>(
         subject: &delivery.subject,
         group: delivery.message_group.as_ref(),
     };
-    let plan = plan(delivery, &composer, &mut flagged, &entries);
     let disposer = Disposer { policy: &delivery.on_bad_record, event, payloads: &payloads, rule };
+    if delivery.ordering(event.keeps_order()) != Ordering::None {
+        // A record whose letter is not taken holds back what comes after it.
+        disposer.dispose(places(&mut entries, &mut unreadable, event), deadline).await;
+    }
+    let plan = plan(delivery, &composer, &mut flagged, &entries);
     let (receipts, ()) = join(
         publish(delivery, plan, deadline),
         disposer.dispose(places(&mut entries, &mut unreadable, event), deadline),
@@ -197,7 +201,7 @@ fn plan<P: Publisher>(
         // Nothing is held back.
         Ordering::None => Vec::new(),
         _ if flagged.is_empty() => Vec::new(),
-        _ => failures(delivery, composer, ordering, flagged, entries),
+        _ => failures(composer, ordering, flagged, entries),
     };
     let held_back = held_back_by(&failures, &places);
     let chains = places.into_iter().map(|(_, chains)| chains).collect();
@@ -218,19 +222,15 @@ fn plan<P: Publisher>(
 
 /// The records that failed already and hold others back: where each stands, and its chains. Its
 /// message group is the one that an alert of it would have.
-fn failures<P>(
-    delivery: &Delivery<P>,
+fn failures(
     composer: &Composer<'_>,
     ordering: Ordering,
     flagged: &[Flag],
     entries: &[Answer],
 ) -> Vec<((usize, usize), Vec<Chain>)> {
     let event = composer.event;
-    let holds_back = |answer: &Answer| match answer {
-        Answer::Failed { kind: FailureKind::Permanent, .. } => delivery.on_bad_record.fails(),
-        Answer::Failed { .. } => true,
-        _ => false,
-    };
+    // What was bad and could be dealt with is, by now.
+    let holds_back = |answer: &Answer| matches!(answer, Answer::Failed { .. });
     let is_flagged = |entry| flagged.binary_search_by_key(&entry, |flag| flag.index).is_ok();
     let of_entry = |entry| {
         let (key, group) = (event.key(entry), composer.message_group(entry));
@@ -350,10 +350,18 @@ impl Tally {
 
 #[cfg(all(test, feature = "default-rule"))]
 mod tests {
-    use std::sync::Mutex;
+    use std::future::ready;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+    use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+
     use super::*;
+    use crate::contract::FailureKind;
+    use crate::dead_letter::{DeadLetter, DeadLetterQueue};
     use crate::{DEFAULT_RULE, Engine, Limits, Pipeline, Request};
 
     /// A FIFO topic that takes messages of 300 bytes at the most.
@@ -437,6 +445,44 @@ mod tests {
         let taken = topic.taken.lock().expect("the messages");
         let taken: Vec<_> = taken.iter().map(|alert| alert.record_id.as_str()).collect();
         assert_eq!(taken, ["free"]);
+    }
+
+    /// A queue that answers so, and counts the letters.
+    #[derive(Debug)]
+    struct Queue {
+        answer: PublishError,
+        letters: AtomicUsize,
+    }
+
+    impl DeadLetterQueue for Queue {
+        fn send(
+            &self,
+            letters: Vec<DeadLetter>,
+            _deadline: Option<Instant>,
+        ) -> BoxFuture<'_, Vec<Result<(), PublishError>>> {
+            self.letters.fetch_add(letters.len(), Relaxed);
+            ready(vec![Err(self.answer.clone()); letters.len()]).boxed()
+        }
+    }
+
+    #[test]
+    fn a_record_whose_letter_is_not_taken_holds_back_as_one_that_failed() {
+        let flagged = r#"{"ANOMALY_SCORE":2}"#;
+        let messages = [("1", "a", flagged), ("bad", "a", "{}"), ("3", "a", flagged)];
+        for (answer, kind) in [
+            (PublishError::Refused("access denied".to_owned()), FailureKind::Transient),
+            (PublishError::Rejected("too large".to_owned()), FailureKind::Permanent),
+        ] {
+            let topic = Topic::default();
+            let queue = Arc::new(Queue { answer, letters: AtomicUsize::new(0) });
+            let pipeline =
+                pipeline(&topic).on_bad_record(OnBadRecord::DeadLetter(Arc::clone(&queue) as _));
+            let response = process(&pipeline, &queued(&messages));
+            assert_eq!(failed(&response), [("bad", kind), ("3", FailureKind::Transient)]);
+            assert_eq!((response.counts.published, queue.letters.load(Relaxed)), (1, 1));
+            let reason = &response.failures[0].reason;
+            assert_eq!(reason.matches("its dead letter").count(), 1, "{reason}");
+        }
     }
 
     #[test]

@@ -201,10 +201,10 @@ impl<P: Publisher> Pipeline<P> {
         on_blocking_thread(move || keeper.save_all()).await;
     }
 
-    /// Whether events are to be published one after the other, because their order is to be kept.
+    /// Whether an event is to be published after those before it, because their order is to be kept.
     #[cfg(feature = "cli")]
-    pub(crate) fn keeps_order(&self) -> bool {
-        self.delivery.ordering(false) != Ordering::None
+    pub(crate) fn keeps_order(&self, classified: &Classified<'_>) -> bool {
+        self.delivery.ordering(classified.event.keeps_order()) != Ordering::None
     }
 
     /// The rule that serves: it can be changed at any time.

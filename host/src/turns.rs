@@ -3,30 +3,77 @@ use std::sync::mpsc::{self, Receiver, Sender};
 /// Hands out turns, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Turns {
-    last: Option<Receiver<()>>,
+    last: Option<End>,
 }
 
-/// A turn: it comes when what was made of the one before is dropped.
+/// A turn: it comes when the one before has ended, and ends when what is made of it is dropped. One that is
+/// dropped before it came lets no other pass: what waits for its end waits for that of the one before.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    before: Option<Receiver<()>>,
-    ended: Sender<()>,
+    before: Option<End>,
+    ended: Sender<End>,
+}
+
+/// The end of a turn: nothing comes any more, or else the end to wait for instead.
+#[derive(Debug)]
+struct End(Receiver<End>);
+
+/// A turn that has come, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    _turn: Turn,
 }
 
 impl Turns {
     pub(crate) fn next(&mut self) -> Turn {
         let (ended, end) = mpsc::channel();
-        Turn { before: self.last.replace(end), ended }
+        Turn { before: self.last.replace(End(end)), ended }
     }
 }
 
 impl Turn {
     /// Waits until it comes. It ends when what is returned is dropped.
-    pub(crate) fn wait(self) -> Sender<()> {
-        if let Some(before) = self.before {
-            // It ends by being dropped: nothing is ever sent.
-            let _ = before.recv();
+    pub(crate) fn wait(mut self) -> Taken {
+        let mut before = self.before.take();
+        while let Some(End(end)) = before {
+            before = end.recv().ok();
         }
-        self.ended
+        Taken { _turn: self }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            // Perhaps nobody comes after it.
+            let _ = self.ended.send(before);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_turn_that_is_dropped_lets_no_other_pass() {
+        let mut turns = Turns::default();
+        let first = turns.next().wait();
+        let (second, third, fourth) = (turns.next(), turns.next(), turns.next());
+        drop(third);
+        drop(second);
+        let (came, comes) = mpsc::channel();
+        thread::scope(|threads| {
+            threads.spawn(move || {
+                let _turn = fourth.wait();
+                came.send("the fourth").expect("the test");
+            });
+            thread::yield_now();
+            assert!(comes.try_recv().is_err(), "the first has not ended");
+            drop(first);
+            assert_eq!(comes.recv(), Ok("the fourth"));
+        });
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use weir_tests::sns::{Delivery, Topic};
 use weir_tests::sqs::Queue;
@@ -53,34 +53,57 @@ fn a_fifo_topic_gets_groups_in_order_and_ids_that_stay() {
     assert!(again.iter().all(|m| ids.contains(&m.attributes["MessageDeduplicationId"])));
 }
 
+/// Publishes the alerts of events, and answers with the numbers in them in the order in which they came.
 /// The first request is answered late: events behind it would overtake what is left of the first.
-#[test]
-fn a_fifo_topic_gets_events_in_order() {
+fn published_numbers(topic: &str, events: &[String]) -> Vec<u64> {
     let sns = ScriptedSns::start(|number, _| {
         if number == 0 {
             thread::sleep(Duration::from_millis(20));
         }
         Fate::Confirmed
     });
-    let event = |first: usize| {
-        let records = (first..first + 25).map(|number| Record {
-            number,
-            payload: format!("{{\"ANOMALY_SCORE\":2,\"n\":{number}}}"),
-        });
-        Service::AnalyticsOutput.event(&records.collect::<Vec<_>>())
-    };
-    let events = [event(0), event(25), event(50), event(75)].join("\n");
-    let topic = "arn:aws:sns:us-east-1:123456789012:alarms.fifo";
-    let mut command = weir(["run", "--topic", topic, "--upper", "1.5"]);
-    weir::run_with_input(command.env("AWS_ENDPOINT_URL", sns.url()), &events).success();
-    let numbers: Vec<u64> = sns
-        .requests()
+    let topic = format!("arn:aws:sns:us-east-1:123456789012:{topic}");
+    let mut command = weir(["run", "--topic", &topic, "--upper", "1.5"]);
+    weir::run_with_input(command.env("AWS_ENDPOINT_URL", sns.url()), &events.join("\n")).success();
+    sns.requests()
         .concat()
         .iter()
         .map(|entry| serde_json::from_str::<Value>(&entry.message).expect("a payload"))
         .filter_map(|payload| payload["n"].as_u64())
-        .collect();
+        .collect()
+}
+
+fn flagged(number: usize) -> String {
+    format!("{{\"ANOMALY_SCORE\":2,\"n\":{number}}}")
+}
+
+#[test]
+fn a_fifo_topic_gets_events_in_order() {
+    let event = |first: usize| {
+        let record = |number| Record { number, payload: flagged(number) };
+        let records: Vec<_> = (first..first + 25).map(record).collect();
+        Service::AnalyticsOutput.event(&records)
+    };
+    let numbers = published_numbers("alarms.fifo", &[0, 25, 50, 75].map(event));
     assert_eq!(numbers, (0..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_fifo_queue_keeps_its_order_to_any_topic() {
+    let event = |first: usize| {
+        let record = |number: usize| {
+            json!({
+                "messageId": number.to_string(),
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:queue.fifo",
+                "attributes": { "MessageGroupId": "a" },
+                "body": flagged(number),
+            })
+        };
+        json!({ "Records": (first..first + 3).map(record).collect::<Vec<_>>() }).to_string()
+    };
+    let numbers = published_numbers("alarms", &[0, 3, 6, 9].map(event));
+    assert_eq!(numbers, (0..12).collect::<Vec<_>>());
 }
 
 #[test]

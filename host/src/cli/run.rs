@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::Duration;
 
@@ -28,13 +27,13 @@ use super::setup::{
 };
 use super::shutdown::Shutdown;
 use crate::config::BadRecords;
-use crate::contract::{Contract, EnvelopeError, FailureKind, Origin};
+use crate::contract::{Contract, EnvelopeError, FailureCause, FailureKind, Origin};
 use crate::pipeline::{Pipeline, Request};
 use crate::publish::sns::SnsTopic;
 use crate::publish::{AlertFormat, AlertWriter, Publisher};
 use crate::recording::Recorder;
 use crate::response::{Counts, FailedRecord, Response};
-use crate::turns::{Turn, Turns};
+use crate::turns::{Taken, Turn, Turns};
 
 /// How long publishing may take for an event, unless it is set: there is nobody who waits for the
 /// answer until a time of his own.
@@ -188,8 +187,7 @@ async fn answer_all<P: Publisher + 'static>(
     let pipeline = Arc::new(pipeline);
     let _saving = save_due_states(&pipeline);
     // The rule may change to one that keeps state: it is to see events in order.
-    let mut entrances = Some(Turns::default());
-    let mut deliveries = (dry_run || pipeline.keeps_order()).then(Turns::default);
+    let (mut entrances, mut deliveries) = (Turns::default(), Turns::default());
     let events =
         stream::unfold(events, async |mut events| events.recv().await.map(|event| (event, events)));
     let lines = screen.clone();
@@ -202,13 +200,8 @@ async fn answer_all<P: Publisher + 'static>(
             .take_until(shutdown.clone().requested())
             .map(|event| {
                 let pipeline = Arc::clone(&pipeline);
-                let turn = |turns: &mut Option<Turns>| {
-                    turns.as_mut().filter(|_| event.is_ok()).map(Turns::next)
-                };
-                let (enters, delivers) = (turn(&mut entrances), turn(&mut deliveries));
-                spawn_blocking(move || {
-                    event.map(|event| process(&pipeline, event, enters, delivers))
-                })
+                let turns = (entrances.next(), deliveries.next());
+                spawn_blocking(move || event.map(|event| process(&pipeline, event, turns, dry_run)))
             })
             .buffered(at_once)
     );
@@ -259,16 +252,16 @@ struct Processed {
     event: InputEvent,
     result: Result<Response, EnvelopeError>,
     /// Held until it is answered.
-    _turn: Option<Sender<()>>,
+    _turn: Option<Taken>,
 }
 
-/// Processes an event. With turns, it takes its place in line when the one has come, and nothing is
-/// delivered before the other.
+/// Processes an event. It takes its place in line when the first turn has come; if the order of events is
+/// kept, or always, nothing is delivered before the second.
 fn process<P: Publisher>(
     pipeline: &Pipeline<P>,
     event: InputEvent,
-    enters: Option<Turn>,
-    delivers: Option<Turn>,
+    (enters, delivers): (Turn, Turn),
+    always_in_order: bool,
 ) -> Processed {
     let request = Request {
         body: &event.body,
@@ -278,11 +271,12 @@ fn process<P: Publisher>(
     };
     let read = pipeline.read(request);
     let entered = {
-        let _turn = enters.map(Turn::wait);
+        let _turn = enters.wait();
         read.map(|incoming| pipeline.enter(incoming))
     };
     let classified = entered.map(|incoming| pipeline.classify(incoming));
-    let turn = delivers.map(Turn::wait);
+    let in_order = |classified| always_in_order || pipeline.keeps_order(classified);
+    let turn = classified.as_ref().is_ok_and(in_order).then(|| delivers.wait());
     let result = classified.map(|classified| pipeline.deliver_blocking(classified));
     Processed { event, result, _turn: turn }
 }
@@ -336,9 +330,13 @@ impl BlockedShard {
         let Some(bad) = response.failures.iter().find(|failure| permanent(failure)) else { return };
         if response.contract == Contract::Kinesis && !self.warned {
             self.warned = true;
+            let policies = match bad.cause {
+                FailureCause::DeadLetter => "drop",
+                _ => "dead-letter or drop",
+            };
             screen.line(&format!(
                 "warning: record {} blocks its shard: it can never be processed, and Kinesis sends it \
-                 again until it is too old; --on-bad-record dead-letter or drop lets the stream go on",
+                 again until it is too old; --on-bad-record {policies} lets the stream go on",
                 bad.id
             ));
         }

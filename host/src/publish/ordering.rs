@@ -126,7 +126,7 @@ pub(crate) async fn publish_in_order<P: Publisher>(
     let mut queues = Queues { chains, queues: HashMap::new() };
     // Messages by their first alert. Ascending: alerts go out in the order of their records.
     let mut waiting = BTreeMap::new();
-    for message in messages.into_iter().rev() {
+    for message in messages {
         queues.enter(&message.stands_for);
         waiting.insert(message.stands_for[0], message);
     }
@@ -147,8 +147,9 @@ pub(crate) async fn publish_in_order<P: Publisher>(
             let rejected = matches!(&receipt, Err(error) if error.is_permanent());
             match merged {
                 Some(merged) if rejected => {
-                    queues.leave(&stands_for);
-                    for half in merged.halves().into_iter().rev() {
+                    // Another may be the first now: each half has the place of its own first alert.
+                    next.extend(queues.leave(&stands_for));
+                    for half in merged.halves() {
                         queues.enter(&half.stands_for);
                         next.insert(half.stands_for[0]);
                         waiting.insert(half.stands_for[0], half);
@@ -166,7 +167,7 @@ pub(crate) async fn publish_in_order<P: Publisher>(
     results
 }
 
-/// The messages that wait in each chain, by the first alert of each.
+/// The messages that wait in each chain, by the first alert of each: ascending.
 struct Queues<'a> {
     /// The chains of each alert. A message is in those of all that it stands for.
     chains: &'a [Vec<Chain>],
@@ -182,12 +183,13 @@ fn chains_of<'a>(
 }
 
 impl Queues<'_> {
-    /// Puts a message before all that waits in its chains.
+    /// Puts a message in its place in each of its chains.
     fn enter(&mut self, stands_for: &[usize]) {
+        let first = stands_for[0];
         for chain in chains_of(self.chains, stands_for) {
             let queue = self.queues.entry(chain).or_default();
-            if queue.front() != Some(&stands_for[0]) {
-                queue.push_front(stands_for[0]);
+            if let Err(place) = queue.binary_search(&first) {
+                queue.insert(place, first);
             }
         }
     }
@@ -380,6 +382,21 @@ mod tests {
             assert_eq!(confirmed, [true, true, false, true, true], "in chain {chain:?}");
             assert!(calls.concat().iter().any(|m| m.contains("\"4\"") && m.contains("\"5\"")));
         }
+    }
+
+    #[test]
+    fn a_half_of_a_rejected_message_does_not_overtake() {
+        let alerts = ["1", "2", "bad", "4", "5"].map(alert).into_iter().enumerate();
+        let keys = ["a", "b", "b", "a", "b"];
+        let keyed = alerts.map(|(index, alert)| (index, Some(keys[index].to_owned()), alert));
+        let cooldown = Cooldown::new("/k".parse().expect("a pointer"), Duration::from_secs(60));
+        let messages = cooldown.merge(keyed, Instant::now());
+        let chains = vec![chains("a"); 5];
+        let (confirmed, calls) = publish(messages, &chains, &[("bad", rejected())], false);
+        assert_eq!(confirmed, [true, true, false, true, true]);
+        let sent: Vec<_> =
+            calls.concat().into_iter().filter(|m| !m.contains("\"message\"")).collect();
+        assert_eq!(sent, ["1", "2", "bad", "4", "5"], "{calls:?}");
     }
 
     #[test]
