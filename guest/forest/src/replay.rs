@@ -1,9 +1,8 @@
 //! What the records that come again are scored as.
 //!
-//! They were learnt before, so they do not follow on those that were learnt last: with these before
-//! them, they would make sequences that never came. They follow on each other.
-
-use std::cell::RefCell;
+//! They were learnt before, so they do not follow on those that were learnt last, nor on those of the batch
+//! before, which may be the same: with these before them, they would make sequences that never came. They
+//! follow on each other.
 
 use hashlink::LinkedHashMap;
 
@@ -11,14 +10,14 @@ use crate::columns::MAX_KEY_BYTES;
 use crate::per_key::ENTRY_BYTES;
 use crate::scorer::ScorerSettings;
 
-/// The records that came again last, of each key. It is no part of the state.
+/// The records of a batch that came again last, of each key. It is no part of the state.
 #[derive(Debug)]
 pub(crate) struct Replay {
     dimensions: usize,
     most_keys: usize,
     /// The numbers of each key's records, the oldest first: as many as are scored together, or not
-    /// yet so many. The key that came last is at the end. In a cell, for a snapshot ends it too.
-    records: RefCell<LinkedHashMap<Box<str>, Vec<f64>>>,
+    /// yet so many. The key that came last is at the end.
+    records: LinkedHashMap<Box<str>, Vec<f64>>,
 }
 
 impl Replay {
@@ -28,7 +27,7 @@ impl Replay {
         let dimensions = settings.dimensions();
         let entry = ENTRY_BYTES + MAX_KEY_BYTES + (dimensions + columns) * size_of::<f64>();
         let most_keys = (memory_bytes / 16 / entry).max(1);
-        Self { dimensions, most_keys, records: RefCell::default() }
+        Self { dimensions, most_keys, records: LinkedHashMap::new() }
     }
 
     /// What a record that comes again is scored as: it and those of its key that came again before
@@ -37,7 +36,7 @@ impl Replay {
         if record.len() == self.dimensions {
             return Some(record);
         }
-        let keys = self.records.get_mut();
+        let keys = &mut self.records;
         if !keys.contains_key(key) {
             if keys.len() >= self.most_keys {
                 keys.pop_front();
@@ -53,16 +52,14 @@ impl Replay {
     }
 
     /// Lets all records go: what comes again from here on does not follow on them.
-    pub(crate) fn end(&self) {
-        if !self.records.borrow().is_empty() {
-            self.records.take();
-        }
+    pub(crate) fn end(&mut self) {
+        self.records.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use weir_guest::{Record, Rule, Settings, Verdict};
+    use weir_guest::{Batch, Encoding, Payloads, Record, Rule, Settings, Verdict};
 
     use super::*;
     use crate::ForestRule;
@@ -182,25 +179,22 @@ mod tests {
     }
 
     #[test]
-    fn they_do_not_follow_on_those_before_the_last_that_was_learnt() {
-        type End = fn(&mut ForestRule);
-        let ends: [End; 3] = [
-            |rule| {
-                classify(rule, &one(300));
-            },
-            |rule| {
-                snapshot(rule);
-            },
-            |rule| rule.restore(&snapshot(&learnt(ONE))).expect("a state"),
-        ];
+    fn they_do_not_follow_on_those_of_the_batch_before() {
         let mut rule = learnt(ONE);
-        for (number, end) in ends.iter().enumerate() {
-            for _ in 0..2 {
-                let scores = [200, 201, 202, 203].map(|n| replay(&mut rule, &one(n)));
-                assert_eq!(scores[..3], [0.0; 3], "end {number}");
-                assert!(scores[3] > 0.0, "end {number}");
-                end(&mut rule);
-            }
+        let payloads = [200, 201, 202, 203].map(one);
+        let mut ends = Vec::new();
+        let bytes = payloads.iter().fold(Vec::new(), |mut bytes, payload| {
+            bytes.extend(payload.as_bytes());
+            ends.push(bytes.len() as u32);
+            bytes
+        });
+        for attempt in 0..3 {
+            let payloads = Payloads { bytes: &bytes, ends: &ends };
+            let batch = Batch { payloads, encoding: Encoding::Plain, replayed: 4 };
+            let outcome = weir_guest::classify(&mut rule, batch);
+            let scores: Vec<_> = outcome.flagged.iter().map(|(_, flag)| flag.score).collect();
+            assert_eq!(scores[..3], [Some(0.0); 3], "attempt {attempt}");
+            assert!(scores[3] > Some(0.0), "attempt {attempt}");
         }
     }
 
@@ -235,6 +229,6 @@ mod tests {
         assert_eq!(replay.point("a", &[3.0]), Some(&[2.0, 3.0][..]));
         replay.end();
         assert_eq!(replay.point("a", &[3.0]), None);
-        assert_eq!(replay.records.borrow().len(), 1);
+        assert_eq!(replay.records.len(), 1);
     }
 }

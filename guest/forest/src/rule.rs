@@ -36,6 +36,12 @@ impl Rule for ForestRule {
         RuleSettings::read(settings).map(Self::new)
     }
 
+    fn begin_batch(&mut self) {
+        if let Some(model) = &mut self.model {
+            model.replay.end();
+        }
+    }
+
     fn classify(&mut self, record: &Record<'_>) -> Verdict {
         self.judge(record, true).unwrap_or_else(|unusable| Verdict::Fail(unusable.to_string()))
     }
@@ -45,19 +51,12 @@ impl Rule for ForestRule {
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {
-        if let Some(model) = &self.model {
-            // A rule that takes the state over knows of none either.
-            model.replay.end();
-        }
         state::write(&self.settings, self.model.as_ref(), out);
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), String> {
         match state::read(&self.settings, self.model.take(), snapshot) {
             Ok(model) => {
-                if let Some(model) = &model {
-                    model.replay.end();
-                }
                 self.model = model;
                 Ok(())
             }
@@ -98,10 +97,7 @@ impl ForestRule {
         model.columns.read(record, &mut self.point, &mut self.key)?;
         let work = Work { explain: self.settings.explanation != Explanation::None, learn };
         let point = match learn {
-            true => {
-                model.replay.end();
-                Some(&*self.point)
-            }
+            true => Some(&*self.point),
             false => model.replay.point(&self.key, &self.point),
         };
         let scored = match (point, &mut model.scorers) {

@@ -51,6 +51,7 @@ pub(crate) fn classify_into<R: Rule>(
 ) {
     outcome.clear(rule.rewriting());
     outcome.verdicts.reserve(batch.payloads.ends.len());
+    rule.begin_batch();
     let mut start = 0;
     let replayed = batch.replayed as usize;
     for &end in batch.payloads.ends {

@@ -60,6 +60,9 @@ pub trait Rule: Sized + 'static {
     /// Names the setting that does not fit, its value, and what would.
     fn open(settings: Settings<'_>) -> Result<Self, SettingsError>;
 
+    /// Takes note that a batch begins: records that come again in it may have come again before.
+    fn begin_batch(&mut self) {}
+
     /// Classifies one record. What is wrong with a record is a verdict, never a panic.
     fn classify(&mut self, record: &Record<'_>) -> Verdict;
 
