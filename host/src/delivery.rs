@@ -59,6 +59,13 @@ impl<P: Publisher> Delivery<P> {
     }
 }
 
+/// What became of an event.
+pub(crate) struct Delivered {
+    pub(crate) response: Response,
+    /// The entries that were flagged, and whose alerts were published or dealt with in another way: ascending.
+    pub(crate) settled: Vec<usize>,
+}
+
 /// Publishes what the rule flagged in an event, deals with what is bad, and answers.
 pub(crate) async fn deliver<P: Publisher>(
     delivery: &Delivery<P>,
@@ -67,7 +74,7 @@ pub(crate) async fn deliver<P: Publisher>(
     batch: &Batch,
     outcome: Outcome,
     deadline: Option<Instant>,
-) -> Response {
+) -> Delivered {
     let Outcome { verdicts, mut flagged, failed, rewritten } = outcome;
     let payloads = PayloadReader { batch, rewritten: rewritten.as_ref() };
 
@@ -121,6 +128,8 @@ pub(crate) async fn deliver<P: Publisher>(
     // Only now is it known which alerts nobody takes, and which keys are missing.
     disposer.dispose(places(&mut entries, &mut unreadable, event), deadline).await;
 
+    let is_settled = |entry: &usize| !matches!(entries[*entry], Answer::Failed { .. });
+    let settled = flagged.iter().map(|flag| flag.index).filter(is_settled).collect();
     let mut tally = Tally { counts: count(&verdicts, &unreadable), failures: Vec::new() };
     tally.add(&entries, |entry| (event.record_of(entry), event.entry_id(entry)));
     tally.add(&unreadable, |number| {
@@ -136,7 +145,8 @@ pub(crate) async fn deliver<P: Publisher>(
     failures.sort_by_key(|failure| failure.index);
     telemetry::answered(event.contract, &counts, &failures);
     let (body, contract) = (event.respond(&answers, &onward), event.contract);
-    Response { body, contract, rule: rule.digest(), counts, failures }
+    let response = Response { body, contract, rule: rule.digest(), counts, failures };
+    Delivered { response, settled }
 }
 
 /// Publishes messages in the order that the pipeline keeps. One result for each flag, in order.

@@ -172,17 +172,30 @@ impl Outcome {
         whole
     }
 
-    /// Flags a record that could be classified, whatever was said of it.
-    pub(crate) fn flag(&mut self, flag: Flag) {
-        let Some(verdict) = self.verdicts.get_mut(flag.index) else { return };
-        if *verdict == Verdict::Fail {
-            return;
-        }
+    /// Flags a record, whatever was said of it. Not one that could not be classified: then it says so.
+    pub(crate) fn flag(&mut self, flag: Flag) -> bool {
+        let verdict =
+            self.verdicts.get_mut(flag.index).filter(|verdict| **verdict != Verdict::Fail);
+        let Some(verdict) = verdict else { return false };
         *verdict = Verdict::Flag;
         match self.flagged.binary_search_by_key(&flag.index, |other| other.index) {
             Ok(place) => self.flagged[place] = flag,
             Err(place) => self.flagged.insert(place, flag),
         }
+        true
+    }
+
+    /// Puts other rewritten payloads in the place of some, which are ascending. Of a rule that rewrites
+    /// nothing, none.
+    pub(crate) fn rewrite(&mut self, payloads: &[(usize, &[u8])]) {
+        let Some(before) = self.rewritten.as_ref().filter(|_| !payloads.is_empty()) else { return };
+        let payload = |index: usize| {
+            let other = payloads.binary_search_by_key(&index, |(index, _)| *index);
+            let other = other.ok().map(|place| payloads[place].1);
+            other.or_else(|| before.get(index)).map(<[u8]>::to_vec)
+        };
+        let after = (0..self.verdicts.len()).map(payload).collect();
+        self.rewritten = Some(after);
     }
 
     /// Adds the outcome of the records that follow in the same batch.

@@ -14,7 +14,7 @@ use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
 use crate::recording::Recorder;
 use crate::response::Response;
-use crate::state::{Keeper, Places};
+use crate::state::{Keeper, Places, Unsettled};
 use crate::telemetry;
 
 /// The subject of messages, as the pipelines that Weir replaces wrote it.
@@ -148,17 +148,17 @@ impl<P: Publisher> Pipeline<P> {
             (Arc::clone(&serving), Arc::clone(&self.keeper), Arc::clone(&batch));
         let classify = move || classify(&rule, &keeper, places, &shared, deadline);
         let started = Instant::now();
-        let outcome = match tokio::task::spawn_blocking(classify).await {
-            Ok(isolated) => outcome(&serving, isolated, started),
+        let (outcome, unsettled) = match tokio::task::spawn_blocking(classify).await {
+            Ok((isolated, unsettled)) => (outcome(&serving, isolated, started), unsettled),
             Err(error) => {
                 let reason = format!("classification ended early: {error}");
                 let rule = serving.rule();
                 let (rule, digest) = (&rule.description().name, rule.digest());
                 tracing::error!(records = batch.len(), rule, %digest, reason, "batch failed");
-                Outcome::unclassified(batch.len(), &reason)
+                (Outcome::unclassified(batch.len(), &reason), Vec::new())
             }
         };
-        let classified = Classified { event, batch, serving, outcome, deadline };
+        let classified = Classified { event, batch, serving, outcome, unsettled, deadline };
         Ok(self.deliver(classified).await)
     }
 
@@ -240,9 +240,9 @@ impl<P: Publisher> Pipeline<P> {
     pub(crate) fn classify<'a>(&self, incoming: Incoming<'a>) -> Classified<'a> {
         let Incoming { event, batch, deadline, serving, places } = incoming;
         let started = Instant::now();
-        let isolated = classify(&serving, &self.keeper, places, &batch, deadline);
+        let (isolated, unsettled) = classify(&serving, &self.keeper, places, &batch, deadline);
         let outcome = outcome(&serving, isolated, started);
-        Classified { event, batch, serving, outcome, deadline }
+        Classified { event, batch, serving, outcome, unsettled, deadline }
     }
 
     /// The last.
@@ -251,14 +251,17 @@ impl<P: Publisher> Pipeline<P> {
     }
 
     async fn deliver(&self, classified: Classified<'_>) -> Response {
-        let Classified { event, batch, serving, outcome, deadline } = classified;
+        let Classified { event, batch, serving, outcome, unsettled, deadline } = classified;
         if let Some(recorder) = &self.recorder {
             let rule = (serving.rule(), serving.settings());
             recorder.record(rule, &event, &batch, &outcome);
         }
         let deadline = self.publishing_ends(deadline);
         let rule = serving.rule();
-        delivery::deliver(&self.delivery, rule, &event, &batch, outcome, deadline).await
+        let delivered =
+            delivery::deliver(&self.delivery, rule, &event, &batch, outcome, deadline).await;
+        unsettled.into_iter().for_each(|flags| flags.settle(&delivered.settled));
+        delivered.response
     }
 
     fn publishing_ends(&self, deadline: Option<Instant>) -> Option<Instant> {
@@ -277,11 +280,17 @@ fn classify(
     places: Option<Places>,
     batch: &Arc<Batch>,
     deadline: Option<Instant>,
-) -> Isolated {
-    serving.classify(batch, deadline, |filter| match places {
-        Some(places) => keeper.classify(filter, places, batch, deadline),
+) -> (Isolated, Vec<Unsettled>) {
+    let mut unsettled = Vec::new();
+    let isolated = serving.classify(batch, deadline, |filter| match places {
+        Some(places) => {
+            let (isolated, flags) = keeper.classify(filter, places, batch, deadline);
+            unsettled = flags;
+            isolated
+        }
         None => filter.classify_isolating(batch, deadline),
-    })
+    });
+    (isolated, unsettled)
 }
 
 async fn on_blocking_thread(work: impl FnOnce() + Send + 'static) {
@@ -315,6 +324,8 @@ pub(crate) struct Classified<'a> {
     /// The rule that classified all of it.
     serving: Arc<Serving>,
     outcome: Outcome,
+    /// What is remembered as flagged until it is dealt with.
+    unsettled: Vec<Unsettled>,
     deadline: Option<Instant>,
 }
 

@@ -7,7 +7,7 @@ use anyhow::Context;
 use tokio::sync::mpsc::{self, error::SendError};
 
 use super::followed::Followed;
-use super::input::{Events, InputEvent};
+use super::input::{Events, InputEvent, Source};
 use crate::contract::Contract;
 
 /// Reads all files in a thread of its own, one after the other, no further ahead than is worked on.
@@ -66,7 +66,7 @@ fn send(
 /// What events are read from.
 struct Input {
     name: String,
-    read: Box<dyn io::Read>,
+    read: Box<dyn Source>,
     /// Whether it is the same when it is read again: no pipe, no device.
     is_file: bool,
 }

@@ -1,38 +1,38 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read};
+use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use super::input::Source;
+
 /// How often a file is looked at that has no more to read.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// A file that is read as it grows, from its beginning: reading waits for more, and has no end. One
-/// that is replaced or cut off is read from its beginning, one that is gone is waited for.
+/// A file that is read as it grows, from its beginning: reading waits for more. It ends when it is replaced
+/// or cut off, and then begins anew. One that is gone is waited for.
 pub(super) struct Followed {
     path: PathBuf,
     file: Option<File>,
     /// How much of it was read, in bytes.
     position: u64,
-    /// Whether what was read last has no end of line yet.
-    in_line: bool,
+    /// Whether it has ended, and another is there.
+    has_ended: bool,
     /// Whether it was said that there is no such file.
     told: bool,
 }
 
 impl Followed {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, position: 0, in_line: false, told: false }
+        Self { path, file: None, position: 0, has_ended: false, told: false }
     }
 
     fn read_on(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let Some(file) = &mut self.file else { return Ok(0) };
         let bytes = file.read(to)?;
         self.position += bytes as u64;
-        if let Some(last) = to[..bytes].last() {
-            self.in_line = *last != b'\n';
-        }
         Ok(bytes)
     }
 
@@ -76,7 +76,7 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
 
 impl Read for Followed {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        if to.is_empty() {
+        if to.is_empty() || self.has_ended {
             return Ok(0);
         }
         loop {
@@ -93,13 +93,22 @@ impl Read for Followed {
             if bytes > 0 {
                 return Ok(bytes);
             }
-            self.begin()?;
-            // Its last line has no more to come, and the next file's first is another.
-            if std::mem::take(&mut self.in_line) {
-                to[0] = b'\n';
-                return Ok(1);
+            if self.file.is_some() {
+                self.has_ended = true;
+                return Ok(0);
             }
+            self.begin()?;
         }
+    }
+}
+
+impl Source for Followed {
+    fn begins_anew(&mut self) -> io::Result<bool> {
+        let has_ended = mem::take(&mut self.has_ended);
+        if has_ended {
+            self.begin()?;
+        }
+        Ok(has_ended)
     }
 }
 
@@ -142,6 +151,15 @@ mod tests {
         String::from_utf8(text).expect("UTF-8")
     }
 
+    /// Reads all that is left before another takes its place.
+    fn to_its_end(followed: &mut Followed) -> String {
+        let mut text = String::new();
+        followed.read_to_string(&mut text).expect("text");
+        assert_eq!(followed.read(&mut [0]).expect("its end"), 0, "it stays");
+        assert!(followed.begins_anew().expect("another"));
+        text
+    }
+
     #[test]
     fn a_file_is_read_as_it_grows() {
         let scratch = Scratch::new("grows");
@@ -166,7 +184,8 @@ mod tests {
         scratch.append("no end");
         fs::rename(scratch.file(), scratch.0.join("old")).expect("a file");
         scratch.append("b\n");
-        assert_eq!(read(&mut followed, 9), "no end\nb\n");
+        assert_eq!(to_its_end(&mut followed), "no end");
+        assert_eq!(read(&mut followed, 2), "b\n");
     }
 
     #[test]
@@ -176,6 +195,7 @@ mod tests {
         scratch.append("a\nb\n");
         assert_eq!(read(&mut followed, 4), "a\nb\n");
         fs::write(scratch.file(), "c\n").expect("a file");
+        assert_eq!(to_its_end(&mut followed), "");
         assert_eq!(read(&mut followed, 2), "c\n");
     }
 }

@@ -2,13 +2,14 @@
 
 mod outline;
 
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read, Stdin};
 use std::sync::Arc;
 
 use memchr::{memchr, memmem};
 
 use self::outline::{Outline, Progress};
-use crate::contract::Contract;
+use crate::contract::{Contract, Origin};
 
 /// The largest document that is read, in bytes. The services send at most 6 MB.
 const MAX_DOCUMENT_BYTES: usize = 64 << 20;
@@ -34,6 +35,33 @@ pub(super) struct InputEvent {
     pub(super) line: u64,
     /// Whether it is a file, which is read from its first line whenever it is read.
     pub(super) is_file: bool,
+    /// Whether it holds the first record of it.
+    pub(super) begins: bool,
+}
+
+impl InputEvent {
+    /// What its records are named after.
+    pub(super) fn origin(&self) -> Origin<'_> {
+        let Self { name, line, is_file, begins, .. } = self;
+        Origin { name, line: *line, is_file: *is_file, begins: *begins }
+    }
+}
+
+/// What events are read from.
+pub(super) trait Source: Read {
+    /// After its end: whether another takes its place, which is read from its beginning.
+    fn begins_anew(&mut self) -> io::Result<bool> {
+        Ok(false)
+    }
+}
+
+impl Source for File {}
+impl Source for Stdin {}
+
+impl Source for Box<dyn Source> {
+    fn begins_anew(&mut self) -> io::Result<bool> {
+        (**self).begins_anew()
+    }
 }
 
 /// Reads the events of one input, one at a time.
@@ -51,6 +79,8 @@ pub(super) struct Events<R> {
     line: u64,
     contract: Option<Contract>,
     detected: bool,
+    /// Whether a record was read, where every line is one.
+    has_begun: bool,
     /// How far the document was indented that broke off last, while the next line may be the rest of
     /// it.
     broken_off: Option<usize>,
@@ -58,7 +88,7 @@ pub(super) struct Events<R> {
     failed: bool,
 }
 
-impl<R: Read> Events<R> {
+impl<R: Source> Events<R> {
     pub(super) fn new(name: &str, input: R, contract: Option<Contract>) -> Self {
         let input = BufReader::with_capacity(BYTES_PER_EVENT, input);
         let detected = contract.is_some();
@@ -70,6 +100,7 @@ impl<R: Read> Events<R> {
             line: 1,
             contract,
             detected,
+            has_begun: false,
             broken_off: None,
             failed: false,
         }
@@ -100,6 +131,17 @@ impl<R: Read> Events<R> {
         Ok(Some(event))
     }
 
+    /// The same, also beyond the end if another input begins there.
+    fn read_on(&mut self) -> io::Result<Option<InputEvent>> {
+        loop {
+            let event = self.read()?;
+            if event.is_some() || !self.input.get_mut().begins_anew()? {
+                return Ok(event);
+            }
+            (self.line, self.has_begun, self.broken_off) = (1, false, None);
+        }
+    }
+
     /// Gives back what was read last, from the line of this number on.
     fn give_back(&mut self, text: &[u8], line: u64) {
         self.line = line;
@@ -123,7 +165,9 @@ impl<R: Read> Events<R> {
                 break;
             }
         }
-        Ok((!body.is_empty()).then(|| self.event(body, first)))
+        let begins = !self.has_begun && !body.trim_ascii().is_empty();
+        self.has_begun |= begins;
+        Ok((!body.is_empty()).then(|| InputEvent { begins, ..self.event(body, first) }))
     }
 
     /// The next JSON document, with the lines it spans.
@@ -218,18 +262,18 @@ impl<R: Read> Events<R> {
 
     fn event(&self, body: Vec<u8>, line: u64) -> InputEvent {
         let (contract, name, is_file) = (self.contract, Arc::clone(&self.name), self.is_file);
-        InputEvent { body, contract, name, line, is_file }
+        InputEvent { body, contract, name, line, is_file, begins: false }
     }
 }
 
-impl<R: Read> Iterator for Events<R> {
+impl<R: Source> Iterator for Events<R> {
     type Item = io::Result<InputEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {
             return None;
         }
-        let event = self.read();
+        let event = self.read_on();
         self.failed = event.is_err();
         event.transpose()
     }
@@ -264,6 +308,9 @@ mod tests {
             .map(|event| (String::from_utf8(event.body).expect("UTF-8"), event.line))
             .collect()
     }
+
+    impl Source for &[u8] {}
+    impl Source for io::Repeat {}
 
     const EVENT: &str = r#"{"applicationArn":"a","records":[]}"#;
 
@@ -398,6 +445,7 @@ mod tests {
                 self.0.read(to)
             }
         }
+        impl Source for Pipe {}
         let pipe = Pipe(b"{\"a\": [1, 2\n{\"a\":1}\n{\"a\":2}\n{\"a\":");
         let mut events = Events::new("x", pipe, None);
         let mut next = || events.next().expect("an event").expect("what was read").body;
@@ -412,6 +460,43 @@ mod tests {
         let many = "{}\n".repeat(LINES_PER_EVENT + 1);
         let read = events(&many);
         assert_eq!(read.iter().map(|(_, line)| *line).collect::<Vec<_>>(), [1, 501]);
+    }
+
+    #[test]
+    fn the_first_record_is_told_whichever_line_it_is_in() {
+        for before in ["", "\n\n", "[1\n", "\u{feff}"] {
+            let text = format!("{before}{}", "{}\n".repeat(LINES_PER_EVENT + 1));
+            let begin: Vec<_> = Events::new("x", text.as_bytes(), None)
+                .map(|event| event.expect("an event"))
+                .filter(|event| event.contract.is_some())
+                .map(|event| event.begins)
+                .collect();
+            assert_eq!(begin, [true, false], "{before:?}");
+        }
+    }
+
+    #[test]
+    fn what_takes_the_place_of_an_input_is_read_from_its_first_line() {
+        /// Inputs that follow each other.
+        struct Files(Vec<&'static [u8]>);
+        impl Read for Files {
+            fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+                self.0[0].read(to)
+            }
+        }
+        impl Source for Files {
+            fn begins_anew(&mut self) -> io::Result<bool> {
+                self.0.remove(0);
+                Ok(!self.0.is_empty())
+            }
+        }
+        let files = Files(vec![b"{}\n{}\n", b"", b"\n{}\n", b"[1,"]);
+        let read: Vec<_> = Events::new("x", files, None)
+            .map(|event| event.expect("an event"))
+            .map(|event| (event.line, event.body, event.begins))
+            .collect();
+        let expected = [(1, &b"{}\n{}\n"[..], true), (1, b"\n{}\n", true), (1, b"[1,", true)];
+        assert_eq!(read, expected.map(|(line, body, begins)| (line, body.to_vec(), begins)));
     }
 
     #[test]

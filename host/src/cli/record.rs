@@ -9,7 +9,7 @@ use super::files;
 use super::input::InputEvent;
 use super::screen::Screen;
 use super::setup::{ConfigArgs, open_filter, recorder, runtime};
-use crate::contract::{Event, Origin};
+use crate::contract::Event;
 use crate::filter::Filter;
 use crate::recording::{Recorder, Tally};
 use crate::response::Counts;
@@ -72,8 +72,7 @@ pub(super) fn main(args: RecordArgs) -> Result<ExitCode, Failure> {
 /// Classifies an event and records it. Nobody waits for an answer, so what is chosen is written before
 /// the next is read.
 fn record(filter: &Filter, recorder: &Recorder, event: &InputEvent) -> anyhow::Result<Counts> {
-    let origin = Origin { name: &event.name, line: event.line, is_file: event.is_file };
-    let (read, batch) = Event::read(event.contract, &event.body, &origin)
+    let (read, batch) = Event::read(event.contract, &event.body, &event.origin())
         .with_context(|| format!("{}:{}", event.name, event.line))?;
     let outcome = filter.classify_isolating(&batch, None).outcome;
     recorder.record((filter.rule(), filter.settings()), &read, &batch, &outcome);

@@ -27,7 +27,7 @@ use super::setup::{
 };
 use super::shutdown::Shutdown;
 use crate::config::BadRecords;
-use crate::contract::{Contract, EnvelopeError, FailureCause, FailureKind, Origin};
+use crate::contract::{Contract, EnvelopeError, FailureCause, FailureKind};
 use crate::pipeline::{Pipeline, Request};
 use crate::publish::sns::SnsTopic;
 use crate::publish::{AlertFormat, AlertWriter, Publisher};
@@ -266,7 +266,7 @@ fn process<P: Publisher>(
     let request = Request {
         body: &event.body,
         contract: event.contract,
-        origin: Origin { name: &event.name, line: event.line, is_file: event.is_file },
+        origin: event.origin(),
         deadline: None,
     };
     let read = pipeline.read(request);

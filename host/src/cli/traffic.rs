@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::files;
 use super::input::InputEvent;
 use crate::batch::{Batch, Encoding};
-use crate::contract::{Contract, Event, Origin};
+use crate::contract::{Contract, Event};
 use crate::recording::{self, Header, Line, Record, is_recording};
 use crate::ruling::Ruling;
 
@@ -156,8 +156,7 @@ impl Iterator for Traffic {
 }
 
 fn read_event(event: &InputEvent) -> anyhow::Result<Records> {
-    let origin = Origin { name: &event.name, line: event.line, is_file: event.is_file };
-    let (read, batch) = Event::read(event.contract, &event.body, &origin)?;
+    let (read, batch) = Event::read(event.contract, &event.body, &event.origin())?;
     let ids = (0..batch.len()).map(|entry| read.entry_id(entry).into_owned()).collect();
     Ok(Records { batch, ids, unreadable: read.unreadable().len(), recorded: None })
 }

@@ -15,12 +15,19 @@ pub(crate) struct Event<'a> {
     /// event does not say.
     pub(crate) source: Cow<'a, str>,
     pub(super) records: Records<'a>,
-    /// The number of its first line, if it was read from a file.
-    pub(super) file_line: Option<u64>,
+    /// If it was read from a file.
+    pub(super) of_file: Option<OfFile>,
     /// Which record each entry of the batch is of, unless it is one for each.
     parts: Option<Vec<Part>>,
     /// The records without an entry, ascending, with the reason.
     unreadable: Vec<(usize, Answer)>,
+}
+
+/// An event that was read from a file: its lines have the same numbers whenever it is read.
+#[derive(Debug)]
+pub(super) struct OfFile {
+    /// Whether it holds the file's first record.
+    pub(super) begins: bool,
 }
 
 /// The records of an event.
@@ -53,7 +60,7 @@ fn push_base64(batch: &mut Batch, payload: &[u8]) {
 impl<'a> Event<'a> {
     /// An event of records that each are an entry of the batch.
     pub(super) fn new(contract: Contract, source: Cow<'a, str>, records: Records<'a>) -> Self {
-        Self { contract, source, records, file_line: None, parts: None, unreadable: Vec::new() }
+        Self { contract, source, records, of_file: None, parts: None, unreadable: Vec::new() }
     }
 
     /// An event of a list of records, and the batch of what is in them.

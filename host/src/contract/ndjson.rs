@@ -11,7 +11,7 @@ use std::io::Write;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::event::Records;
+use super::event::{OfFile, Records};
 use super::{Answer, Contract, Disposal, Event, Onward};
 use crate::batch::{Batch, Encoding, Payloads};
 
@@ -24,11 +24,13 @@ pub struct Origin<'a> {
     pub line: u64,
     /// Whether it is a file: then its lines have the same numbers whenever it is read.
     pub is_file: bool,
+    /// Whether it holds the first record of that file, whichever line that is in.
+    pub begins: bool,
 }
 
 impl Default for Origin<'_> {
     fn default() -> Self {
-        Self { name: "line", line: 1, is_file: false }
+        Self { name: "line", line: 1, is_file: false, begins: false }
     }
 }
 
@@ -44,7 +46,7 @@ pub(super) fn read(body: &[u8], origin: &Origin<'_>) -> (Event<'static>, Batch) 
     }
     let source = Cow::Owned(origin.name.to_owned());
     let mut event = Event::new(Contract::Ndjson, source, Records::Lines(lines));
-    event.file_line = origin.is_file.then_some(origin.line);
+    event.of_file = origin.is_file.then_some(OfFile { begins: origin.begins });
     (event, batch)
 }
 

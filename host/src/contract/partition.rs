@@ -30,7 +30,7 @@ impl fmt::Display for Partition {
 
 /// Where a record stands in its partition: its sequence number, or the number of its line. It has
 /// more digits than any integer type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Position(String);
 
@@ -93,6 +93,9 @@ pub(crate) struct Run {
     pub(crate) entries: Range<usize>,
     /// The positions of their records, one an entry. Empty where records have none.
     pub(crate) positions: Vec<Position>,
+    /// The ids by which they are known if they come again, one an entry. Empty where there are positions, and
+    /// where records do not come again.
+    pub(crate) ids: Vec<String>,
 }
 
 impl Event<'_> {
@@ -109,20 +112,25 @@ impl Event<'_> {
             before = Some((of, shard));
             let run = shares[of].runs.last_mut().expect("it has begun");
             run.entries.end = entry + 1;
-            run.positions.extend(self.position(self.record_of(entry)));
+            match self.position(self.record_of(entry)) {
+                Some(position) => run.positions.push(position),
+                None if self.enveloped().is_empty() => {}
+                None => run.ids.push(self.entry_id(entry).into_owned()),
+            }
         }
         shares
     }
 
     /// Begins a run at an entry. Says whose it is.
     fn next_run(&self, shares: &mut Vec<Share>, shard: &str, entry: usize, batch: &Batch) -> usize {
-        let run = Run { entries: entry..entry, positions: Vec::new() };
+        let run = Run { entries: entry..entry, positions: Vec::new(), ids: Vec::new() };
         let partition = self.partition(shard);
         if let Some(of) = shares.iter().position(|share| share.partition == partition) {
             shares[of].runs.push(run);
             return of;
         }
-        let beginning = self.file_line.filter(|line| *line == 1).and_then(|_| batch.payload(0));
+        let beginning = self.of_file.as_ref().filter(|file| file.begins);
+        let beginning = beginning.and_then(|_| batch.payload(0));
         let beginning = beginning.map(|record| sha256_hex(record)[..32].to_owned());
         shares.push(Share { partition, runs: vec![run], beginning });
         shares.len() - 1
@@ -141,7 +149,7 @@ impl Event<'_> {
     fn position(&self, record: usize) -> Option<Position> {
         match &self.records {
             Records::Lines(lines) => {
-                self.file_line.map(|_| Position::new(&lines[record].to_string()))
+                self.of_file.as_ref().map(|_| Position::new(&lines[record].to_string()))
             }
             Records::Enveloped { .. } if self.contract == super::Contract::Kinesis => {
                 Some(Position::new(&self.id(record)))
@@ -203,16 +211,17 @@ mod tests {
 
     #[test]
     fn a_line_of_a_file_has_a_position_and_one_of_a_pipe_has_none() {
-        let file = Origin { name: "a.ndjson", line: 1, is_file: true };
+        let file = Origin { name: "a.ndjson", line: 1, is_file: true, begins: true };
         let beginning = &shares(Contract::Ndjson, "\n{}\n[1]", &file)[0];
         assert_eq!(beginning.partition.as_str(), "ndjson a.ndjson");
         assert_eq!(beginning.runs[0].positions, [Position::new("2"), Position::new("3")]);
         let other = &shares(Contract::Ndjson, "\n[]\n[1]", &file)[0];
         assert_ne!(beginning.beginning, other.beginning);
-        let later = &shares(Contract::Ndjson, "{}", &Origin { line: 7, ..file })[0];
+        let later = &shares(Contract::Ndjson, "{}", &Origin { line: 7, begins: false, ..file })[0];
         assert_eq!((later.beginning.as_ref(), later.runs[0].positions.len()), (None, 1));
         let pipe = &shares(Contract::Ndjson, "{}", &Origin { is_file: false, ..file })[0];
         assert_eq!((pipe.beginning.as_ref(), pipe.runs[0].positions.len()), (None, 0));
+        assert!(pipe.runs[0].ids.is_empty(), "another pipe's first line is another");
     }
 
     #[test]
@@ -221,6 +230,7 @@ mod tests {
         let share = &shares(Contract::Firehose, body, &Origin::default())[0];
         assert_eq!(share.partition.as_str(), "firehose arn:d");
         assert!(share.runs[0].positions.is_empty());
+        assert_eq!(share.runs[0].ids, ["1"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
+use super::flagged::Unsettled;
 use super::kept::{Kept, Session};
 use super::memory::MemoryStore;
 use super::storage::{SaveEvery, Storage};
@@ -126,7 +127,8 @@ impl Keeper {
         Places(shares.into_iter().map(place).collect())
     }
 
-    /// Classifies a batch, each partition's records with its own state, when its turn has come.
+    /// Classifies a batch, each partition's records with its own state, when its turn has come. What is
+    /// flagged is to be settled once it is dealt with.
     ///
     /// It waits: for the batches before, and for the store.
     pub(crate) fn classify(
@@ -135,8 +137,8 @@ impl Keeper {
         places: Places,
         batch: &Batch,
         deadline: Option<Instant>,
-    ) -> Isolated {
-        let mut parts = Vec::new();
+    ) -> (Isolated, Vec<Unsettled>) {
+        let (mut parts, mut unsettled) = (Vec::new(), Vec::new());
         for Place { share, kept, turn } in places.0 {
             let _turn = turn.wait();
             let mut kept = lock(&kept);
@@ -144,10 +146,11 @@ impl Keeper {
             for run in &share.runs {
                 // What is behind a run that was not begun is not learnt before it.
                 let session = begun.and_then(|()| self.begin(filter, &mut kept, &share, deadline));
-                let isolated = match &session {
+                let (isolated, flagged) = match &session {
                     Ok(session) => kept.classify(session, run, batch, deadline),
-                    Err(stop) => not_begun(run.entries.len(), stop),
+                    Err(stop) => (not_begun(run.entries.len(), stop), None),
                 };
+                unsettled.extend(flagged);
                 begun = session.map(drop);
                 parts.push((run.entries.start, isolated));
             }
@@ -157,7 +160,7 @@ impl Keeper {
             // could hold it for ever, if it had its turn before.
             self.make_room(filter);
         }
-        Isolated::of_parts(batch.len(), parts)
+        (Isolated::of_parts(batch.len(), parts), unsettled)
     }
 
     fn begin(
@@ -173,7 +176,9 @@ impl Keeper {
             self.make_room(filter);
         }
         let session = kept.begin(&self.storage, filter, share.beginning.as_deref(), deadline)?;
-        kept.forget_flagged(&share.runs[0]);
+        if self.storage.takes_turns {
+            kept.forget_flagged(&share.runs[0]);
+        }
         Ok(session)
     }
 

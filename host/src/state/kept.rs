@@ -1,3 +1,4 @@
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -5,7 +6,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::envelope::{self, Header, Learnt, MAX_AROUND_BYTES};
-use super::flagged::Flagged;
+use super::flagged::{self, Flagged, Unsettled};
 use super::save::{Draft, Saved, save};
 use super::storage::{SaveEvery, Storage};
 use super::store::{SaveError, StoreError, Stored, Version};
@@ -16,7 +17,7 @@ use crate::fault::Fault;
 use crate::filter::{Filter, RestoreError};
 use crate::isolate::{Isolated, Stop};
 use crate::limits::LimitExceeded;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Verdict};
 use crate::session::{Interrupted, Stage};
 use crate::telemetry;
 
@@ -40,6 +41,10 @@ pub(super) struct Kept {
     /// What the file that is read begins with: see [`Share::beginning`](crate::contract::Share::beginning).
     file: Option<String>,
     learnt: Learnt,
+    /// What is flagged and not dealt with. It stands in [`Learnt`] only when it is stored.
+    flagged: flagged::Shared,
+    /// How much of that the store knows of.
+    flagged_stored: usize,
     generation: u64,
     stored: Known,
     /// How often in a row the rule ran out of time with what is stored.
@@ -100,6 +105,8 @@ impl Kept {
             session: None,
             file: None,
             learnt: Learnt::default(),
+            flagged: flagged::Shared::default(),
+            flagged_stored: 0,
             generation: 0,
             stored: Known::Unread { look_at: None },
             too_late: 0,
@@ -136,25 +143,26 @@ impl Kept {
         beginning: Option<&str>,
         deadline: Option<Instant>,
     ) -> Result<Session, Stop> {
-        if self.session.is_none() || self.is_to_be_read() {
-            self.read(storage, filter, deadline)?;
-        }
+        // Also if nothing can be read now: later lines are of this file.
         if let Some(beginning) = beginning {
             self.file = Some(beginning.to_owned());
+        }
+        if self.session.is_none() || self.is_to_be_read() {
+            self.read(storage, filter, deadline)?;
         }
         self.look_at_file();
         Ok(self.session.get_or_insert_with(|| Session::anew(filter)).clone())
     }
 
     /// Classifies some of a batch's records. Those that were learnt before are answered for, and no
-    /// more.
+    /// more. What is flagged is remembered until it is settled.
     pub(super) fn classify(
         &mut self,
         session: &Session,
         run: &Run,
         batch: &Batch,
         deadline: Option<Instant>,
-    ) -> Isolated {
+    ) -> (Isolated, Option<Unsettled>) {
         let position = self.learnt.position.as_ref();
         let comes_again = |record: &&Position| position.is_some_and(|position| *record <= position);
         let replayed = run.positions.iter().take_while(comes_again).count();
@@ -169,38 +177,45 @@ impl Kept {
             (_, Some(Stop::Opening(_))) => self.drop_session(),
             (Some(fault), _) => self.lose(&fault.to_string()),
             (None, None) => {
-                let again = &run.positions[..replayed];
-                self.learnt.flagged.flag_again(&mut isolated.outcome, again);
-                self.learn(run, replayed, &isolated.outcome);
+                // Where records have positions, the others come for the first time.
+                let again = if run.positions.is_empty() { run.entries.len() } else { replayed };
+                let outcome = &mut isolated.outcome;
+                flagged::lock(&self.flagged).flag_again(outcome, run, batch, 0..again);
+                self.learn(run, replayed, outcome, batch);
+                let unsettled = flagged::unsettled(&self.flagged, outcome, run, batch);
+                return (isolated, Some(unsettled));
             }
             // It was not begun.
             (None, Some(_)) => {}
         }
-        isolated
+        (isolated, None)
     }
 
-    /// An event has come: records before its first were dealt with.
+    /// An event has come, which is all that is under way: records before its first were dealt with.
     pub(super) fn forget_flagged(&mut self, first: &Run) {
         if let Some(position) = first.positions.first() {
-            self.learnt.flagged.forget_before(position);
+            flagged::lock(&self.flagged).forget_before(position);
         }
     }
 
-    fn learn(&mut self, run: &Run, replayed: usize, outcome: &Outcome) {
+    fn learn(&mut self, run: &Run, replayed: usize, outcome: &Outcome, batch: &Batch) {
         telemetry::replayed(replayed);
         let records = (run.entries.len() - replayed) as u64;
         if records == 0 {
             return;
         }
         self.learnt.records += records;
-        if let Some(last) = run.positions.last() {
-            self.learnt.position = Some(last.clone());
+        // One that failed was not learnt: half a line may be whole when it comes again.
+        let is_learnt = |index: &usize| outcome.verdicts.get(*index) != Some(&Verdict::Fail);
+        let last = (replayed..run.positions.len()).rev().find(is_learnt);
+        if let Some(last) = last {
+            self.learnt.position = Some(run.positions[last].clone());
         }
-        let left = self.learnt.flagged.remember(outcome, &run.positions, replayed);
-        if left > 0 {
+        let forgotten = flagged::lock(&self.flagged).remember(outcome, run, batch, replayed);
+        if forgotten > 0 {
             tracing::warn!(
                 partition = %self.partition,
-                records = left,
+                records = forgotten,
                 "too much is flagged to be remembered: what comes again of it may not be flagged again"
             );
         }
@@ -223,7 +238,13 @@ impl Kept {
     fn drop_session(&mut self) {
         self.session = None;
         self.learnt = Learnt::default();
+        self.set_flagged(Flagged::default());
         self.unsaved = Unsaved::default();
+    }
+
+    fn set_flagged(&mut self, flagged: Flagged) {
+        self.flagged_stored = flagged.len();
+        *flagged::lock(&self.flagged) = flagged;
     }
 
     /// A file that begins otherwise is another, whatever its name: its lines are new.
@@ -235,7 +256,7 @@ impl Kept {
             tracing::info!(partition = %self.partition, "another file of the same name");
         }
         self.learnt.position = None;
-        self.learnt.flagged = Flagged::default();
+        self.set_flagged(Flagged::default());
         self.learnt.beginning.clone_from(&self.file);
     }
 
@@ -329,9 +350,12 @@ impl Kept {
                 telemetry::state_restored("nothing");
                 self.stored = Known::Holds(None);
             }
+            Ok(Some(stored)) if self.is_of_this_session(&stored, storage) => {
+                self.stored = Known::Holds(Some(stored.version));
+            }
             Ok(Some(stored)) => match restore(&stored.bytes, filter, partition, deadline) {
                 Ok((session, header)) => {
-                    let Header { rule_version, generation, learnt, .. } = header;
+                    let Header { rule_version, generation, mut learnt, .. } = header;
                     let position = learnt.position.as_ref().map(tracing::field::display);
                     let records = learnt.records;
                     tracing::info!(
@@ -342,6 +366,7 @@ impl Kept {
                         self.tell_superseded();
                     }
                     self.session = Some(session);
+                    self.set_flagged(mem::take(&mut learnt.flagged));
                     self.learnt = learnt;
                     self.generation = generation;
                     self.too_late = 0;
@@ -367,6 +392,12 @@ impl Kept {
             }
         }
         Ok(())
+    }
+
+    /// Whether a state is this session's own, from a save whose confirmation was lost: it has learnt more since.
+    fn is_of_this_session(&self, stored: &Stored, storage: &Storage) -> bool {
+        let is_own = |(header, _): (Header, _)| header.writer == storage.writer;
+        self.is_open() && envelope::open(&stored.bytes).is_ok_and(is_own)
     }
 
     /// What is stored is as good as before: it cannot be taken over now.
@@ -433,6 +464,10 @@ impl Kept {
             // There may be no later time.
             *look_at = None;
         }
+        // What was dealt with since is not to be flagged again. It is no reason to save before.
+        if self.is_open() && flagged::lock(&self.flagged).len() < self.flagged_stored {
+            self.unsaved.since.get_or_insert_with(Instant::now);
+        }
         if self.unsaved.since.is_some() {
             self.save(storage);
         }
@@ -473,7 +508,10 @@ impl Kept {
         self.unsaved = Unsaved::default();
         let (partition, writer) = (self.partition.as_str(), &storage.writer);
         let generation = self.generation + 1;
-        let header = Header::new(&session.filter, partition, &self.learnt, generation, writer);
+        let flagged = flagged::lock(&self.flagged).clone();
+        self.flagged_stored = flagged.len();
+        let learnt = Learnt { flagged, ..self.learnt.clone() };
+        let header = Header::new(&session.filter, partition, &learnt, generation, writer);
         let draft = Draft {
             key: self.key.clone(),
             envelope: envelope::seal(header, &snapshot),
@@ -639,7 +677,7 @@ mod tests {
             let (share, batch) = share(number);
             kept.catch_up(storage, filter);
             let session = kept.begin(storage, filter, None, deadline)?;
-            Ok(kept.classify(&session, &share.runs[0], &batch, deadline))
+            Ok(kept.classify(&session, &share.runs[0], &batch, deadline).0)
         }
 
         fn share(number: u64) -> (Share, Batch) {

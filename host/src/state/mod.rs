@@ -44,4 +44,5 @@ pub use dynamodb::DynamoDbStore;
 #[cfg(feature = "s3")]
 pub use s3::S3Store;
 
+pub(crate) use flagged::Unsettled;
 pub(crate) use keeper::Places;

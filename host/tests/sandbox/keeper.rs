@@ -33,7 +33,11 @@ fn learning() -> Guest {
 
 /// What was published: the score of each alert.
 #[derive(Clone, Default)]
-struct Scores(Arc<Mutex<Vec<f64>>>);
+struct Scores {
+    published: Arc<Mutex<Vec<f64>>>,
+    /// It confirms nothing.
+    is_away: Arc<AtomicBool>,
+}
 
 impl Publisher for Scores {
     async fn publish(
@@ -41,9 +45,12 @@ impl Publisher for Scores {
         alerts: Vec<Alert>,
         _deadline: Option<Instant>,
     ) -> Vec<Result<(), PublishError>> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return vec![Err(PublishError::Unconfirmed("away".to_owned())); alerts.len()];
+        }
         let results = vec![Ok(()); alerts.len()];
         let scores = alerts.into_iter().filter_map(|alert| alert.score);
-        self.0.lock().expect("no panic").extend(scores);
+        self.published.lock().expect("no panic").extend(scores);
         results
     }
 }
@@ -152,7 +159,23 @@ impl Process {
 
     fn process(&self, request: Request<'_>) -> Vec<f64> {
         self.runtime.block_on(self.pipeline.process(request)).expect("an event");
-        std::mem::take(&mut *self.scores.0.lock().expect("no panic"))
+        std::mem::take(&mut *self.scores.published.lock().expect("no panic"))
+    }
+
+    /// Processes while nothing can be published.
+    fn unpublished(&self, process: impl FnOnce(&Self) -> Vec<f64>) {
+        self.scores.is_away.store(true, Ordering::Relaxed);
+        assert!(process(self).is_empty());
+        self.scores.is_away.store(false, Ordering::Relaxed);
+    }
+
+    /// Processes a message of a queue.
+    fn message(&self, id: &str, payload: &str) -> Vec<f64> {
+        let body = format!(
+            r#"{{"Records":[{{"messageId":"{id}","eventSource":"aws:sqs","eventSourceARN":"arn:q","body":"{payload}"}}]}}"#
+        );
+        let contract = Some(Contract::Sqs);
+        self.process(Request { body: body.as_bytes(), contract, ..Request::default() })
     }
 
     /// Processes an event of Kinesis with one record for each shard and sequence number.
@@ -176,7 +199,7 @@ impl Process {
 
     /// Processes a line of a file.
     fn line(&self, line: u64, text: &str) -> Vec<f64> {
-        let origin = Origin { name: "a.ndjson", line, is_file: true };
+        let origin = Origin { name: "a.ndjson", line, is_file: true, begins: line == 1 };
         let contract = Some(Contract::Ndjson);
         self.process(Request { body: text.as_bytes(), contract, origin, deadline: None })
     }
@@ -217,22 +240,48 @@ fn a_record_that_comes_again_is_answered_for_and_not_learnt() {
     assert_eq!(scores, [1.0, 2.0, 2.0, 2.0, 3.0]);
 }
 
-/// Its alert may not have been published, and the rule has learnt it.
-#[test]
-fn what_was_flagged_last_is_flagged_again_as_it_was() {
+/// A rule that finds something else, with a score of 100, in what it has learnt.
+fn forgetful() -> Guest {
     let score = LISTS + 24;
-    // It finds something else in what it has learnt.
     let mut guest = learning();
     guest.classify +=
         &format!("(if (local.get 6) (then (f64.store (i32.const {score}) (f64.const 100))))");
+    guest
+}
+
+#[test]
+fn what_was_not_published_is_flagged_again_as_it_was_until_it_is() {
     let store = Shelf::default();
-    let first = Process::new(&guest, keeper(&store));
-    assert_eq!([first.kinesis(&[("a", 1)]), first.kinesis(&[("a", 1)])].concat(), [1.0, 1.0]);
+    let first = Process::new(&forgetful(), keeper(&store));
+    first.unpublished(|process| process.kinesis(&[("a", 1)]));
+    first.unpublished(|process| process.kinesis(&[("a", 1)]));
+    // It goes on, as one does that has several events under way.
+    assert_eq!(first.kinesis(&[("a", 2)]), [2.0]);
     first.save();
-    let second = Process::new(&guest, keeper(&store));
-    let numbers = [1, 2, 2, 1];
+    let second = Process::new(&forgetful(), keeper(&store));
+    let numbers = [2, 1, 1, 3];
     let scores: Vec<_> = numbers.iter().flat_map(|n| second.kinesis(&[("a", *n)])).collect();
-    assert_eq!(scores, [1.0, 2.0, 2.0, 100.0], "the first was dealt with when the second came");
+    assert_eq!(scores, [100.0, 1.0, 100.0, 3.0], "the second was published before");
+    second.save();
+    let third = Process::new(&forgetful(), keeper(&store));
+    assert_eq!(third.kinesis(&[("a", 1)]), [100.0], "that it was published since is saved too");
+}
+
+#[test]
+fn instances_in_turns_take_what_comes_before_an_event_for_published() {
+    let store = Shelf::default();
+    let first = Process::new(&forgetful(), keeper(&store).takes_turns());
+    first.unpublished(|process| process.kinesis(&[("a", 1)]));
+    assert_eq!([first.kinesis(&[("a", 2)]), first.kinesis(&[("a", 1)])].concat(), [2.0, 100.0]);
+}
+
+#[test]
+fn where_there_are_no_positions_what_was_not_published_is_known_by_its_id() {
+    let process = Process::new(&learning(), Keeper::default());
+    process.unpublished(|process| process.message("a", "one"));
+    assert_eq!(process.message("a", "another"), [2.0], "an id that was given again");
+    // It is learnt again.
+    assert_eq!([process.message("a", "one"), process.message("a", "one")].concat(), [1.0, 4.0]);
 }
 
 #[test]
@@ -499,7 +548,7 @@ fn more_partitions_at_once_than_there_are_instances_have_room_one_after_the_othe
         };
         let answers = process.runtime.block_on(join_all(events.iter().map(process_one)));
         assert!(answers.iter().all(Result::is_ok));
-        let scores = std::mem::take(&mut *process.scores.0.lock().expect("no panic"));
+        let scores = std::mem::take(&mut *process.scores.published.lock().expect("no panic"));
         assert_eq!(scores, vec![f64::from(round); partitions]);
         *store.crowd() = None;
     }

@@ -26,7 +26,7 @@ use super::files;
 use super::input::InputEvent;
 use super::screen::Screen;
 use super::setup::{ConfigArgs, configured_rule, runtime};
-use crate::contract::{Event, Origin};
+use crate::contract::Event;
 use crate::filter::Filter;
 use crate::payload::PayloadReader;
 use crate::pointer::FieldPointer;
@@ -133,10 +133,8 @@ fn add(
     scored: &mut Scored,
     screen: &Screen,
 ) -> anyhow::Result<()> {
-    let InputEvent { body, contract, name, line, is_file } = event;
-    let (read, batch) =
-        Event::read(*contract, body, &Origin { name, line: *line, is_file: *is_file })
-            .with_context(|| format!("{name}:{line}"))?;
+    let (read, batch) = Event::read(event.contract, &event.body, &event.origin())
+        .with_context(|| format!("{}:{}", event.name, event.line))?;
     let outcome = filter.classify_isolating(&batch, None).outcome;
     let unreadable = read.unreadable().len() as u64;
     scored.counts.records += unreadable;
