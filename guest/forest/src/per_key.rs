@@ -114,6 +114,14 @@ impl PerKey {
         self.asleep.iter().map(|(key, snapshot)| (&**key, &**snapshot))
     }
 
+    /// How much the snapshots of all take with their keys, a length before each, in bytes, at the most.
+    pub(crate) fn snapshot_bytes(&self) -> usize {
+        let scorer = self.settings.memory_bytes();
+        let awake = self.awake.keys().map(|key| 8 + key.len() + scorer);
+        let asleep = self.asleep.iter().map(|(key, snapshot)| 8 + key.len() + snapshot.len());
+        8 + awake.sum::<usize>() + asleep.sum::<usize>()
+    }
+
     /// Takes over a key that is awake, as the one that was used last. False if there can be none
     /// like it.
     pub(crate) fn add_awake(&mut self, key: &str, snapshot: &[u8]) -> Result<bool, String> {

@@ -48,14 +48,13 @@ pub(crate) fn write(settings: &RuleSettings, model: Option<&Model>, out: &mut Ve
         None => {}
         Some(Scorers::One(scorer)) => write_scorer(scorer, out),
         Some(Scorers::PerKey(keys)) => {
+            // At once: to grow takes as much again as is written already.
+            out.reserve_exact(keys.snapshot_bytes() + CHECKSUM_BYTES);
             write_length(keys.awake().len(), out);
             for (key, scorer) in keys.awake() {
                 write_bytes(key.as_bytes(), out);
                 write_scorer(scorer, out);
             }
-            // Most of it, and of a known size: so there is no need for more than that.
-            let bytes = |(key, snapshot): (&str, &[u8])| 8 + key.len() + snapshot.len();
-            out.reserve_exact(4 + keys.asleep().map(bytes).sum::<usize>() + CHECKSUM_BYTES);
             write_length(keys.asleep().len(), out);
             for (key, snapshot) in keys.asleep() {
                 write_bytes(key.as_bytes(), out);

@@ -215,3 +215,25 @@ fn the_scorers_of_all_keys_and_a_snapshot_of_them_fit_the_default_limits() {
     }
     assert_eq!(memory_bytes(), with_one);
 }
+
+/// Most of what they take is keys.
+#[test]
+fn so_do_small_scorers_of_long_keys() {
+    let settings = r#"{"upper":9,"key":"/k","columns":["/a","/b"],"scorer":"zscore"}"#;
+    let filter = open(settings);
+    // More than the budget holds, those that sleep included; and they come again in no order.
+    let mut places = 0..300_000_u64;
+    while !places.is_empty() {
+        let mut batch = Batch::with_capacity(Encoding::Plain, 500, 0);
+        for place in places.by_ref().take(500) {
+            let key = place.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(20) % 100_000;
+            batch.push(format!(r#"{{"k":"{key:0256}","a":{key},"b":{place}.5}}"#).as_bytes());
+        }
+        filter.classify(&batch).expect("an outcome");
+    }
+    let snapshot = filter.snapshot().expect("a snapshot");
+    assert!(snapshot.len() > 12 << 20, "half of the budget is full: {} bytes", snapshot.len());
+    let other = open(settings);
+    other.restore(&snapshot).expect("its own snapshot");
+    assert!(other.snapshot().expect("a snapshot") == snapshot);
+}
