@@ -37,14 +37,15 @@ impl RequestFailure {
         let service = error.as_service_error();
         let code = service.and_then(ProvideErrorMetadata::code);
         let message = service.and_then(ProvideErrorMetadata::message);
-        let reason = match service {
-            Some(_) => {
-                let (code, message) = (code.unwrap_or("error"), message.unwrap_or("no message"));
-                format!("{destination}: {code}: {message}")
-            }
-            None => format!("{destination}: {}", chain(error)),
-        };
         let status = error.raw_response().map(|response| response.status().as_u16());
+        let reason = match (service, code, status) {
+            (Some(_), Some(code), _) => {
+                format!("{destination}: {code}: {}", message.unwrap_or("no message"))
+            }
+            // An answer without a body, as to a HEAD.
+            (Some(_), None, Some(status)) => format!("{destination}: status {status}"),
+            _ => format!("{destination}: {}", chain(error)),
+        };
         match status {
             // Throttling has several names and comes with 400 or with 429.
             Some(400..=499) if !matches!(status, Some(408 | 429)) && !may_pass(code) => {

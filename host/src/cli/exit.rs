@@ -1,6 +1,6 @@
-use std::io::{self, Write};
 use std::process::ExitCode;
 
+use super::output::note;
 use super::secrets::without_secrets;
 use crate::source::FetchError;
 
@@ -44,7 +44,6 @@ pub(super) fn code(result: Result<ExitCode, Failure>) -> ExitCode {
         Err(Failure::Usage(error)) => (error, USAGE),
         Err(Failure::Runtime(error)) => (error, INCOMPLETE),
     };
-    // Nobody is left to be told if standard error is closed.
-    let _ = writeln!(io::stderr(), "error: {}", without_secrets(&format!("{error:#}")));
+    note(format_args!("error: {}", without_secrets(&format!("{error:#}"))));
     ExitCode::from(code)
 }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::Failure;
-use super::output::print;
+use super::output::{note, print};
 use super::setup::{fetch, runtime};
 use super::spinner::Spinner;
 use crate::digest::Digest;
@@ -53,7 +53,7 @@ pub(super) fn main(args: PullArgs) -> Result<ExitCode, Failure> {
         .with_context(|| output.display().to_string())
         .map_err(Failure::Runtime)?;
     print(format_args!("{}\n", output.display()))?;
-    eprintln!("{}", summary(&name, &component, signature.as_deref()));
+    note(summary(&name, &component, signature.as_deref()));
     Ok(ExitCode::SUCCESS)
 }
 

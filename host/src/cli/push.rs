@@ -5,7 +5,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::Failure;
-use super::output::print;
+use super::output::{note, print};
 use super::setup::{GrantArgs, fetch, runtime};
 use super::spinner::Spinner;
 use crate::rule::Rule;
@@ -55,7 +55,7 @@ pub(super) fn main(args: PushArgs) -> Result<ExitCode, Failure> {
         spinner.finish();
         let pushed = pushed.map_err(Failure::fetching)?;
         print(format_args!("{pushed}\n"))?;
-        eprintln!("{}", super::pull::summary(&name, &component, signature.as_deref()));
+        note(super::pull::summary(&name, &component, signature.as_deref()));
         Ok(ExitCode::SUCCESS)
     })
 }
