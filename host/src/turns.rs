@@ -1,4 +1,4 @@
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 
 /// Hands out turns, one after the other.
 #[derive(Debug, Default)]
@@ -44,9 +44,16 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(before) = self.before.take() {
-            // Perhaps nobody comes after it.
-            let _ = self.ended.send(before);
+        // The last that has not ended: else all those before would be held for those that come.
+        while let Some(End(end)) = self.before.take() {
+            match end.try_recv() {
+                Ok(before) => self.before = Some(before),
+                Err(TryRecvError::Disconnected) => {}
+                Err(TryRecvError::Empty) => {
+                    // Perhaps nobody comes after it.
+                    let _ = self.ended.send(End(end));
+                }
+            }
         }
     }
 }
@@ -56,6 +63,15 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    #[test]
+    fn turns_that_are_dropped_are_not_held() {
+        let mut turns = Turns::default();
+        let first = turns.next().wait();
+        (0..1_000_000).for_each(|_| drop(turns.next()));
+        drop(first);
+        let _last = turns.next().wait();
+    }
 
     #[test]
     fn a_turn_that_is_dropped_lets_no_other_pass() {
