@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
-use crate::code::Compiler;
 use crate::codegen;
+use crate::compiler::Compiler;
 use crate::grant::Grant;
 use crate::limits::{Limits, Meter};
 use crate::slots::{NoSlot, Slot, Slots};

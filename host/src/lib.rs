@@ -59,6 +59,8 @@ mod inert_wasi;
 
 mod codegen;
 
+mod compiler;
+
 mod slots;
 
 mod engine;
@@ -148,7 +150,8 @@ pub use crate::embedded::{DEFAULT_RULE, FOREST_RULE};
 pub use crate::alert::Alert;
 pub use crate::bad_record::OnBadRecord;
 pub use crate::batch::{Batch, Encoding, Payloads};
-pub use crate::code::{CodeCache, CodeOrigin, Compiler};
+pub use crate::code::{CodeCache, CodeOrigin};
+pub use crate::compiler::Compiler;
 pub use crate::digest::{Digest, InvalidDigest};
 pub use crate::engine::{Engine, EngineError};
 pub use crate::exports::INTERFACE;

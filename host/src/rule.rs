@@ -5,7 +5,8 @@ use serde::de::IgnoredAny;
 use wasmtime::component::{Component, Linker};
 
 use crate::bindings::{FilterPre, rule};
-use crate::code::{self, Code, CodeCache, CodeOrigin, NotCompiled};
+use crate::code::{self, Code, CodeCache, CodeOrigin};
+use crate::compiler::NotCompiled;
 use crate::digest::{Digest, Digested};
 use crate::engine::Engine;
 use crate::exports::{Exports, INTERFACE};

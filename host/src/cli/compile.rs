@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::code::Compiler;
+use crate::compiler::Compiler;
 
 #[derive(Debug, Args)]
 pub(super) struct CompileArgs {

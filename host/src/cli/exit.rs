@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use super::output::note;
+use super::note::note;
 use super::secrets::without_secrets;
 use crate::source::FetchError;
 

@@ -32,6 +32,8 @@ mod limits;
 
 mod metrics;
 
+mod note;
+
 mod output;
 
 mod precompile;
@@ -74,7 +76,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 
-use crate::code::Compiler;
+use crate::compiler::Compiler;
 
 /// A filter for record streams: sandboxed rules, flagged records to Amazon SNS, every record
 /// answered

@@ -1,7 +1,7 @@
 //! Standard output, where a command leaves what it was asked for.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Context;
 
@@ -11,11 +11,6 @@ use super::exit::Failure;
 /// be gone, as `head` is: `println!` would panic.
 pub(super) fn print(text: impl Display) -> Result<(), Failure> {
     print_to(anstream::stdout().lock(), text)
-}
-
-/// Writes a line to standard error, beside what was asked for. If that is closed, nobody is left to be told.
-pub(super) fn note(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn print_to(mut out: impl Write, text: impl Display) -> Result<(), Failure> {

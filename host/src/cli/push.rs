@@ -5,7 +5,8 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::Failure;
-use super::output::{note, print};
+use super::note::note;
+use super::output::print;
 use super::setup::{GrantArgs, fetch, runtime};
 use super::spinner::Spinner;
 use crate::rule::Rule;

@@ -3,10 +3,12 @@ use std::path::PathBuf;
 use std::{ffi::OsStr, io, path::Path};
 
 #[cfg(unix)]
-use super::artifact::{Artifact, Key, NotTheCode};
+use super::artifact::NotTheCode;
+use super::artifact::{Artifact, Key};
 #[cfg(unix)]
 use super::place::{Place, PlaceError};
-use super::{Code, CodeOrigin, NotCompiled};
+use super::{Code, CodeOrigin};
+use crate::compiler::NotCompiled;
 use crate::digest::Digested;
 use crate::engine::Engine;
 
@@ -60,8 +62,12 @@ impl CodeCache {
 
 fn compile(engine: &Engine, component: Digested<'_>) -> Result<(Code, CodeOrigin), NotCompiled> {
     let code = match engine.compiler() {
-        Some(compiler) => compiler.compile(engine, component)?,
         None => Code::compile(&engine.wasmtime, component.bytes())?,
+        Some(compiler) => {
+            let key = Key::new(&engine.wasmtime, component.digest());
+            let artifact = Artifact::check(compiler.compile(component.bytes())?, &key);
+            super::load(engine, &artifact.map_err(|error| compiler.is_none(error))?)?
+        }
     };
     Ok((code, CodeOrigin::Compiled))
 }

@@ -4,7 +4,7 @@ mod artifact;
 
 mod cache;
 
-mod compiler;
+mod serve;
 
 #[cfg(unix)]
 mod place;
@@ -21,7 +21,6 @@ use crate::wrapper;
 use artifact::{Artifact, Key};
 
 pub use cache::CodeCache;
-pub use compiler::Compiler;
 
 /// Where a rule's native code came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,23 +123,4 @@ fn load(engine: &Engine, artifact: &Artifact) -> wasmtime::Result<Code> {
     // is trusted as this one is. Its digest says that the bytes are whole, its key that this version of
     // wasmtime made them with these settings.
     unsafe { Code::deserialize(engine, artifact.code()) }
-}
-
-/// Why there is no native code of a component.
-#[derive(Debug)]
-pub(crate) enum NotCompiled {
-    /// It is no valid component.
-    Invalid(String),
-    /// Compiling it takes more than the compiler may take.
-    Costly(String),
-    /// The compiler fails on it.
-    Failed(String),
-    /// The compiler was not started, or was ended: that is not the component's fault.
-    Host(String),
-}
-
-impl From<wasmtime::Error> for NotCompiled {
-    fn from(error: wasmtime::Error) -> Self {
-        Self::Invalid(format!("{error:#}"))
-    }
 }

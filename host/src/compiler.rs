@@ -1,13 +1,8 @@
-use std::io::{self, Read, Write};
+use std::fmt;
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, ExitStatus, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::thread;
-
-use super::artifact::{Artifact, Key};
-use super::{Code, NotCompiled};
-use crate::codegen;
-use crate::digest::{Digest, Digested};
-use crate::engine::Engine;
 
 /// Compiles rules in processes of their own, which may take no more time and memory than rules of their size
 /// do: there are components of a few kilobytes on which a compiler works for hours, takes all memory or
@@ -15,7 +10,7 @@ use crate::engine::Engine;
 ///
 /// What a process may take: 30 s of processor time and 20 s more for each MiB of the component, and 256 MiB
 /// of memory, 8 MiB more for each core and 64 times the component's size. The largest rules known, an
-/// interpreter with its libraries, take a tenth of that. Where the system is no Unix, there is no such limit,
+/// interpreter with its libraries, take a tenth of that time and half of that memory. Where the system is no Unix, there is no such limit,
 /// but the process is one of its own.
 ///
 /// A program can be its own compiler:
@@ -57,41 +52,21 @@ impl Compiler {
         Self { is_bounded: false, ..self }
     }
 
-    /// What a program does that was started by a compiler: takes the component on standard input, and
-    /// answers on standard output. `bounds` are the arguments behind [`COMMAND`](Self::COMMAND).
-    ///
-    /// On a Unix it lowers what the process may take from then on: call it on the main thread, whose stack is
-    /// the largest, do nothing before, and end with what it returns.
-    pub fn serve(bounds: impl IntoIterator<Item = String>) -> ExitCode {
-        match Bounds::parse(bounds).and_then(compile) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                // As it is: the host says of which component.
-                let _ = write!(io::stderr(), "{error:#}");
-                ExitCode::from(INVALID)
-            }
+    /// Has a process compile a component, and answers with what it wrote.
+    pub(crate) fn compile(&self, component: &[u8]) -> Result<Vec<u8>, NotCompiled> {
+        let bounds = self.is_bounded.then(|| Bounds::of(component.len()));
+        let output = self.run(component, bounds).map_err(|error| self.is_none(error))?;
+        match output.status.success() {
+            true => Ok(output.stdout),
+            false => Err(failure(&output, bounds)),
         }
     }
 
-    pub(super) fn compile(
-        &self,
-        engine: &Engine,
-        component: Digested<'_>,
-    ) -> Result<Code, NotCompiled> {
-        let bounds = self.is_bounded.then(|| Bounds::of(component.bytes().len()));
-        let of_the_host = |error: &dyn std::error::Error| {
-            NotCompiled::Host(format!("{}: {error}", self.program.display()))
-        };
-        let output = self.run(component.bytes(), bounds).map_err(|error| of_the_host(&error))?;
-        if !output.status.success() {
-            return Err(failure(&output, bounds));
-        }
-        let key = Key::new(&engine.wasmtime, component.digest());
-        let artifact = Artifact::check(output.stdout, &key).map_err(|error| of_the_host(&error))?;
-        Ok(super::load(engine, &artifact)?)
+    /// Its program does not compile.
+    pub(crate) fn is_none(&self, why: impl fmt::Display) -> NotCompiled {
+        NotCompiled::Host(format!("{}: {why}", self.program.display()))
     }
 
-    /// Has a process compile a component.
     fn run(&self, component: &[u8], bounds: Option<Bounds>) -> io::Result<Output> {
         let mut command = Command::new(&self.program);
         command.arg(Self::COMMAND);
@@ -110,25 +85,9 @@ impl Compiler {
     }
 }
 
-/// Compiles the component on standard input, to standard output.
-fn compile(bounds: Option<Bounds>) -> wasmtime::Result<()> {
-    if let Some(bounds) = bounds {
-        bounds.apply()?;
-    }
-    let mut component = Vec::new();
-    io::stdin().read_to_end(&mut component)?;
-    // Native code does not depend on what an engine has beyond these settings.
-    let engine = wasmtime::Engine::new(&codegen::config(None)?)?;
-    let code = Code::compile(&engine, &component)?.serialize()?;
-    let artifact = Artifact::new(&Key::new(&engine, Digest::of(&component)), &code);
-    let mut output = io::stdout().lock();
-    output.write_all(&artifact.into_bytes())?;
-    Ok(output.flush()?)
-}
-
 /// What compiling may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Bounds {
+pub(crate) struct Bounds {
     /// Of processor time.
     seconds: u64,
     /// Of memory.
@@ -147,7 +106,9 @@ impl Bounds {
     }
 
     /// Reads them as they were written; there may be none.
-    fn parse(arguments: impl IntoIterator<Item = String>) -> wasmtime::Result<Option<Self>> {
+    pub(crate) fn parse(
+        arguments: impl IntoIterator<Item = String>,
+    ) -> wasmtime::Result<Option<Self>> {
         let bounds: Result<Vec<u64>, _> =
             arguments.into_iter().map(|argument| argument.parse()).collect();
         match bounds?[..] {
@@ -158,16 +119,21 @@ impl Bounds {
     }
 
     /// Sets them for this process, which ends without a dump if it comes to that.
-    fn apply(self) -> io::Result<()> {
+    pub(crate) fn apply(self) -> io::Result<()> {
         #[cfg(unix)]
         {
-            use rustix::process::{Resource, Rlimit, setrlimit};
+            use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-            let limit = |limit, most| Rlimit { current: Some(limit), maximum: Some(most) };
-            setrlimit(Resource::Core, limit(0, 0))?;
+            let lower = |resource, limit: u64, most: u64| {
+                // It may have been lowered before, and cannot be raised.
+                let allowed = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+                let (limit, most) = (limit.min(allowed), most.min(allowed));
+                setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(most) })
+            };
+            lower(Resource::Core, 0, 0)?;
             // It is told first, and killed if it goes on.
-            setrlimit(Resource::Cpu, limit(self.seconds, self.seconds + 5))?;
-            setrlimit(Resource::Data, limit(self.bytes, self.bytes))?;
+            lower(Resource::Cpu, self.seconds, self.seconds.saturating_add(5))?;
+            lower(Resource::Data, self.bytes, self.bytes)?;
         }
         Ok(())
     }
@@ -195,8 +161,27 @@ fn failure(output: &Output, bounds: Option<Bounds>) -> NotCompiled {
     }
 }
 
+/// Why there is no native code of a component.
+#[derive(Debug)]
+pub(crate) enum NotCompiled {
+    /// It is no valid component.
+    Invalid(String),
+    /// Compiling it takes more than the compiler may take.
+    Costly(String),
+    /// The compiler fails on it.
+    Failed(String),
+    /// The compiler was not started, or was ended: that is not the component's fault.
+    Host(String),
+}
+
+impl From<wasmtime::Error> for NotCompiled {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Invalid(format!("{error:#}"))
+    }
+}
+
 /// The exit code if a component is no valid one.
-const INVALID: u8 = 1;
+pub(crate) const INVALID: u8 = 1;
 
 /// How a process came to an end that did not compile.
 enum End {
