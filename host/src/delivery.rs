@@ -105,11 +105,12 @@ pub(crate) async fn deliver<P: Publisher>(
         group: delivery.message_group.as_ref(),
     };
     let disposer = Disposer { policy: &delivery.on_bad_record, event, payloads: &payloads, rule };
-    if delivery.ordering(event.keeps_order()) != Ordering::None {
+    let ordering = delivery.ordering(event.keeps_order());
+    if ordering != Ordering::None {
         // A record whose letter is not taken holds back what comes after it.
         disposer.dispose(places(&mut entries, &mut unreadable, event), deadline).await;
     }
-    let plan = plan(delivery, &composer, &mut flagged, &entries);
+    let plan = plan(delivery, ordering, &composer, &mut flagged, &entries);
     let (receipts, ()) = join(
         publish(delivery, plan, deadline),
         disposer.dispose(places(&mut entries, &mut unreadable, event), deadline),
@@ -191,14 +192,14 @@ struct Plan {
 
 /// Makes messages of what is flagged: one for each, unless a cooldown merges them. None for what
 /// comes after a record that failed already.
-fn plan<P: Publisher>(
+fn plan<P>(
     delivery: &Delivery<P>,
+    ordering: Ordering,
     composer: &Composer<'_>,
     flagged: &mut [Flag],
     entries: &[Answer],
 ) -> Plan {
     let Composer { event, payloads, .. } = composer;
-    let ordering = delivery.ordering(event.keeps_order());
 
     let alerts: Vec<_> = flagged.iter_mut().map(|flag| composer.compose(flag)).collect();
     let in_chains = |(flag, alert): (&Flag, &Alert)| {

@@ -155,8 +155,7 @@ impl Filter {
         let (extra_runs, faulted_runs) = (search.extra_runs, search.faulted_runs);
         let memory_bytes = search.memory_bytes;
         let outcome = search.outcome(stop.as_ref());
-        let is_the_rules = stage.has_run() && stage != Stage::CutShort;
-        let fault = is_the_rules.then_some(fault);
+        let fault = (stage.has_run() && stage != Stage::CutShort).then_some(fault);
         Isolated { outcome, fault, extra_runs, faulted_runs, memory_bytes, stop }
     }
 }
@@ -347,7 +346,7 @@ impl<'a> Search<'a> {
             return Err(Stop::TooManyRuns);
         }
         let run = self.filter.run_timed(&self.batch.part(records), self.deadline);
-        if run.as_ref().map_or_else(|interrupted| interrupted.stage.has_run(), |_| true) {
+        if run.as_ref().err().is_none_or(|interrupted| interrupted.stage.has_run()) {
             self.extra_runs += 1;
             self.faulted_runs += u32::from(run.is_err());
         }

@@ -252,12 +252,8 @@ impl<R: Source> Events<R> {
     /// Whether the next line has yet to be fetched from the input, or the end of it: whoever writes by
     /// blocks stops within a line.
     fn would_wait(&self) -> bool {
-        self.is_all_taken() && memchr(b'\n', self.input.buffer()).is_none()
-    }
-
-    /// Whether all that was given back was read again.
-    fn is_all_taken(&self) -> bool {
-        self.given_back.position() == self.given_back.get_ref().len() as u64
+        let all_is_taken = self.given_back.position() == self.given_back.get_ref().len() as u64;
+        all_is_taken && memchr(b'\n', self.input.buffer()).is_none()
     }
 
     fn event(&self, body: Vec<u8>, line: u64) -> InputEvent {

@@ -34,6 +34,9 @@ pub(super) struct Header {
     pub(super) partition: String,
     #[serde(flatten)]
     pub(super) learnt: Learnt,
+    /// What it has flagged that is not dealt with yet.
+    #[serde(default, skip_serializing_if = "Flagged::is_empty")]
+    pub(super) flagged: Flagged,
     /// How many times the state was saved.
     pub(super) generation: u64,
     /// Which process saved it, for as long as it runs.
@@ -51,9 +54,6 @@ pub(super) struct Learnt {
     pub(super) beginning: Option<String>,
     /// How many records it has learnt in all.
     pub(super) records: u64,
-    /// What it has flagged of the last of them.
-    #[serde(default, skip_serializing_if = "Flagged::is_empty")]
-    pub(super) flagged: Flagged,
 }
 
 impl Header {
@@ -61,6 +61,7 @@ impl Header {
         filter: &Filter,
         partition: &str,
         learnt: &Learnt,
+        flagged: Flagged,
         generation: u64,
         writer: &str,
     ) -> Self {
@@ -72,6 +73,7 @@ impl Header {
             settings: settings_digest(filter.settings()),
             partition: partition.to_owned(),
             learnt: learnt.clone(),
+            flagged,
             generation,
             writer: writer.to_owned(),
             snapshot_bytes: 0,
@@ -164,8 +166,8 @@ mod tests {
                 position: Position::try_from("49590338".to_owned()).ok(),
                 beginning: None,
                 records: 7,
-                flagged: Flagged::default(),
             },
+            flagged: Flagged::default(),
             generation: 3,
             writer: "w".to_owned(),
             snapshot_bytes: 0,

@@ -69,16 +69,16 @@ pub(super) fn lock(flagged: &Shared) -> MutexGuard<'_, Flagged> {
     flagged.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is flagged in the outcome of a run.
+/// What is flagged in the outcome of a run. None where nothing is.
 pub(super) fn unsettled(
     flagged: &Shared,
     outcome: &Outcome,
     run: &Run,
     batch: &Batch,
-) -> Unsettled {
+) -> Option<Unsettled> {
     let of = |flag: &Flag| Some((run.entries.start + flag.index, record(run, batch, flag.index)?));
-    let records = outcome.flagged.iter().filter_map(of).collect();
-    Unsettled { flagged: Arc::clone(flagged), records }
+    let records: Vec<_> = outcome.flagged.iter().filter_map(of).collect();
+    (!records.is_empty()).then(|| Unsettled { flagged: Arc::clone(flagged), records })
 }
 
 /// What one of a run's records is known by. None if it does not come again.
@@ -268,7 +268,7 @@ mod tests {
         let run = Run { entries: 4..7, ..positions(8..11) };
         let outcome = outcome(3, &[0, 1, 2], "");
         lock(&flagged).remember(&outcome, &run, &none, 0);
-        unsettled(&flagged, &outcome, &run, &none).settle(&[3, 5]);
+        unsettled(&flagged, &outcome, &run, &none).expect("flags").settle(&[3, 5]);
         assert_eq!(again(&lock(&flagged), &run, &none), [0, 2]);
         lock(&flagged).forget_before(&positions([10]).positions[0]);
         assert_eq!(again(&lock(&flagged), &run, &none), [2]);

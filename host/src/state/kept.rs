@@ -1,4 +1,3 @@
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,7 +40,7 @@ pub(super) struct Kept {
     /// What the file that is read begins with: see [`Share::beginning`](crate::contract::Share::beginning).
     file: Option<String>,
     learnt: Learnt,
-    /// What is flagged and not dealt with. It stands in [`Learnt`] only when it is stored.
+    /// What is flagged and not dealt with.
     flagged: flagged::Shared,
     /// How much of that the store knows of.
     flagged_stored: usize,
@@ -183,7 +182,7 @@ impl Kept {
                 flagged::lock(&self.flagged).flag_again(outcome, run, batch, 0..again);
                 self.learn(run, replayed, outcome, batch);
                 let unsettled = flagged::unsettled(&self.flagged, outcome, run, batch);
-                return (isolated, Some(unsettled));
+                return (isolated, unsettled);
             }
             // It was not begun.
             (None, Some(_)) => {}
@@ -355,7 +354,7 @@ impl Kept {
             }
             Ok(Some(stored)) => match restore(&stored.bytes, filter, partition, deadline) {
                 Ok((session, header)) => {
-                    let Header { rule_version, generation, mut learnt, .. } = header;
+                    let Header { rule_version, generation, learnt, flagged, .. } = header;
                     let position = learnt.position.as_ref().map(tracing::field::display);
                     let records = learnt.records;
                     tracing::info!(
@@ -366,7 +365,7 @@ impl Kept {
                         self.tell_superseded();
                     }
                     self.session = Some(session);
-                    self.set_flagged(mem::take(&mut learnt.flagged));
+                    self.set_flagged(flagged);
                     self.learnt = learnt;
                     self.generation = generation;
                     self.too_late = 0;
@@ -510,8 +509,8 @@ impl Kept {
         let generation = self.generation + 1;
         let flagged = flagged::lock(&self.flagged).clone();
         self.flagged_stored = flagged.len();
-        let learnt = Learnt { flagged, ..self.learnt.clone() };
-        let header = Header::new(&session.filter, partition, &learnt, generation, writer);
+        let learnt = &self.learnt;
+        let header = Header::new(&session.filter, partition, learnt, flagged, generation, writer);
         let draft = Draft {
             key: self.key.clone(),
             envelope: envelope::seal(header, &snapshot),
@@ -579,7 +578,7 @@ impl Session {
     /// A session of another filter that goes on from this one's state. It does not wait for room
     /// while this one has some: others may wait for that.
     fn hand_over(&self, snapshot: &[u8], to: &Arc<Filter>) -> Result<Self, NotRestored> {
-        let header = Header::new(&self.of, "", &Learnt::default(), 0, "");
+        let header = Header::new(&self.of, "", &Learnt::default(), Flagged::default(), 0, "");
         header.check(to, "").map_err(NotRestored::Refused)?;
         Self::restored(to, snapshot, Some(Instant::now()))
     }
