@@ -1,11 +1,13 @@
 //! The command line, as a user meets it.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde::Deserialize;
 use tempfile::TempDir;
 use weir_tests::sns::{Delivery, Topic};
@@ -265,6 +267,33 @@ fn standard_input_is_read_like_a_file() {
             assert_eq!(weir::run_with_input(&mut weir(arguments), &text).success(), file);
         }
     }
+}
+
+#[test]
+fn input_that_is_compressed_is_inflated() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let text = example_text("vital-signs.ndjson");
+    let plain = folder.path().join("vitals");
+    fs::write(&plain, &text).expect("a file");
+    let answers = || weir::run(weir(["run", "--upper", "1.5"]).arg(&plain));
+    let expected = answers().success();
+
+    let compressed = gzip(text.as_bytes());
+    fs::write(&plain, &compressed).expect("a file");
+    assert_eq!(answers().success(), expected);
+
+    // Whatever is whole before the damage is answered.
+    fs::write(&plain, &compressed[..compressed.len() / 2]).expect("a file");
+    let damaged = answers().exit(1);
+    assert!(damaged.stdout.lines().count() > 10, "{}", damaged.stdout);
+    assert!(expected.starts_with(&damaged.stdout), "{}", damaged.stdout);
+    assert!(damaged.stderr.contains("vitals: "), "{}", damaged.stderr);
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(data).expect("memory");
+    encoder.finish().expect("memory")
 }
 
 #[test]

@@ -7,6 +7,7 @@ use anyhow::Context;
 use tokio::sync::mpsc::{self, error::SendError};
 
 use super::followed::Followed;
+use super::inflated::inflated;
 use super::input::{Events, InputEvent, Source};
 use crate::contract::Contract;
 
@@ -74,10 +75,12 @@ struct Input {
 fn open(file: &Path) -> anyhow::Result<Input> {
     if file == Path::new("-") {
         let name = "standard input".to_owned();
-        return Ok(Input { name, read: Box::new(io::stdin()), is_file: false });
+        let read = inflated(io::stdin()).with_context(|| name.clone())?;
+        return Ok(Input { name, read, is_file: false });
     }
     let name = file.display().to_string();
     let input = File::open(file).with_context(|| name.clone())?;
     let is_file = input.metadata().is_ok_and(|metadata| metadata.is_file());
-    Ok(Input { name, read: Box::new(input), is_file })
+    let read = inflated(input).with_context(|| name.clone())?;
+    Ok(Input { name, read, is_file })
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use super::inflated::GZIP_BEGINS;
 use super::input::Source;
 
 /// How often a file is looked at that has no more to read.
@@ -32,6 +33,10 @@ impl Followed {
     fn read_on(&mut self, to: &mut [u8]) -> io::Result<usize> {
         let Some(file) = &mut self.file else { return Ok(0) };
         let bytes = file.read(to)?;
+        if self.position == 0 && to[..bytes].first() == Some(&GZIP_BEGINS) {
+            let error = "it is compressed with gzip, and is read without following it only";
+            return Err(io::Error::new(ErrorKind::InvalidData, error));
+        }
         self.position += bytes as u64;
         Ok(bytes)
     }
@@ -186,6 +191,14 @@ mod tests {
         scratch.append("b\n");
         assert_eq!(to_its_end(&mut followed), "no end");
         assert_eq!(read(&mut followed, 2), "b\n");
+    }
+
+    #[test]
+    fn one_that_is_compressed_is_no_file_of_lines() {
+        let scratch = Scratch::new("gzip");
+        fs::write(scratch.file(), b"\x1f\x8b\x08\n").expect("a file");
+        let error = Followed::new(scratch.file()).read(&mut [0; 9]).expect_err("no text");
+        assert!(error.to_string().contains("gzip"), "{error}");
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub(super) struct Events<R> {
     /// How far the document was indented that broke off last, while the next line may be the rest of
     /// it.
     broken_off: Option<usize>,
+    /// Why the input failed, while what was read before goes first.
+    failure: Option<io::Error>,
     /// The input failed: there is no telling what would come next.
     failed: bool,
 }
@@ -102,6 +104,7 @@ impl<R: Source> Events<R> {
             detected,
             has_begun: false,
             broken_off: None,
+            failure: None,
             failed: false,
         }
     }
@@ -161,7 +164,16 @@ impl<R: Source> Events<R> {
         let first = self.line;
         let mut body = Vec::new();
         for _ in 0..LINES_PER_EVENT {
-            if self.line(&mut body)? == 0 || body.len() >= BYTES_PER_EVENT || self.would_wait() {
+            let whole = body.len();
+            let read = match self.line(&mut body) {
+                Err(error) if whole > 0 => {
+                    body.truncate(whole);
+                    self.failure = Some(error);
+                    break;
+                }
+                read => read?,
+            };
+            if read == 0 || body.len() >= BYTES_PER_EVENT || self.would_wait() {
                 break;
             }
         }
@@ -269,7 +281,7 @@ impl<R: Source> Iterator for Events<R> {
         if self.failed {
             return None;
         }
-        let event = self.read_on();
+        let event = self.failure.take().map_or_else(|| self.read_on(), Err);
         self.failed = event.is_err();
         event.transpose()
     }
@@ -493,6 +505,27 @@ mod tests {
             .collect();
         let expected = [(1, &b"{}\n{}\n"[..], true), (1, b"\n{}\n", true), (1, b"[1,", true)];
         assert_eq!(read, expected.map(|(line, body, begins)| (line, body.to_vec(), begins)));
+    }
+
+    #[test]
+    fn lines_that_were_read_before_the_input_failed_are_an_event() {
+        /// Has lines, and then fails.
+        struct Damaged(&'static [u8]);
+        impl Read for Damaged {
+            fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+                let error = io::ErrorKind::UnexpectedEof;
+                if self.0.is_empty() { Err(error.into()) } else { self.0.read(to) }
+            }
+        }
+        impl Source for Damaged {}
+        for (text, whole) in [("{}\n{}\n{\"a", 6), ("{}\n{}\n", 6)] {
+            let input = Damaged(text.as_bytes());
+            let mut events = Events::new("x", input, Some(Contract::Ndjson));
+            let event = events.next().expect("an event").expect("lines");
+            assert_eq!(event.body, &text.as_bytes()[..whole]);
+            assert!(matches!(events.next(), Some(Err(_))));
+            assert!(events.next().is_none());
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod files;
 
 mod followed;
 
+mod inflated;
+
 mod inspect;
 
 mod input;

@@ -50,7 +50,8 @@ const LOOK_FOR_DUE_STATES_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads events, each a JSON document, or bare records, one JSON document a line.
+Reads events, each a JSON document, or bare records, one JSON document a line,
+and inflates what is compressed with gzip.
 Writes one answer a line to standard output. Without a topic it is a dry run:
 what would be published is shown on standard error.
 
