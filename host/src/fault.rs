@@ -16,6 +16,13 @@ pub enum Fault {
     /// Its answer breaks the rule contract.
     #[error("the rule broke its contract: {0}")]
     Contract(String),
+    /// There is no room for an instance of it: as many are kept as the engine has room for. Not the rule's
+    /// fault.
+    #[error("all {instances} instances that the engine has room for are kept")]
+    NoRoom {
+        /// For how many there is room.
+        instances: usize,
+    },
     /// It could not be called.
     #[error("the rule could not be run: {0}")]
     Call(String),

@@ -188,14 +188,16 @@ impl From<NoSlot> for Interrupted {
     fn from(why: NoSlot) -> Self {
         match why {
             NoSlot::Late => Self::late(),
-            NoSlot::AllKept(_) => Self { fault: why.into(), stage: Stage::NoRoom },
+            NoSlot::AllKept(instances) => {
+                Self { fault: Fault::NoRoom { instances }, stage: Stage::NoRoom }
+            }
         }
     }
 }
 
 impl From<NoSlot> for Fault {
     fn from(why: NoSlot) -> Self {
-        Self::Call(why.to_string())
+        Interrupted::from(why).fault
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::error::Error;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,6 +18,7 @@ use super::shadow;
 use super::transition::Transition;
 use crate::batch::{Batch, Encoding};
 use crate::digest::Digest;
+use crate::fault::Fault;
 use crate::filter::Filter;
 use crate::telemetry;
 
@@ -175,9 +177,12 @@ impl Machine {
         }
     }
 
-    /// Has a candidate classify nothing. What faults on that is refused.
+    /// Has a candidate classify nothing. What faults on that is refused, unless it did not run.
     fn probe(&self, progress: &mut Progress, candidate: &Arc<Filter>) -> Option<Offer> {
         let fault = candidate.classify(&Batch::with_capacity(Encoding::Plain, 0, 0)).err()?;
+        if let Fault::NoRoom { .. } = fault {
+            return Some(not_begun(candidate, &fault));
+        }
         let reason = format!("on a batch without records, {fault}");
         self.refuse(progress, candidate, reason.clone());
         Some(Offer::Refused(reason))
@@ -353,8 +358,8 @@ impl Machine {
     }
 }
 
-/// A trial needs a thread.
-fn not_begun(candidate: &Filter, error: &io::Error) -> Offer {
+/// A trial needs a thread, and an instance.
+fn not_begun(candidate: &Filter, error: &dyn Error) -> Offer {
     let rule = candidate.rule();
     tracing::error!(rule = rule.description().name, digest = %rule.digest(), %error,
         "the rule cannot be tried now");

@@ -15,7 +15,8 @@ pub enum Offer {
     Refused(String),
     /// It was refused or rolled back before, and is not tried again.
     RefusedBefore,
-    /// The rule that serves is on probation. Offer it again after that.
+    /// The rule that serves is on probation, or there is no room to try another. Offer it again after
+    /// that.
     Later,
 }
 

@@ -721,7 +721,7 @@ mod tests {
                 Some(Stop::Deadline)
             );
             let all_kept = classify(&mut second, &storage, &filter, 2, None);
-            assert!(matches!(all_kept, Err(Stop::Opening(Fault::Call(_)))), "{all_kept:?}");
+            assert!(matches!(all_kept, Err(Stop::Opening(Fault::NoRoom { .. }))), "{all_kept:?}");
             drop(slots);
 
             classify(&mut second, &storage, &filter, 2, None).expect("a session");

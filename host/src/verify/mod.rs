@@ -225,7 +225,7 @@ impl Default for Policy {
 /// words are the more exact.
 fn open(rule: &Rule, settings: &str) -> Result<Filter, Refused> {
     let fits = schema::check(&rule.description().settings_schema, settings);
-    let opened = rule.open(settings).map_err(|error| Refused::new(Check::Settings, error))?;
+    let opened = rule.open(settings).map_err(Refused::from)?;
     fits.map_err(|error| Refused::new(Check::Settings, error))?;
     Ok(opened)
 }

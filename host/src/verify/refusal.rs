@@ -1,7 +1,9 @@
 use std::fmt;
 
 use crate::digest::Digest;
+use crate::fault::Fault;
 use crate::rule::LoadError;
+use crate::session::OpenError;
 
 /// Why a rule was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,6 +101,16 @@ impl Refused {
 
 /// The most characters that a reason has.
 const MAX_REASON: usize = 500;
+
+impl From<OpenError> for Refused {
+    fn from(error: OpenError) -> Self {
+        let check = match error {
+            OpenError::Fault(Fault::NoRoom { .. }) => Check::Host,
+            OpenError::Fault(_) | OpenError::Settings(_) => Check::Settings,
+        };
+        Self::new(check, error)
+    }
+}
 
 impl From<LoadError> for Refused {
     fn from(error: LoadError) -> Self {

@@ -1,6 +1,8 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use weir::live::{Offer, Stage};
+use weir::{Fault, OpenError};
 
 use super::*;
 
@@ -70,6 +72,26 @@ fn a_rule_that_faults_on_nothing_never_serves() {
     assert_eq!(host.rule().offer(host.open(&candidate)), Offer::RefusedBefore);
     assert_eq!(host.process("xx").counts.passed, 2);
     assert_logged("nothing-new", &["rule refused: on a batch without records"]);
+}
+
+#[test]
+fn a_rule_for_which_there_is_no_room_is_tried_later() {
+    let limits = Limits { time: Duration::from_millis(100), ..Limits::default() };
+    let host = Host::with_limits(&passing("room-old"), UpdatePolicy::default(), limits);
+    let candidate = Arc::new(host.open(&dropping("room-new")));
+    let keeping = Guest { keeps_state: true, ..passing("room-kept") };
+    let keeping = Rule::load(&host.engine, &keeping.component()).expect("a rule");
+    let mut kept = Vec::new();
+    let no_room = loop {
+        match keeping.open("{}") {
+            Ok(filter) => kept.push(filter),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(no_room, OpenError::Fault(Fault::NoRoom { instances: kept.len() }));
+    assert_eq!(host.rule().offer(Arc::clone(&candidate)), Offer::Later);
+    drop(kept);
+    assert_eq!(host.rule().offer(candidate), Offer::Serves);
 }
 
 #[test]
