@@ -9,7 +9,6 @@ mod scored;
 mod thin;
 
 use std::fs;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -24,6 +23,7 @@ use self::scored::{Columns, Scored};
 use super::exit::{Failure, INCOMPLETE};
 use super::files;
 use super::input::InputEvent;
+use super::output;
 use super::screen::Screen;
 use super::setup::{ConfigArgs, configured_rule, runtime};
 use crate::contract::Event;
@@ -117,10 +117,7 @@ pub(super) fn main(args: ScoreArgs) -> Result<ExitCode, Failure> {
         let svg = chart.svg().context("cannot draw").map_err(Failure::Runtime)?;
         fs::write(path, svg).with_context(|| path.display().to_string()).map_err(Failure::Usage)?;
     }
-    let stdout = std::io::stdout();
-    write!(stdout.lock(), "{}", report(&scored, &whole))
-        .context("cannot write to standard output")
-        .map_err(Failure::Runtime)?;
+    output::print(report(&scored, &whole))?;
     let is_whole = unreadable_events == 0 && scored.counts.failed == 0;
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
