@@ -94,6 +94,12 @@ mod turns;
 
 pub mod state;
 
+mod printable;
+
+mod own_thread;
+
+mod same_file;
+
 mod batch;
 
 mod outcome;

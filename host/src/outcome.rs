@@ -3,6 +3,7 @@ use std::mem::size_of;
 
 use crate::batch::Payloads;
 use crate::bindings::rule;
+use crate::printable::cut;
 
 /// A rule's answer for a batch, checked: one verdict a record, details only where there is
 /// something to say.
@@ -101,10 +102,21 @@ impl Bound {
 pub struct Failure {
     /// The record's index in the batch.
     pub index: usize,
-    /// The reason, for a person to read.
+    /// The reason, for a person to read. The rule's is cut after 1000 characters.
     pub reason: String,
     /// Whose fault it is.
     pub cause: Cause,
+}
+
+/// The most characters of a rule's reason: it goes into answers, logs and dead letters, which have no room
+/// without end.
+const MAX_REASON: usize = 1000;
+
+impl Failure {
+    /// What a rule says of a record that it cannot classify.
+    pub(crate) fn of_record(index: usize, reason: &str) -> Self {
+        Self { index, reason: cut(reason, MAX_REASON), cause: Cause::Record }
+    }
 }
 
 /// Whose fault it is that a record has no verdict of its own.
@@ -333,6 +345,6 @@ impl From<rule::Flag> for Flag {
 
 impl From<rule::Failure> for Failure {
     fn from(failure: rule::Failure) -> Self {
-        Self { index: failure.index as usize, reason: failure.reason, cause: Cause::Record }
+        Self::of_record(failure.index as usize, &failure.reason)
     }
 }

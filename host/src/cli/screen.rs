@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+pub(super) use crate::printable::printable;
 use crate::response::Counts;
 
 /// Standard error, as a person sees it: lines that stay, and below them, on a terminal, one that
@@ -44,10 +45,10 @@ impl Screen {
         self.progress.finish_and_clear();
     }
 
-    /// Writes a line that stays.
+    /// Writes a line that stays. What it quotes cannot make it another.
     pub(super) fn line(&self, line: &str) {
         // Nobody is left to be told that standard error is closed.
-        let _ = self.clone().write_all(format!("{line}\n").as_bytes());
+        let _ = self.clone().write_all(format!("{}\n", printable(line)).as_bytes());
     }
 
     /// Writes the summary, as the last line.
@@ -76,12 +77,6 @@ impl Screen {
             HumanCount(per_second as u64)
         ));
     }
-}
-
-/// A text of others, such as a record's id or a rule's reason, on one line: what a terminal would obey
-/// is shown as what it is.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 impl Write for Screen {

@@ -5,7 +5,7 @@
 
 use crate::batch::Payloads;
 use crate::bindings::rule;
-use crate::outcome::{Bound, Cause, Failure, Flag, Outcome, Verdict};
+use crate::outcome::{Bound, Failure, Flag, Outcome, Verdict};
 
 /// The memory of a rule that has answered.
 pub(super) struct Answer<'a> {
@@ -141,7 +141,7 @@ impl<'a> Answer<'a> {
 
     fn failure(&mut self, failure: &[u8; 12]) -> Lifted<Failure> {
         let index = number(at(failure, 0)) as usize;
-        Ok(Failure { index, reason: self.text(at(failure, 4))?, cause: Cause::Record })
+        Ok(Failure::of_record(index, &self.text(at(failure, 4))?))
     }
 
     fn payloads(&mut self, payloads: &[u8; 2 * LIST]) -> Lifted<Payloads> {

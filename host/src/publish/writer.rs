@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{PublishError, Publisher};
 use crate::alert::Alert;
 use crate::outcome::Bound;
+use crate::printable::printable;
 
 /// Writes alerts instead of sending them: a dry run.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl<W: Write + Send> Publisher for AlertWriter<W> {
 
 fn write_text(alert: &Alert, to: &mut Vec<u8>) -> io::Result<()> {
     let Alert { record_id, subject, message, score, crossed, .. } = alert;
-    write!(to, "alert   record {record_id}")?;
+    write!(to, "alert   record {}", printable(record_id))?;
     if let Some(score) = score {
         write!(to, ", score {score}")?;
     }
@@ -73,12 +74,9 @@ fn write_text(alert: &Alert, to: &mut Vec<u8>) -> io::Result<()> {
         Some(Bound::Lower) => write!(to, ", crossed the lower bound")?,
         None => {}
     }
-    writeln!(to, "\n        {subject}")?;
-    // What a terminal would obey is shown as what it is.
+    writeln!(to, "\n        {}", printable(subject))?;
     for line in message.trim_end().lines() {
-        let line: String =
-            line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        writeln!(to, "        {line}")?;
+        writeln!(to, "        {}", printable(line))?;
     }
     Ok(())
 }
@@ -134,10 +132,13 @@ mod tests {
     #[test]
     fn text_shows_no_control_characters() {
         let mut text = Vec::new();
-        write_text(&alert(), &mut text).expect("memory");
+        let (id, subject) = ("49\nerror: forged".to_owned(), "Sent\u{9b}31m".to_owned());
+        let alert = Alert { record_id: id, subject, ..alert() };
+        write_text(&alert, &mut text).expect("memory");
         assert_eq!(
             String::from_utf8(text).expect("UTF-8"),
-            "alert   record 49, score 1.5, crossed the upper bound\n        Sent\n        \
+            "alert   record 49\u{fffd}error: forged, score 1.5, crossed the upper bound\n        \
+             Sent\u{fffd}31m\n        \
              {\"a\":\"\u{fffd}[2J\"}\n"
         );
     }

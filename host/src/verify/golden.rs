@@ -24,6 +24,7 @@ use serde_json::value::RawValue;
 use super::section;
 use crate::batch::{Batch, Encoding};
 use crate::outcome::{Bound, Outcome, Verdict};
+use crate::printable::{cut, printable};
 use crate::rule::Rule;
 
 /// The most bytes of golden records that a rule can have.
@@ -31,6 +32,9 @@ const MAX_BYTES: usize = 1 << 20;
 
 /// The most cases that a rule can have: opening the rule for each takes time.
 const MAX_CASES: usize = 64;
+
+/// So many characters more than expected are kept of what was found.
+const MORE_CHARACTERS: usize = 200;
 
 /// The golden records of a rule.
 #[derive(Clone, Debug, Default)]
@@ -138,10 +142,10 @@ impl GoldenRecords {
         self.0.iter().map(|case| (case.name.as_str(), case.records.len()))
     }
 
-    /// Has a rule classify all of them, each case in a fresh instance. Answers with what is not as it
-    /// is to be; a rule that is at fault does not classify as it is to.
-    pub fn run(&self, rule: &Rule) -> Vec<Difference> {
-        self.0.iter().flat_map(|case| case.run(rule)).collect()
+    /// Has a rule classify them, a case after the other as more is asked for, each in a fresh instance.
+    /// Answers with what is not as it is to be; a rule that is at fault does not classify as it is to.
+    pub fn run(&self, rule: &Rule) -> impl Iterator<Item = Difference> {
+        self.0.iter().flat_map(|case| case.run(rule))
     }
 
     /// All cases as one JSON document: an object with a member for each.
@@ -213,7 +217,10 @@ impl Case {
                     record: Some(index + 1),
                     member,
                     expected: expected.clone(),
-                    found: found.unwrap_or_else(|| "nothing".to_owned()),
+                    found: match found {
+                        Some(found) => cut(&found, expected.chars().count() + MORE_CHARACTERS),
+                        None => "nothing".to_owned(),
+                    },
                 })
             }));
         }
@@ -299,7 +306,7 @@ pub struct Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { case, record, member, expected, found } = self;
-        write!(f, "case {case}")?;
+        write!(f, "case {}", printable(case))?;
         if let Some(record) = record {
             write!(f, ", record {record}")?;
         }
@@ -311,7 +318,7 @@ impl fmt::Display for Difference {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GoldenError {
     /// A case is not as the format says.
-    #[error("case {name}: {what}")]
+    #[error("case {}: {what}", printable(.name))]
     Case {
         /// The case's name.
         name: String,

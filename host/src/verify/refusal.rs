@@ -2,6 +2,7 @@ use std::fmt;
 
 use crate::digest::Digest;
 use crate::fault::Fault;
+use crate::printable::{cut, printable};
 use crate::rule::LoadError;
 use crate::session::OpenError;
 
@@ -80,16 +81,7 @@ impl Refused {
     pub(super) fn new(check: Check, reason: impl fmt::Display) -> Self {
         let reason = reason.to_string();
         let words: Vec<&str> = reason.split_whitespace().take(MAX_REASON).collect();
-        let words = words.join(" ");
-        let mut shown: String = words
-            .chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .take(MAX_REASON)
-            .collect();
-        if words.chars().nth(MAX_REASON).is_some() {
-            shown.push('…');
-        }
-        Self { check, reason: shown }
+        Self { check, reason: printable(&cut(&words.join(" "), MAX_REASON)) }
     }
 
     /// The refusal of the component of a digest.
@@ -122,7 +114,9 @@ impl From<LoadError> for Refused {
             LoadError::Contract { .. } | LoadError::Exports(_) | LoadError::Interface(_) => {
                 Check::Contract
             }
-            LoadError::Compiler(_) | LoadError::Memory(_) => Check::Host,
+            LoadError::Compiler(_)
+            | LoadError::Memory(_)
+            | LoadError::Describe(Fault::NoRoom { .. }) => Check::Host,
             LoadError::Describe(_) | LoadError::Description(_) => Check::Description,
         };
         Self::new(check, error)

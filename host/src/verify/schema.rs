@@ -3,12 +3,18 @@
 //! The schema is the rule's, and the rule is not trusted: what checking it can cost is bounded, as its
 //! length is by [`Rule`](crate::Rule).
 
+mod cost;
+
+use std::thread;
+
 use boon::{Compiler, Draft, Schemas, SchemeUrlLoader, ValidationError};
 use serde_json::Value;
 
-/// The most references and patterns that a schema may have: a pattern costs memory, and references
-/// to references multiply.
-const MAX_COSTLY: usize = 32;
+/// The most patterns that a schema may have: each costs memory.
+const MAX_PATTERNS: usize = 32;
+
+/// The stack for checking, in bytes: the schemas that are within each other take some each.
+const STACK_BYTES: usize = 32 << 20;
 
 /// What the schema is known by where it refers to itself. Nothing is fetched from there.
 const URL: &str = "https://weir.invalid/settings";
@@ -21,11 +27,22 @@ const URL: &str = "https://weir.invalid/settings";
 pub(super) fn check(schema: &str, settings: &str) -> Result<(), String> {
     let schema: Value =
         serde_json::from_str(schema).map_err(|error| format!("the rule's schema: {error}"))?;
-    if costly(&schema) > MAX_COSTLY {
-        return Err(format!("the rule's schema has over {MAX_COSTLY} references and patterns"));
+    if patterns(&schema) > MAX_PATTERNS {
+        return Err(format!("the rule's schema has over {MAX_PATTERNS} patterns"));
     }
     let settings: Value = serde_json::from_str(settings).map_err(|error| error.to_string())?;
+    let check = || {
+        cost::check(&schema, &settings).map_err(|error| format!("the rule's schema: {error}"))?;
+        validate(schema, &settings)
+    };
+    thread::scope(|threads| {
+        let thread = thread::Builder::new().stack_size(STACK_BYTES);
+        let thread = thread.spawn_scoped(threads, check).map_err(|error| error.to_string())?;
+        thread.join().unwrap_or_else(|_| Err("the rule's schema cannot be followed".to_owned()))
+    })
+}
 
+fn validate(schema: Value, settings: &Value) -> Result<(), String> {
     let mut compiler = Compiler::new();
     compiler.set_default_draft(Draft::V2020_12);
     // Without a loader for any scheme, there is nothing but the schema and the drafts' own.
@@ -34,22 +51,22 @@ pub(super) fn check(schema: &str, settings: &str) -> Result<(), String> {
     let unfit = |error| format!("the rule's schema: {error:#}");
     compiler.add_resource(URL, schema).map_err(unfit)?;
     let compiled = compiler.compile(URL, &mut schemas).map_err(unfit)?;
-    schemas.validate(&settings, compiled).map_err(|error| describe(&error))
+    schemas.validate(settings, compiled).map_err(|error| describe(&error))
 }
 
-/// How many references and patterns there are in a schema.
-fn costly(schema: &Value) -> usize {
+/// How many patterns there are in a schema.
+fn patterns(schema: &Value) -> usize {
     match schema {
-        Value::Array(items) => items.iter().map(costly).sum(),
+        Value::Array(items) => items.iter().map(patterns).sum(),
         Value::Object(members) => members
             .iter()
             .map(|(name, value)| {
                 let own = match (name.as_str(), value) {
-                    ("$ref" | "$dynamicRef" | "$recursiveRef" | "pattern", _) => 1,
+                    ("pattern", _) => 1,
                     ("patternProperties", Value::Object(patterns)) => patterns.len(),
                     _ => 0,
                 };
-                own + costly(value)
+                own + patterns(value)
             })
             .sum(),
         _ => 0,
@@ -109,18 +126,72 @@ mod tests {
         }
     }
 
-    /// Each level refers to the next twice, 2^32 times in all; or forever.
+    /// A chain of definitions, each within which the next is referred to.
+    fn chain(length: usize, within: impl Fn(&str) -> String) -> String {
+        let links: Vec<String> = (0..length)
+            .map(|link| {
+                let next = format!(r##"{{"$ref": "#/$defs/{}"}}"##, link + 1);
+                format!(r#""{link}": {}"#, within(&next))
+            })
+            .collect();
+        let links = links.join(",");
+        format!(r##"{{"$ref": "#/$defs/0", "$defs": {{{links}, "{length}": {{}}}}}}"##)
+    }
+
     #[test]
     fn a_schema_cannot_make_its_host_work_without_end() {
-        let levels: Vec<String> = (0..32)
-            .map(|n| format!(r##""{n}": {{"allOf": [{{"$ref": "#/$defs/{m}"}}, {{"$ref": "#/$defs/{m}"}}]}}"##, m = n + 1))
-            .collect();
-        let schema =
-            format!(r##"{{"$ref": "#/$defs/0", "$defs": {{{}, "32": {{}}}}}}"##, levels.join(","));
-        assert!(refused(&schema, "{}").contains("references"));
-        assert!(refused(r##"{"$ref": "#"}"##, "{}").contains("cycle"));
+        // Each link refers to the next twice, 2^32 times in all.
+        let twice = chain(32, |next| format!(r#"{{"allOf": [{next}, {next}]}}"#));
+        assert!(refused(&twice, "{}").contains("steps"));
         let patterns = vec![r#"{"pattern": "a"}"#; 33].join(",");
         assert!(refused(&format!(r#"{{"allOf": [{patterns}]}}"#), "{}").contains("patterns"));
+        // All of the document's parts, at each part of it.
+        let tree = r##"{"anyOf": [{"items": {"$ref": "#"}}, {"items": {"$ref": "#"}}, false]}"##;
+        assert_eq!(check(tree, "[[[1]]]"), Ok(()));
+        let deep = "[".repeat(40) + &"]".repeat(40);
+        assert!(refused(tree, &deep).contains("steps"));
+        let long = format!(r#"["{}"]"#, "a".repeat(1 << 16));
+        let patterns = vec![r#"{"items": {"pattern": "a"}}"#; 32].join(",");
+        assert_eq!(check(&format!(r#"{{"allOf": [{patterns}]}}"#), &long), Ok(()));
+        let often = chain(7, |next| format!(r#"{{"allOf": [{next}, {next}, {next}]}}"#));
+        let often = often.replacen("{}", r#"{"items": {"pattern": "a"}}"#, 1);
+        assert!(refused(&often, &long).contains("steps"));
+    }
+
+    #[test]
+    fn a_schema_cannot_exhaust_its_hosts_stack() {
+        let not = |depth: usize, inner: &str| {
+            format!("{}{inner}{}", r#"{"not": "#.repeat(depth), "}".repeat(depth))
+        };
+        assert!(refused(&chain(31, |next| not(60, next)), "{}").contains("within each other"));
+        assert_eq!(check(&not(100, "{}"), "{}"), Ok(()));
+        assert_eq!(check(&chain(90, str::to_owned), "{}"), Ok(()));
+        assert!(refused(r##"{"$ref": "#"}"##, "{}").contains("within each other"));
+    }
+
+    #[test]
+    fn a_reference_means_the_same_wherever_it_is_met() {
+        for keyword in ["$id", "$dynamicRef", "$schema"] {
+            let schema = format!(r##"{{"properties": {{"a": {{"{keyword}": "#a"}}}}}}"##);
+            assert!(refused(&schema, "{}").contains("root only"), "{schema}");
+        }
+        for reference in ["#a", "other#/a", "#/%24defs", ""] {
+            let schema = format!(r#"{{"allOf": [{{"$ref": "{reference}"}}], "$defs": {{}}}}"#);
+            assert!(refused(&schema, "{}").contains("refers to nothing"), "{schema}");
+        }
+        let root = r##"{"$id": "https://example.org/a", "$schema":
+            "https://json-schema.org/draft/2020-12/schema", "$ref": "#/$defs/a", "$defs": {"a": {}}}"##;
+        assert_eq!(check(root, "{}"), Ok(()));
+    }
+
+    #[test]
+    fn a_schema_may_describe_what_nests() {
+        let schema = r##"{"$ref": "#/$defs/rule", "$defs": {"rule": {"type": "object", "properties":
+            {"all": {"items": {"$ref": "#/$defs/rule"}}, "above": {"type": "number"}},
+            "additionalProperties": false}}}"##;
+        let nested = r#"{"all": [{"above": 1}, {"all": [{"all": []}, {"above": 2}]}]}"#;
+        assert_eq!(check(schema, nested), Ok(()));
+        assert!(refused(schema, &nested.replace('2', "\"2\"")).contains("/all/1/all/1/above"));
     }
 
     #[test]

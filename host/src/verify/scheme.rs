@@ -6,6 +6,9 @@ use ssh_key::Algorithm;
 /// `ssh-keygen -Y sign -n weir`.
 pub const NAMESPACE: &str = "weir";
 
+/// The kinds of keys whose signatures can be checked, for a person to read.
+pub(super) const KINDS: &str = "ed25519 or ecdsa (P-256, P-384)";
+
 /// Whether signatures of such keys can be checked.
 pub(super) fn is_supported(algorithm: &Algorithm) -> bool {
     use ssh_key::EcdsaCurve::{NistP256, NistP384};

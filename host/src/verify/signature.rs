@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use ssh_key::{HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
 
-use super::scheme::{NAMESPACE, is_held_by_hardware, is_supported};
+use super::scheme::{KINDS, NAMESPACE, is_held_by_hardware, is_supported};
 use super::signers::{AllowedSigners, NotAllowed, Signer};
 
 /// The longest signature that is looked at, in bytes: those of all keys are far shorter.
@@ -59,6 +59,9 @@ pub(super) enum SignatureError {
     OtherBytes,
 }
 
+/// How `ssh-key` says that something is too short. The error's type is of a crate below it.
+const TOO_SHORT: &str = "length invalid";
+
 /// A private key that signs rules.
 #[derive(Debug)]
 pub struct SigningKey(PrivateKey);
@@ -70,12 +73,17 @@ impl SigningKey {
     ///
     /// If it is encrypted, of a kind that cannot be used here, or no key.
     pub fn parse(text: &[u8]) -> Result<Self, InvalidKey> {
-        let key = PrivateKey::from_openssh(text)
-            .map_err(|error| InvalidKey::NotAKey(error.to_string()))?;
+        let key = PrivateKey::from_openssh(text).map_err(|error| match error {
+            ssh_key::Error::Encoding(what) if what.to_string() == TOO_SHORT => InvalidKey::Short,
+            error => InvalidKey::NotAKey(error.to_string()),
+        })?;
         if key.is_encrypted() {
             return Err(InvalidKey::Encrypted);
         }
-        if !is_supported(&key.algorithm()) || is_held_by_hardware(&key.algorithm()) {
+        if is_held_by_hardware(&key.algorithm()) {
+            return Err(InvalidKey::Hardware(key.algorithm().to_string()));
+        }
+        if !is_supported(&key.algorithm()) {
             return Err(InvalidKey::Unsupported(key.algorithm().to_string()));
         }
         Ok(Self(key))
@@ -109,14 +117,23 @@ pub enum InvalidKey {
          `ssh-keygen -Y sign -n {NAMESPACE} -f KEY RULE.wasm` makes the same signature"
     )]
     Encrypted,
-    /// It is of a kind that cannot be used here.
+    /// A hardware token holds it.
     #[error(
-        "keys of the kind {0} cannot sign here: use ed25519 or ecdsa; what a hardware token holds \
-         signs with `ssh-keygen -Y sign -n {NAMESPACE} -f KEY RULE.wasm`"
+        "keys of the kind {0} are held by a hardware token, which signs with `ssh-keygen -Y sign -n \
+         {NAMESPACE} -f KEY RULE.wasm`"
     )]
+    Hardware(String),
+    /// Signatures of its kind cannot be checked.
+    #[error("keys of the kind {0} cannot sign rules: use {KINDS}")]
     Unsupported(String),
+    /// Its number begins with zeros, and is written without them: `ssh-key` does not read such keys.
+    #[error(
+        "the key is cut off, or one of the ECDSA keys, 1 in 256, that cannot be read here: make another, \
+         or sign with `ssh-keygen -Y sign -n {NAMESPACE} -f KEY RULE.wasm`"
+    )]
+    Short,
     /// It is no private key.
-    #[error("not a private key of OpenSSH's: {0}")]
+    #[error("not a private key of OpenSSH's, {KINDS}: {0}")]
     NotAKey(String),
 }
 

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use ssh_key::{HashAlg, PublicKey};
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
-use super::scheme::{NAMESPACE, is_supported};
+use super::scheme::{KINDS, NAMESPACE, is_supported};
 
 /// Those who may sign rules, with their public keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,8 +125,11 @@ impl Allowed {
 
     fn parse(line: &str) -> Result<Self, String> {
         let (principals, rest) = split(line);
-        if let Some(sign) = principals.chars().find(|c| matches!(c, '!' | '"')) {
-            return Err(format!("principals with {sign} are not understood: {principals}"));
+        // Who signed is told by this name: a pattern is the name of nobody.
+        if let Some(sign) = principals.chars().find(|c| matches!(c, '!' | '"' | '*' | '?')) {
+            return Err(format!(
+                "principals with {sign} are not understood, only full names: {principals}"
+            ));
         }
         if rest.is_empty() {
             return Err("expected a public key after the name".to_owned());
@@ -142,7 +145,7 @@ impl Allowed {
         })?;
         if !is_supported(&key.algorithm()) {
             let kind = key.algorithm();
-            return Err(format!("keys of the kind {kind} are not supported: use ed25519 or ecdsa"));
+            return Err(format!("keys of the kind {kind} are not supported: use {KINDS}"));
         }
         Ok(Self { principals: principals.to_owned(), key, only })
     }
@@ -271,6 +274,9 @@ mod tests {
             (format!("ada valid-before=20260101Z {KEY}"), "not understood"),
             (format!("ada valid-before=\"20260101Z {KEY}"), "not understood"),
             (format!("!ada {KEY}"), "principals"),
+            (format!("* {KEY}"), "principals with *"),
+            (format!("*@example.org {KEY}"), "principals with *"),
+            (format!("ada,bob? {KEY}"), "principals with ?"),
             (format!("\"ada\" {KEY}"), "principals"),
             (KEY.to_owned(), "not understood"),
             ("ada".to_owned(), "public key"),

@@ -2,7 +2,7 @@
 
 use weir::{Batch, Encoding, Fault, LimitExceeded, Limits, Verdict};
 
-use crate::guest::{Answer, FAIL, Guest, PASS};
+use crate::guest::{Answer, FAIL, FLAG, Guest, PASS};
 
 /// A batch of records of which no two fit into one part.
 fn large(records: usize) -> Batch {
@@ -47,11 +47,11 @@ fn details_are_those_of_the_record_that_they_are_for() {
 
 #[test]
 fn what_is_handed_back_for_all_parts_is_limited() {
-    let answer =
-        Answer { verdicts: vec![FAIL], failed: vec![0], text_bytes: 500_000, ..Answer::default() };
+    let (verdicts, flagged) = (vec![FLAG], vec![(0, 1.0)]);
+    let answer = Answer { verdicts, flagged, text_bytes: 500_000, ..Answer::default() };
     let limits = Limits { output_bytes: 1 << 20, ..Limits::default() };
     let filter = guest(answer).open(limits);
-    assert_eq!(filter.classify(&large(2)).expect("within the limits").failed.len(), 2);
+    assert_eq!(filter.classify(&large(2)).expect("within the limits").flagged.len(), 2);
     let exceeded = LimitExceeded::Output { maximum: limits.output_bytes };
     assert_eq!(filter.classify(&large(3)), Err(Fault::Limit(exceeded)));
 }
