@@ -29,7 +29,7 @@ use super::shutdown::Shutdown;
 use crate::config::BadRecords;
 use crate::contract::{Contract, EnvelopeError, FailureCause, FailureKind};
 use crate::pipeline::{Pipeline, Request};
-use crate::publish::sns::SnsTopic;
+use crate::publish::sns::{DryRun, SnsTopic};
 use crate::publish::{AlertFormat, AlertWriter, Publisher};
 use crate::recording::Recorder;
 use crate::response::{Counts, FailedRecord, Response};
@@ -154,11 +154,13 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
             (None, Some(path)) => {
                 let file = File::create(&path).with_context(|| path.display().to_string());
                 let writer = AlertWriter::new(AlertFormat::Ndjson, file.map_err(Failure::Usage)?);
+                let writer = DryRun::new(writer, config.max_publish_bytes);
                 let pipeline = pipeline(&config, rule, keeper, writer).await?;
                 answer_all(pipeline, recorder, events, &screen, true).await
             }
             (None, None) => {
                 let writer = AlertWriter::new(AlertFormat::Text, screen.clone());
+                let writer = DryRun::new(writer, config.max_publish_bytes);
                 let pipeline = pipeline(&config, rule, keeper, writer).await?;
                 answer_all(pipeline, recorder, events, &screen, true).await
             }

@@ -79,11 +79,14 @@ impl Merged {
     }
 }
 
+/// A longer window is no longer than that. The clock knows no time without end.
+const LONGEST_WINDOW: Duration = Duration::from_secs(366 * 24 * 3600);
+
 impl Cooldown {
     /// Merges alerts by the value of the payload's field `key`, within `window` after the first.
     /// Alerts whose payload has no such field are sent alone.
     pub fn new(key: FieldPointer, window: Duration) -> Self {
-        Self { key, window, open: Mutex::default() }
+        Self { key, window: window.min(LONGEST_WINDOW), open: Mutex::default() }
     }
 
     /// Merges alerts, each with its index and its key: messages in the order of the first alert of

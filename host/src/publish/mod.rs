@@ -16,7 +16,7 @@ use crate::alert::Alert;
 
 pub use crate::receipt::PublishError;
 pub use cooldown::Cooldown;
-pub(crate) use cooldown::Message;
+pub(crate) use cooldown::{Message, Window};
 pub(crate) use ordering::{Chain, held_back, held_back_by, publish_in_order};
 pub use ordering::{Ordering, UnknownOrdering};
 pub use writer::{AlertFormat, AlertWriter};

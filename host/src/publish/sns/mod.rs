@@ -2,6 +2,8 @@
 //!
 //! Source of the limits: Amazon SNS API Reference, `PublishBatch`, `PublishBatchRequestEntry`.
 
+mod dry_run;
+
 mod entry;
 
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use crate::alert::Alert;
 use crate::aws::{self, Answer, Destination, Line, RequestFailure, entry_failure, fifo_id};
 use entry::{Attribute, SnsEntry};
 
+pub use dry_run::DryRun;
 pub use entry::{InvalidSubject, check_subject};
 
 /// The most that SNS takes in one request by default: all messages, with their attributes. Bytes.
