@@ -1,3 +1,4 @@
+use std::env;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -12,6 +13,9 @@ use std::thread;
 /// of memory, 8 MiB more for each core and 64 times the component's size. The largest rules known, an
 /// interpreter with its libraries, take a tenth of that time and half of that memory. Where the system is no Unix, there is no such limit,
 /// but the process is one of its own.
+///
+/// It is told nothing of the environment but where the system's libraries are, and on a Unix it ends with
+/// the host.
 ///
 /// A program can be its own compiler:
 ///
@@ -73,6 +77,8 @@ impl Compiler {
         if let Some(Bounds { seconds, bytes }) = bounds {
             command.args([seconds, bytes].map(|bound| bound.to_string()));
         }
+        let kept = KEPT.iter().filter_map(|name| Some((name, env::var_os(name)?)));
+        command.env_clear().envs(kept);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn()?;
         let written = process.stdin.take().map_or(Ok(()), |mut input| input.write_all(component));
@@ -84,6 +90,9 @@ impl Compiler {
         }
     }
 }
+
+/// What a system may need to start a program. The rest may be secret, and what is compiled is not trusted.
+const KEPT: [&str; 3] = ["DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH", "SystemRoot"];
 
 /// What compiling may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

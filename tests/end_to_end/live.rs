@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use weir_tests::sns::Topic;
@@ -17,6 +19,9 @@ use crate::{example_text, root};
 
 /// The signal for a process whose processor time is over. Source: `signal(7)`.
 const SIGXCPU: i32 = 24;
+
+/// The signal that ends a process at once.
+const SIGKILL: i32 = 9;
 
 /// A rule that says the same of every record, unless it is marked. It takes no settings but those of
 /// its version.
@@ -212,6 +217,44 @@ fn a_registry_is_looked_at_and_while_it_fails_the_old_rule_serves() {
 }
 
 #[test]
+fn half_an_answer_does_not_keep_the_whole_away() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("served.wasm");
+    fs::copy(passing(), &file).expect("the rule");
+    let server = RuleServer::folder(folder.path());
+    let source = format!("http://{}/served.wasm", server.address());
+    let mut host = Host::of_source(&source, &[], folder);
+    assert!(host.say("a").contains("\"pass\""));
+    // The second half has to come although the server says that nothing has changed since the first.
+    server.fault(Fault::Half, "/served.wasm ", 3);
+    fs::copy(dropping(), &file).expect("the next rule");
+    host.until("rule switched");
+    assert!(host.say("b").contains("\"drop\""));
+    assert_eq!(host.lines("refused, component"), 1, "{}", host.process.output());
+    host.end();
+}
+
+#[test]
+fn what_opens_a_registry_is_renewed_when_it_has_expired() {
+    let registry = Registry::start();
+    let push = |rule: &Path| {
+        let tag = registry.source("rules/expired:1");
+        weir::run(weir(["push"]).arg(rule).arg(tag)).success();
+    };
+    push(passing());
+    let proxy = RuleServer::before(&registry);
+    let source = format!("oci://{}/rules/expired:1", proxy.address());
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut host = Host::of_source(&source, &[], folder);
+    assert!(host.say("a").contains("\"pass\""));
+    proxy.fault(Fault::Status(401), "/manifests/", 1);
+    push(dropping());
+    host.until("rule switched");
+    assert_eq!(host.lines("access denied"), 0, "{}", host.process.output());
+    host.end();
+}
+
+#[test]
 fn a_function_changes_its_rule_between_two_events() {
     let moto = Moto::start();
     let topic = Topic::create(&moto, "alerts");
@@ -250,7 +293,7 @@ fn a_rule_that_traps_gives_its_place_back() {
     host.until("rule switched");
     assert!(host.say("b!").contains("\"fail\""));
     let line = host.until("rule rolled back");
-    assert!(line.contains("trapped"), "{line}");
+    assert!(line.contains("trapped") && line.contains("started anew"), "{line}");
     assert!(host.say("c!").contains("\"pass\""));
     host.end();
 }
@@ -279,6 +322,50 @@ fn the_compiler_ends_when_its_time_is_over() {
     let input = File::open(file).expect("a component");
     let ended = compile.stdin(input).output().expect("the compiler").status;
     assert_eq!(ended.signal(), Some(SIGXCPU));
+}
+
+#[test]
+fn the_compiler_ends_when_nobody_is_left_to_read_what_it_writes() {
+    let mut compile = weir(["compile"]);
+    compile.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut compiler = compile.spawn().expect("the compiler");
+    // As long as this is open, it waits for more.
+    let input = compiler.stdin.take();
+    drop(compiler.stdout.take());
+    let given_up = Instant::now() + Duration::from_secs(60);
+    let ended = loop {
+        match compiler.try_wait().expect("the state of a child process") {
+            Some(ended) => break ended,
+            None if Instant::now() > given_up => {
+                compiler.kill().expect("a process");
+                panic!("it goes on");
+            }
+            None => thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    drop(input);
+    assert_eq!(ended.signal(), Some(SIGKILL));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_compiler_is_told_no_secrets() {
+    let folder = TempDir::new().expect("a temporary folder");
+    fs::write(folder.path().join("rule.wasm"), rule::tangled(2000)).expect("a component");
+    let mut command = weir(["inspect", "rule.wasm"]);
+    let mut host = Process::start(command.current_dir(folder.path()));
+    let of_host = host.id();
+    let environment = host.until_output(|_| {
+        let tasks = fs::read_dir(format!("/proc/{of_host}/task")).ok()?.flatten();
+        let children = tasks.map(|task| fs::read_to_string(task.path().join("children")));
+        let children: String = children.map_while(Result::ok).collect();
+        let of_compiler = PathBuf::from("/proc").join(children.split_whitespace().next()?);
+        let arguments = fs::read_to_string(of_compiler.join("cmdline")).ok()?;
+        // Until it has begun, it is a copy of the host.
+        arguments.contains("\0compile\0").then(|| fs::read_to_string(of_compiler.join("environ")))
+    });
+    let environment = environment.expect("a compiler").expect("its environment");
+    assert!(!environment.contains("AWS_SECRET_ACCESS_KEY"), "{environment}");
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! How a run ends that is told to.
 
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use tempfile::TempDir;
 use weir_tests::stream_service::{Conversation, Record, Service};
-use weir_tests::weir::{self, weir};
-use weir_tests::{Fate, ScriptedSns};
+use weir_tests::weir::{self, Output, weir};
+use weir_tests::{Fate, ScriptedSns, rule};
 
 use crate::example;
 
@@ -104,4 +107,39 @@ fn a_closed_output_is_an_error_and_no_panic() {
         assert!(!output.stderr.contains("panicked"), "{arguments:?}: {}", output.stderr);
         assert_ne!(output.code, Some(101), "{arguments:?}");
     }
+}
+
+/// Runs `weir` as a process that has inherited what a line of shell sets.
+fn inheriting(setting: &str, arguments: &[&str], folder: &Path) -> Output {
+    let weir = weir(arguments);
+    // Not sh: some cannot ignore the ends of processes.
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &format!("{setting}; exec \"$@\""), "bash"]);
+    shell.arg(weir.get_program()).args(arguments);
+    shell.env_clear().envs(weir.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    weir::run(shell.current_dir(folder))
+}
+
+#[test]
+fn a_file_that_may_grow_no_more_is_as_a_full_disk() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let record = format!("{{\"ANOMALY_SCORE\":1,\"a\":\"{}\"}}\n", "a".repeat(1000));
+    fs::write(folder.path().join("records.ndjson"), record.repeat(2000)).expect("a file");
+    let recording = ["--record", "traffic", "--record-sample", "1"];
+    let arguments = [&["run", "records.ndjson", "--upper", "1.5"], &recording[..]].concat();
+    // In KiB: as much as the memory of a rule takes, and less than the recording.
+    let output = inheriting("ulimit -f 1024", &arguments, folder.path());
+    assert_eq!(output.stdout.lines().count(), 2000, "{}", output.stderr);
+    assert!(output.stderr.contains("File too large"), "{}", output.stderr);
+}
+
+#[test]
+fn a_rule_is_compiled_although_the_ends_of_processes_were_ignored() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("rule.wasm");
+    weir::run(weir(["pull", "threshold", "--output"]).arg(&file)).success();
+    let component = fs::read(&file).expect("the component");
+    // The same in other bytes, of which no native code is embedded.
+    fs::write(file, rule::wrapped_otherwise(&component)).expect("a file");
+    inheriting("trap '' CHLD", &["inspect", "rule.wasm"], folder.path()).success();
 }

@@ -222,6 +222,9 @@ fn without_tls_no_rule_comes_from_another_machine() {
     run(&format!("http://{}/fever.wasm", server.address()), |_| {}).exit(0);
     let refused = run("http://rules.example.com/fever.wasm", |_| {}).exit(2);
     assert!(refused.stderr.contains("https://"), "{}", refused.stderr);
+    server.fault(Fault::Redirect("http://rules.example.com/fever.wasm"), "/fever.wasm ", 1);
+    let redirected = run(&format!("http://{}/fever.wasm", server.address()), |_| {}).exit(2);
+    assert!(redirected.stderr.contains("rules.example.com would come"), "{}", redirected.stderr);
     let refused = run("https://ada:sesame@localhost/fever.wasm", |_| {}).exit(2);
     assert!(refused.stderr.contains("password"), "{}", refused.stderr);
 }
@@ -235,7 +238,7 @@ fn what_a_server_does_wrong_is_waited_for_and_said() {
         server.fault(fault, "/fever.wasm ", 2);
         run(&source, |_| {}).exit(0);
         let statuses: Vec<u16> = server.requests().iter().map(|(_, status)| *status).collect();
-        assert_eq!(statuses.len(), 4, "two in vain, the component, no signature: {statuses:?}");
+        assert_eq!(statuses.len(), 3, "two in vain, and the component: {statuses:?}");
     }
     let pinned = format!("{source}#{}", digest_of(component()));
     for (fault, code, said) in [
@@ -250,6 +253,28 @@ fn what_a_server_does_wrong_is_waited_for_and_said() {
         });
         assert_eq!(output.code, Some(code), "{fault:?}: {}", output.stderr);
         assert!(output.stderr.contains(said), "{fault:?}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_signature_matters_to_who_demands_one() {
+    let folder = folder_with_rule();
+    let signers = folder.path().join("signers");
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
+    fs::write(&signers, format!("ada {key}\n")).expect("a file");
+    let server = RuleServer::folder(folder.path());
+    let source = format!("http://{}/fever.wasm", server.address());
+    for (fault, said) in
+        [(Fault::Status(405), "fever.wasm.sig: the server"), (Fault::Endless, "its signature is")]
+    {
+        // As a server that has one page for whatever it does not know.
+        fs::write(folder.path().join("fever.wasm.sig"), [b' '; 4096]).expect("a file");
+        server.fault(fault, "/fever.wasm.sig ", usize::MAX);
+        run(&source, |_| {}).exit(0);
+        let output = run(&source, |command| {
+            command.env("WEIR_SIGNERS", &signers);
+        });
+        assert!(output.exit(2).stderr.contains(said), "{fault:?}");
     }
 }
 

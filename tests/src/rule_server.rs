@@ -31,10 +31,14 @@ pub enum Fault {
     Stall,
     /// The answer is this status.
     Status(u16),
+    /// The answer sends the client to this address.
+    Redirect(&'static str),
     /// The answer has another byte in its middle.
     Forge,
     /// The answer ends in its middle.
     Cut,
+    /// The answer ends in its middle, and does not say how long it is.
+    Half,
     /// The answer never ends.
     Endless,
 }
@@ -137,6 +141,10 @@ fn serve(mut connection: impl Read + Write, content: &Content, state: &Mutex<Sta
     let mut answer = match (fault, content) {
         (Some(Fault::Stall), _) => Answer::default(),
         (Some(Fault::Status(status)), _) => Answer { status, ..Answer::default() },
+        (Some(Fault::Redirect(to)), _) => {
+            let headers = vec![("Location".to_owned(), to.to_owned())];
+            Answer { status: 302, headers, ..Answer::default() }
+        }
         (_, Content::Folder(folder)) => file(folder, &request),
         (_, Content::Registry(address)) => forward(address, &request)?,
     };
@@ -152,15 +160,14 @@ fn serve(mut connection: impl Read + Write, content: &Content, state: &Mutex<Sta
                 *byte ^= 1;
             }
         }
-        Some(Fault::Cut) => answer.body.truncate(length / 2),
-        Some(Fault::Status(_) | Fault::Endless) | None => {}
+        Some(Fault::Cut | Fault::Half) => answer.body.truncate(length / 2),
+        Some(Fault::Status(_) | Fault::Redirect(_) | Fault::Endless) | None => {}
     }
     let mut head = format!("HTTP/1.1 {} Answer\r\nConnection: close\r\n", answer.status);
     for (name, value) in &answer.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    // What never ends does not say how long it is.
-    if fault != Some(Fault::Endless) {
+    if !matches!(fault, Some(Fault::Half | Fault::Endless)) {
         head.push_str(&format!("Content-Length: {length}\r\n"));
     }
     connection.write_all(format!("{head}\r\n").as_bytes()).ok()?;

@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -75,7 +76,9 @@ struct Input {
 fn open(file: &Path) -> anyhow::Result<Input> {
     if file == Path::new("-") {
         let name = "standard input".to_owned();
-        let read = inflated(io::stdin()).with_context(|| name.clone())?;
+        // Without the buffer that the standard library has before it: what is there is read at once.
+        let input = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+        let read = input.and_then(inflated).with_context(|| name.clone())?;
         return Ok(Input { name, read, is_file: false });
     }
     let name = file.display().to_string();

@@ -1,33 +1,36 @@
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::mem;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use super::inflated::GZIP_BEGINS;
 use super::input::Source;
+use crate::same_file::is_same;
 
 /// How often a file is looked at that has no more to read.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// How long a file that was replaced has to be quiet before the next one is read: who writes it may go on
+/// until it is told, as when logs are rotated.
+const QUIET_FOR: Duration = Duration::from_secs(1);
+
 /// A file that is read as it grows, from its beginning: reading waits for more. It ends when it is replaced
-/// or cut off, and then begins anew. One that is gone is waited for.
+/// or cut off, and then begins anew. One that is gone, or cannot be opened, is waited for.
 pub(super) struct Followed {
     path: PathBuf,
     file: Option<File>,
     /// How much of it was read, in bytes.
     position: u64,
-    /// Whether it has ended, and another is there.
-    has_ended: bool,
-    /// Whether it was said that there is no such file.
-    told: bool,
+    /// What takes its place: then it has ended.
+    next: Option<File>,
+    /// What is in the way, as it was said.
+    told: Option<ErrorKind>,
 }
 
 impl Followed {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, position: 0, has_ended: false, told: false }
+        Self { path, file: None, position: 0, next: None, told: None }
     }
 
     fn read_on(&mut self, to: &mut [u8]) -> io::Result<usize> {
@@ -41,47 +44,46 @@ impl Followed {
         Ok(bytes)
     }
 
-    /// Looks at what stands at the path now. True if it is to be read from its beginning.
-    fn is_another(&mut self) -> io::Result<bool> {
-        let found = match fs::metadata(&self.path) {
-            Ok(found) => found,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                if !self.told {
-                    tracing::warn!(file = %self.path.display(), "there is no such file: waiting");
-                    self.told = true;
-                }
-                return Ok(false);
+    /// Looks at what stands at the path now, and opens it if it is to be read from its beginning. Who
+    /// replaces a file may do it step by step: whatever is in the way is waited for.
+    fn look(&mut self) -> Option<File> {
+        match self.another() {
+            Ok(another) => {
+                self.told = None;
+                another
             }
-            Err(error) => return Err(error),
-        };
-        self.told = false;
-        let Some(file) = &self.file else { return Ok(true) };
-        Ok(!is_same(&file.metadata()?, &found) || found.len() < self.position)
+            Err(error) => {
+                if self.told.replace(error.kind()) != Some(error.kind()) {
+                    tracing::warn!(file = %self.path.display(), %error, "it cannot be read: waiting");
+                }
+                None
+            }
+        }
     }
 
-    /// Begins to read what stands at the path.
-    fn begin(&mut self) -> io::Result<()> {
-        let file = match File::open(&self.path) {
-            // It went away since.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            file => file?,
-        };
-        if self.file.is_some() {
-            tracing::info!(file = %self.path.display(), "replaced or cut off: reading it anew");
+    fn another(&self) -> io::Result<Option<File>> {
+        let found = fs::metadata(&self.path)?;
+        if let Some(file) = &self.file
+            && is_same(&file.metadata()?, &found)
+            && found.len() >= self.position
+        {
+            return Ok(None);
         }
+        if found.is_dir() {
+            return Err(ErrorKind::IsADirectory.into());
+        }
+        File::open(&self.path).map(Some)
+    }
+
+    fn begin(&mut self, file: File) {
         self.file = Some(file);
         self.position = 0;
-        Ok(())
     }
-}
-
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 impl Read for Followed {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        if to.is_empty() || self.has_ended {
+        if to.is_empty() || self.next.is_some() {
             return Ok(0);
         }
         loop {
@@ -89,31 +91,36 @@ impl Read for Followed {
             if bytes > 0 {
                 return Ok(bytes);
             }
-            if !self.is_another()? {
+            let Some(next) = self.look() else {
                 thread::sleep(LOOK_EVERY);
                 continue;
+            };
+            let Some(file) = &self.file else {
+                self.begin(next);
+                continue;
+            };
+            // Of one that was cut off, the place that was read is gone.
+            let is_replaced = !is_same(&file.metadata()?, &next.metadata()?);
+            let looks = QUIET_FOR.as_millis() / LOOK_EVERY.as_millis();
+            for _ in 0..if is_replaced { looks } else { 1 } {
+                let bytes = self.read_on(to)?;
+                if bytes > 0 {
+                    return Ok(bytes);
+                }
+                thread::sleep(LOOK_EVERY);
             }
-            // What was written to the one before until it was replaced.
-            let bytes = self.read_on(to)?;
-            if bytes > 0 {
-                return Ok(bytes);
-            }
-            if self.file.is_some() {
-                self.has_ended = true;
-                return Ok(0);
-            }
-            self.begin()?;
+            self.next = Some(next);
+            return Ok(0);
         }
     }
 }
 
 impl Source for Followed {
     fn begins_anew(&mut self) -> io::Result<bool> {
-        let has_ended = mem::take(&mut self.has_ended);
-        if has_ended {
-            self.begin()?;
-        }
-        Ok(has_ended)
+        let Some(next) = self.next.take() else { return Ok(false) };
+        tracing::info!(file = %self.path.display(), "replaced or cut off: reading it anew");
+        self.begin(next);
+        Ok(true)
     }
 }
 
@@ -202,6 +209,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_to_a_file_that_was_moved_is_read_before_the_next() {
+        let scratch = Scratch::new("moved");
+        let mut followed = Followed::new(scratch.file());
+        scratch.append("a\n");
+        assert_eq!(read(&mut followed, 2), "a\n");
+        let old = File::options().append(true).open(scratch.file());
+        fs::rename(scratch.file(), scratch.0.join("old")).expect("a file");
+        scratch.append("c\n");
+        let writer = thread::spawn(move || {
+            // It was told of the new one meanwhile.
+            thread::sleep(LOOK_EVERY * 3);
+            old.and_then(|mut file| file.write_all(b"b\n")).expect("a file");
+        });
+        assert_eq!(to_its_end(&mut followed), "b\n");
+        assert_eq!(read(&mut followed, 2), "c\n");
+        writer.join().expect("the writer");
+    }
+
+    #[test]
     fn a_file_that_is_cut_off_is_read_anew() {
         let scratch = Scratch::new("cut");
         let mut followed = Followed::new(scratch.file());
@@ -210,5 +236,26 @@ mod tests {
         fs::write(scratch.file(), "c\n").expect("a file");
         assert_eq!(to_its_end(&mut followed), "");
         assert_eq!(read(&mut followed, 2), "c\n");
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_waited_for() {
+        let scratch = Scratch::new("waits");
+        let mut followed = Followed::new(scratch.file());
+        scratch.append("a\n");
+        assert_eq!(read(&mut followed, 2), "a\n");
+        fs::rename(scratch.file(), scratch.0.join("old")).expect("a file");
+        for in_the_way in ["a folder", "a link to itself"] {
+            match in_the_way {
+                "a folder" => fs::create_dir(scratch.file()).expect("a folder"),
+                _ => std::os::unix::fs::symlink("followed", scratch.file()).expect("a link"),
+            }
+            assert!(followed.look().is_none(), "{in_the_way}");
+            assert!(followed.told.is_some(), "{in_the_way}");
+            fs::rename(scratch.file(), scratch.0.join(in_the_way)).expect("it is gone");
+        }
+        scratch.append("b\n");
+        assert_eq!(to_its_end(&mut followed), "");
+        assert_eq!(read(&mut followed, 2), "b\n");
     }
 }

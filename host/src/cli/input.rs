@@ -3,7 +3,8 @@
 mod outline;
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Stdin};
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind::FileTooLarge, Read};
+use std::mem;
 use std::sync::Arc;
 
 use memchr::{memchr, memmem};
@@ -37,13 +38,15 @@ pub(super) struct InputEvent {
     pub(super) is_file: bool,
     /// Whether it holds the first record of it.
     pub(super) begins: bool,
+    /// Whether it is of a file that took the place of another.
+    pub(super) replaces: bool,
 }
 
 impl InputEvent {
     /// What its records are named after.
     pub(super) fn origin(&self) -> Origin<'_> {
-        let Self { name, line, is_file, begins, .. } = self;
-        Origin { name, line: *line, is_file: *is_file, begins: *begins }
+        let Self { name, line, is_file, begins, replaces, .. } = self;
+        Origin { name, line: *line, is_file: *is_file, begins: *begins, replaces: *replaces }
     }
 }
 
@@ -56,7 +59,6 @@ pub(super) trait Source: Read {
 }
 
 impl Source for File {}
-impl Source for Stdin {}
 
 impl Source for Box<dyn Source> {
     fn begins_anew(&mut self) -> io::Result<bool> {
@@ -81,6 +83,10 @@ pub(super) struct Events<R> {
     detected: bool,
     /// Whether a record was read, where every line is one.
     has_begun: bool,
+    /// Whether it took the place of another.
+    replaces: bool,
+    /// Whether the rest of a line is to be passed over, as it is too long.
+    is_too_long: bool,
     /// How far the document was indented that broke off last, while the next line may be the rest of
     /// it.
     broken_off: Option<usize>,
@@ -103,6 +109,8 @@ impl<R: Source> Events<R> {
             contract,
             detected,
             has_begun: false,
+            replaces: false,
+            is_too_long: false,
             broken_off: None,
             failure: None,
             failed: false,
@@ -116,6 +124,10 @@ impl<R: Source> Events<R> {
     }
 
     fn read(&mut self) -> io::Result<Option<InputEvent>> {
+        if mem::take(&mut self.is_too_long) {
+            self.input.skip_until(b'\n')?;
+            self.line += 1;
+        }
         if self.contract == Some(Contract::Ndjson) {
             return self.lines();
         }
@@ -142,6 +154,7 @@ impl<R: Source> Events<R> {
                 return Ok(event);
             }
             (self.line, self.has_begun, self.broken_off) = (1, false, None);
+            self.replaces = true;
         }
     }
 
@@ -249,10 +262,11 @@ impl<R: Source> Events<R> {
             bytes = self.input.by_ref().take(room).read_until(b'\n', to)?;
         }
         if to.len() > MAX_DOCUMENT_BYTES {
-            return Err(io::Error::new(
-                io::ErrorKind::FileTooLarge,
-                format!("line {}: a document exceeds {MAX_DOCUMENT_BYTES} bytes", self.line),
-            ));
+            let line = self.line;
+            self.is_too_long = !to.ends_with(b"\n");
+            self.line += u64::from(!self.is_too_long);
+            let reason = format!("line {line}: a document exceeds {MAX_DOCUMENT_BYTES} bytes");
+            return Err(io::Error::new(FileTooLarge, reason));
         }
         if self.line == 1 && to.starts_with(BYTE_ORDER_MARK) {
             to.drain(..BYTE_ORDER_MARK.len());
@@ -270,7 +284,7 @@ impl<R: Source> Events<R> {
 
     fn event(&self, body: Vec<u8>, line: u64) -> InputEvent {
         let (contract, name, is_file) = (self.contract, Arc::clone(&self.name), self.is_file);
-        InputEvent { body, contract, name, line, is_file, begins: false }
+        InputEvent { body, contract, name, line, is_file, begins: false, replaces: self.replaces }
     }
 }
 
@@ -282,7 +296,8 @@ impl<R: Source> Iterator for Events<R> {
             return None;
         }
         let event = self.failure.take().map_or_else(|| self.read_on(), Err);
-        self.failed = event.is_err();
+        // What is behind a line that is too long is read as ever.
+        self.failed = event.as_ref().is_err_and(|error| error.kind() != FileTooLarge);
         event.transpose()
     }
 }
@@ -318,7 +333,6 @@ mod tests {
     }
 
     impl Source for &[u8] {}
-    impl Source for io::Repeat {}
 
     const EVENT: &str = r#"{"applicationArn":"a","records":[]}"#;
 
@@ -501,10 +515,10 @@ mod tests {
         let files = Files(vec![b"{}\n{}\n", b"", b"\n{}\n", b"[1,"]);
         let read: Vec<_> = Events::new("x", files, None)
             .map(|event| event.expect("an event"))
-            .map(|event| (event.line, event.body, event.begins))
+            .map(|event| (event.line, event.body, event.begins, event.replaces))
             .collect();
-        let expected = [(1, &b"{}\n{}\n"[..], true), (1, b"\n{}\n", true), (1, b"[1,", true)];
-        assert_eq!(read, expected.map(|(line, body, begins)| (line, body.to_vec(), begins)));
+        let expected = [(&b"{}\n{}\n"[..], false), (b"\n{}\n", true), (b"[1,", true)];
+        assert_eq!(read, expected.map(|(body, replaces)| (1, body.to_vec(), true, replaces)));
     }
 
     #[test]
@@ -529,10 +543,14 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_never_ends_is_an_error() {
-        let endless = io::repeat(b'[');
-        let mut events = Events::new("x", endless, None);
-        assert!(matches!(events.next(), Some(Err(_))));
-        assert!(events.next().is_none(), "an input that failed has ended");
+    fn a_line_that_is_too_long_is_an_error_and_those_around_it_are_read() {
+        let long = vec![b'x'; MAX_DOCUMENT_BYTES + 10];
+        let text = [b"{}\n", &long[..], b"\n{}\n", &long[10..], b"\n{}\n"].concat();
+        let read: Vec<_> = Events::new("x", &text[..], Some(Contract::Ndjson))
+            .map(|event| event.map(|event| (event.line, event.body)).map_err(|e| e.to_string()))
+            .collect();
+        let line = |number| Ok((number, b"{}\n".to_vec()));
+        let too_long = |number| Err(format!("line {number}: a document exceeds 67108864 bytes"));
+        assert_eq!(read, [line(1), too_long(2), line(3), too_long(4), line(5)]);
     }
 }

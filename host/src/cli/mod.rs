@@ -66,6 +66,8 @@ mod setup;
 
 mod shutdown;
 
+mod signals;
+
 mod spinner;
 
 mod traffic;
@@ -138,6 +140,9 @@ enum Command {
 /// Exit codes: 0 if all was answered, 1 if something could not be processed, 2 if it was called or
 /// configured wrongly, 130 or 143 if a signal ended it.
 pub fn main() -> ExitCode {
+    if let Err(error) = signals::prepare() {
+        return exit::code(Err(exit::Failure::runtime(error)));
+    }
     // The Lambda service starts a `bootstrap` without a word.
     #[cfg(feature = "lambda")]
     if std::env::args_os().len() == 1 && std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {

@@ -230,6 +230,7 @@ impl Machine {
                 Ok(begun) => feed = Some(begun),
                 Err(error) => return not_begun(&candidate, &error),
             }
+            candidate.set_on_trial(true);
         }
         self.serve(Arc::clone(&candidate), feed);
         telemetry::served(last_good.rule());
@@ -310,12 +311,14 @@ impl Machine {
             probation::Decision::Keep(why) => {
                 progress.trial = None;
                 let filter = Arc::clone(&self.serving().filter);
+                filter.set_on_trial(false);
                 self.serve(Arc::clone(&filter), None);
                 Transition::Proven(why).record(&filter, &filter);
             }
             probation::Decision::RollBack(why) => {
                 let bad = version(&self.serving().filter);
                 progress.refused.insert(bad);
+                let why = format!("{why}; a host that is started anew does not know of it");
                 self.roll_back(&mut progress, &why);
             }
         }

@@ -33,7 +33,8 @@ pub(super) enum Decision {
     RollBack(String),
 }
 
-/// Watches a rule until `end`, with the one before it to compare with. None if it serves no more
+/// Watches a rule until `end`, with the one before it to compare with; what waits then is still
+/// compared. None if it serves no more
 /// before that.
 pub(super) fn run(
     last_good: &Filter,

@@ -21,6 +21,8 @@ pub(super) struct Sample {
     pub(super) elapsed: Duration,
     /// How long it might have taken, where its answer had a deadline.
     pub(super) allowed: Option<Duration>,
+    /// When it went in.
+    fed: Instant,
 }
 
 /// Which batches are of interest.
@@ -86,6 +88,7 @@ impl Feed {
                     classified: classified.clone(),
                     elapsed,
                     allowed,
+                    fed: Instant::now(),
                 })
                 .is_ok();
         if !taken {
@@ -105,13 +108,15 @@ impl Samples {
         self.queue.recv().ok().inspect(|_| self.taken())
     }
 
-    /// Waits for the next batch until `end`.
+    /// Waits for the next batch that went in until `end`, if it comes out later.
     pub(super) fn next_until(&self, end: Instant) -> Result<Sample, RecvTimeoutError> {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        // With no time left, it does not wait, and takes what is there.
+        let sample = self.queue.recv_timeout(end.saturating_duration_since(Instant::now()))?;
+        self.taken();
+        if sample.fed > end {
             return Err(RecvTimeoutError::Timeout);
         }
-        self.queue.recv_timeout(left).inspect(|_| self.taken())
+        Ok(sample)
     }
 
     fn taken(&self) {
@@ -147,4 +152,23 @@ impl Sample {
 pub(super) fn wrong(classified: &Isolated) -> Option<String> {
     let late = classified.stop.as_ref().filter(|stop| **stop == Stop::Deadline);
     classified.fault.as_ref().map(ToString::to_string).or_else(|| late.map(ToString::to_string))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Encoding;
+
+    #[test]
+    fn what_waits_as_the_time_ends_still_comes_out() {
+        let (feed, samples) = queue(Interest::All);
+        let batch = Arc::new(Batch::with_capacity(Encoding::Plain, 0, 0));
+        let offer = || feed.offer(&batch, &Isolated::default(), Duration::ZERO, None);
+        (0..2).for_each(|_| offer());
+        let end = Instant::now();
+        while Instant::now() == end {}
+        offer();
+        let waited = std::iter::from_fn(|| samples.next_until(end).ok());
+        assert_eq!(waited.count(), 2, "what came after the end does not count");
+    }
 }

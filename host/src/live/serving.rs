@@ -19,14 +19,14 @@ impl Serving {
         Self { filter, feed }
     }
 
+    /// What classifies.
+    pub(crate) fn filter(&self) -> &Arc<Filter> {
+        &self.filter
+    }
+
     /// The rule.
     pub(crate) fn rule(&self) -> &Rule {
         self.filter.rule()
-    }
-
-    /// The settings document that it was opened with.
-    pub(crate) fn settings(&self) -> &str {
-        self.filter.settings()
     }
 
     /// Whether it keeps state.

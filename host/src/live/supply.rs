@@ -55,11 +55,16 @@ impl Supply {
         code: CodeCache,
     ) -> Self {
         let settings = settings.into();
+        let fetcher = match policy.demands_signature() {
+            true => fetcher,
+            false => fetcher.without_signatures(),
+        };
         Self { fetcher, policy, opening: Opening { engine, settings, code } }
     }
 
     /// Brings what is at the source, or `None` if it is what was brought or refused last. What could
-    /// not be verified [for no fault of its own](SupplyError::is_of_the_host) is brought again.
+    /// not be verified [for no fault of its own](SupplyError::is_of_the_host) is brought again, and what
+    /// may have been damaged on its way is read again.
     /// Verifying and compiling are done on a thread for what blocks.
     ///
     /// # Errors
@@ -68,8 +73,10 @@ impl Supply {
     pub async fn next(&mut self) -> Result<Option<Verified>, SupplyError> {
         let Some(fetched) = self.fetcher.fetch().await? else { return Ok(None) };
         let verified = self.verify(fetched).await;
-        if verified.as_ref().is_err_and(SupplyError::is_of_the_host) {
-            self.fetcher.forget();
+        match &verified {
+            Err(error) if error.is_of_the_host() => self.fetcher.forget(),
+            Err(error) if error.is_maybe_of_the_way() => self.fetcher.doubt(),
+            _ => {}
         }
         verified.map(Some)
     }
@@ -114,6 +121,12 @@ impl SupplyError {
             Self::Refused { refusal, .. } => refusal.check == Check::Host,
             Self::Interrupted { .. } => true,
         }
+    }
+
+    /// Whether what was fetched may not be what its source holds: so does half a rule look.
+    fn is_maybe_of_the_way(&self) -> bool {
+        let Self::Refused { refusal, .. } = self else { return false };
+        matches!(refusal.check, Check::Digest | Check::Signature | Check::Component)
     }
 }
 

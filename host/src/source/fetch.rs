@@ -11,7 +11,7 @@ use super::retry::backoff;
 use super::s3::S3Store;
 #[cfg(any(feature = "https", feature = "s3"))]
 use super::store;
-use super::store::{Read, Revision};
+use super::store::{Read, Revision, Wanted};
 use super::{embedded, local};
 use crate::digest::Digest;
 
@@ -49,6 +49,7 @@ pub struct Fetched {
 pub struct Fetcher {
     source: RuleSource,
     limits: FetchLimits,
+    signatures: bool,
     client: Option<Client>,
     known: Option<Known>,
 }
@@ -58,13 +59,21 @@ struct Known {
     revision: Revision,
     digest: Digest,
     signature: Option<Vec<u8>>,
+    /// Whether its source may hold another, and say that it is at the same revision.
+    is_doubted: bool,
 }
 
 impl Fetcher {
     /// A fetcher that knows nothing yet. Nothing is asked of the source before the first
     /// [`fetch`](Self::fetch).
     pub fn new(source: RuleSource, limits: FetchLimits) -> Self {
-        Self { source, limits, client: None, known: None }
+        Self { source, limits, signatures: true, client: None, known: None }
+    }
+
+    /// Fetches components alone: what stands in the place of a signature does not matter.
+    #[must_use]
+    pub fn without_signatures(self) -> Self {
+        Self { signatures: false, ..self }
     }
 
     /// Where it fetches from.
@@ -101,13 +110,28 @@ impl Fetcher {
         self.known = None;
     }
 
+    /// Doubts that what was brought last is what the source holds: an answer may have ended early without
+    /// a sign of it. Until it brings another, each [`fetch`](Self::fetch) reads all of it, whatever the
+    /// source says of its revision; and answers with `None` if it is the same.
+    pub fn doubt(&mut self) {
+        if let Some(known) = &mut self.known {
+            // What came from a registry was checked against its digest.
+            known.is_doubted = !self.source.names_digests();
+        }
+    }
+
     async fn attempts(
         &mut self,
         last: &mut Option<FetchProblem>,
     ) -> Result<Option<Fetched>, FetchProblem> {
         let mut pauses = backoff();
+        let mut may_have_expired = self.client.is_some();
         loop {
             let problem = match self.attempt().await {
+                Err(FetchProblem::Denied(_)) if may_have_expired => {
+                    (self.client, may_have_expired) = (None, false);
+                    continue;
+                }
                 Err(problem) if problem.is_transient() => problem,
                 settled => return settled,
             };
@@ -123,18 +147,24 @@ impl Fetcher {
             Some(client) => client,
             none => none.insert(Client::connect(&self.source.place).await?),
         };
-        let known = self.known.as_ref().map(|known| &known.revision);
-        let Some(read) = client.read(known, &self.limits).await? else { return Ok(None) };
+        let known = self.known.as_ref().filter(|known| !known.is_doubted);
+        let known = known.map(|known| &known.revision);
+        let wanted =
+            Wanted { component_bytes: self.limits.component_bytes, signature: self.signatures };
+        let Some(read) = client.read(known, wanted).await? else { return Ok(None) };
         let Read { name, component, signature, revision } = read;
         let digest = Digest::of(&component);
         if let Some(expected) = self.source.pin.filter(|pin| *pin != digest) {
             return Err(FetchProblem::WrongComponent { expected, found: digest });
         }
-        let known = Known { revision, digest, signature: signature.clone() };
-        let before = self.known.replace(known);
-        if before.is_some_and(|before| before.digest == digest && before.signature == signature) {
+        if let Some(known) = &mut self.known
+            && (known.digest, &known.signature) == (digest, &signature)
+        {
+            known.revision = revision;
             return Ok(None);
         }
+        let signed = signature.clone();
+        self.known = Some(Known { revision, digest, signature: signed, is_doubted: false });
         Ok(Some(Fetched { name, component, digest, signature }))
     }
 }
@@ -181,18 +211,17 @@ impl Client {
     async fn read(
         &self,
         known: Option<&Revision>,
-        limits: &FetchLimits,
+        wanted: Wanted,
     ) -> Result<Option<Read>, FetchProblem> {
-        let maximum = limits.component_bytes;
         match self {
             Self::Embedded(name) => Ok(read_embedded(name, known)),
-            Self::Local(local) => local.read(known, maximum).await,
+            Self::Local(local) => local.read(known, wanted).await,
             #[cfg(feature = "https")]
-            Self::Https(server) => store::read(server, known, maximum).await,
+            Self::Https(server) => store::read(server, known, wanted).await,
             #[cfg(feature = "oci")]
-            Self::Oci(registry) => registry.read(known, maximum).await,
+            Self::Oci(registry) => registry.read(known, wanted).await,
             #[cfg(feature = "s3")]
-            Self::S3(bucket) => store::read(bucket, known, maximum).await,
+            Self::S3(bucket) => store::read(bucket, known, wanted).await,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use reqwest::header::{ETAG, IF_NONE_MATCH};
+use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, StatusCode, Url};
 
 use super::SIGNATURE_SUFFIX;
@@ -31,6 +32,15 @@ impl RuleUrl {
     pub(super) fn file_name(&self) -> &str {
         self.0.path_segments().and_then(|mut all| all.next_back()).unwrap_or_default()
     }
+
+    /// The address of a part of what is there.
+    fn of(&self, part: Part) -> Self {
+        let Self(mut url) = self.clone();
+        if part == Part::Signature {
+            url.set_path(&format!("{}{SIGNATURE_SUFFIX}", url.path()));
+        }
+        Self(url)
+    }
 }
 
 impl FromStr for RuleUrl {
@@ -38,13 +48,8 @@ impl FromStr for RuleUrl {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
+        protected(&url).map_err(|unprotected| unprotected.to_string())?;
         let host = url.host_str().unwrap_or_default();
-        if url.scheme() == "http" && !is_loopback(host) {
-            return Err(format!(
-                "http:// is for this machine alone, a rule from {host} would come unprotected: use \
-                 https://"
-            ));
-        }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(format!(
                 "a URL with a password in it ends up in logs: let {host} take a presigned URL, or \
@@ -60,6 +65,31 @@ impl fmt::Display for RuleUrl {
         let mut shown = self.0.clone();
         shown.set_query(None);
         write!(f, "{shown}")
+    }
+}
+
+/// What comes without TLS, and not from this machine.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "http:// is for this machine alone, a rule from {host} would come unprotected: use https://"
+)]
+struct Unprotected {
+    host: String,
+}
+
+fn protected(url: &Url) -> Result<(), Unprotected> {
+    let host = url.host_str().unwrap_or_default();
+    match url.scheme() == "http" && !is_loopback(host) {
+        true => Err(Unprotected { host: host.to_owned() }),
+        false => Ok(()),
+    }
+}
+
+/// Goes where it would go if it were told so.
+fn redirected(attempt: Attempt<'_>) -> Action {
+    match protected(attempt.url()) {
+        Ok(()) => Policy::default().redirect(attempt),
+        Err(unprotected) => attempt.error(unprotected),
     }
 }
 
@@ -83,6 +113,7 @@ impl HttpsStore {
             .referer(false)
             .connect_timeout(PATIENCE)
             .read_timeout(PATIENCE)
+            .redirect(Policy::custom(redirected))
             // Also where a server redirects to.
             .https_only(url.0.scheme() == "https")
             .build()
@@ -102,11 +133,8 @@ impl Store for HttpsStore {
         tag: Option<&str>,
         maximum: usize,
     ) -> Result<Object, FetchProblem> {
-        let mut url = self.url.0.clone();
-        if part == Part::Signature {
-            url.set_path(&format!("{}{SIGNATURE_SUFFIX}", url.path()));
-        }
-        let mut request = self.client.get(url);
+        let url = self.url.of(part);
+        let mut request = self.client.get(url.0.clone());
         if let Some(tag) = tag {
             request = request.header(IF_NONE_MATCH, tag);
         }
@@ -117,7 +145,7 @@ impl Store for HttpsStore {
             StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(Object::Missing),
             // Who may not list what there is, is told so of what there is not.
             StatusCode::FORBIDDEN if part == Part::Signature => return Ok(Object::Missing),
-            status => return Err(refusal(status.as_u16(), self.name())),
+            status => return Err(refusal(status.as_u16(), url.to_string())),
         }
         let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let mut body = Bounded::new(part, maximum, response.content_length())?;
@@ -147,7 +175,12 @@ pub(super) fn problem(error: &reqwest::Error) -> FetchProblem {
         _ if error.is_connect() => "no connection",
         _ if error.is_body() || error.is_decode() => "the answer ended early",
         _ if error.is_redirect() => {
-            return FetchProblem::Invalid("redirected too often".to_owned());
+            // What else is said holds the address.
+            let why = error.source().and_then(|cause| cause.downcast_ref::<Unprotected>());
+            let why = why.map(|why| format!("redirected: {why}"));
+            return FetchProblem::Invalid(
+                why.unwrap_or_else(|| "redirected too often, or away from https://".to_owned()),
+            );
         }
         _ => "the request failed",
     };

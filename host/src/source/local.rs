@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::task::spawn_blocking;
 
 use super::error::FetchProblem;
-use super::store::{self, Object, Part, Read, Revision, Store};
+use super::store::{self, Object, Part, Read, Revision, Store, Wanted};
 use super::{SIGNATURE_SUFFIX, versions};
 
 /// How long a file has to be left alone before its time of change is trusted to tell of the next
@@ -26,14 +26,14 @@ impl Local {
     pub(super) async fn read(
         &self,
         known: Option<&Revision>,
-        maximum: usize,
+        wanted: Wanted,
     ) -> Result<Option<Read>, FetchProblem> {
         let path = self.path.clone();
         let file = blocking(move || match path.is_dir() {
             true => versions::highest(&path),
             false => Ok(path),
         });
-        store::read(&FileStore { path: file.await? }, known, maximum).await
+        store::read(&FileStore { path: file.await? }, known, wanted).await
     }
 }
 

@@ -30,7 +30,7 @@ use super::bounded::Bounded;
 use super::error::{FetchError, FetchProblem, InvalidSource};
 use super::https::{self, PATIENCE, USER_AGENT, is_loopback};
 use super::retry::backoff;
-use super::store::{MAX_SIGNATURE_BYTES, Part, Read, Revision};
+use super::store::{MAX_SIGNATURE_BYTES, Part, Read, Revision, Wanted};
 use crate::digest::Digest;
 use crate::rule::Rule;
 
@@ -123,7 +123,7 @@ impl Registry {
     pub(super) async fn read(
         &self,
         known: Option<&Revision>,
-        maximum: usize,
+        wanted: Wanted,
     ) -> Result<Option<Read>, FetchProblem> {
         let Self { client, auth, artifact: Artifact(reference) } = self;
         let failed = |error| problem(&error, reference.resolve_registry());
@@ -138,9 +138,9 @@ impl Registry {
         let artifact = self.artifact.at(&digest);
         let (manifest, _) = client.pull_manifest(&artifact.0, auth).await.map_err(failed)?;
         let layer = layer(&manifest)?;
-        let signature = signature(layer)?;
+        let signature = if wanted.signature { signature(layer)? } else { None };
         let size = usize::try_from(layer.size).unwrap_or_default();
-        let mut body = Bounded::new(Part::Component, maximum, Some(size as u64))?;
+        let mut body = Bounded::new(Part::Component, wanted.component_bytes, Some(size as u64))?;
         // By the digest alone: a layer may name other addresses to fetch it from, which are the pusher's choice.
         let blob = client.pull_blob_stream(&artifact.0, layer.digest.as_str());
         let mut blob = blob.await.map_err(failed)?;

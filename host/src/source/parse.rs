@@ -74,6 +74,15 @@ impl RuleSource {
         self.pin.is_none() && !self.is_embedded()
     }
 
+    /// Whether what it holds is named by its digest, and was checked against it when it is read.
+    pub(super) fn names_digests(&self) -> bool {
+        #[cfg(feature = "oci")]
+        if let Place::Oci(_) = self.place {
+            return true;
+        }
+        false
+    }
+
     /// What the component's digest must be.
     pub fn pin(&self) -> Option<Digest> {
         self.pin

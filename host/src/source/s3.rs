@@ -81,10 +81,11 @@ impl Store for S3Store {
             Part::Component => key.clone(),
             Part::Signature => format!("{key}{SIGNATURE_SUFFIX}"),
         };
+        let name = format!("s3://{bucket}/{key}");
         let request = self.client.get_object().bucket(bucket).key(key);
         let answer = match request.set_if_none_match(tag.map(str::to_owned)).send().await {
             Ok(answer) => answer,
-            Err(error) => return refusal(&error, part, self.name()),
+            Err(error) => return refusal(&error, part, name),
         };
         let announced = answer.content_length().and_then(|length| length.try_into().ok());
         let tag = answer.e_tag().map(str::to_owned);

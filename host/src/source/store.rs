@@ -21,6 +21,15 @@ impl Part {
     }
 }
 
+/// What is to be read of a source.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// The most bytes that the component may have.
+    pub(super) component_bytes: usize,
+    /// Whether its signature is wanted: if not, the source is not even asked for it.
+    pub(super) signature: bool,
+}
+
 /// What a source was at, as it says itself: by `ETag`s, times of change, digests. Nothing where it
 /// does not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,12 +80,16 @@ pub(super) trait Store {
 pub(super) async fn read<S: Store>(
     store: &S,
     known: Option<&Revision>,
-    maximum: usize,
+    wanted: Wanted,
 ) -> Result<Option<Read>, FetchProblem> {
+    let maximum = wanted.component_bytes;
     let known = known.cloned().unwrap_or_default();
     let (component_tag, signature_tag) = (known.component.as_deref(), known.signature.as_deref());
     let mut component = store.get(Part::Component, component_tag, maximum).await?;
-    let mut signature = store.get(Part::Signature, signature_tag, MAX_SIGNATURE_BYTES).await?;
+    let mut signature = match wanted.signature {
+        true => store.get(Part::Signature, signature_tag, MAX_SIGNATURE_BYTES).await?,
+        false => Object::Missing,
+    };
     if component == Object::Unchanged {
         let still_none = signature == Object::Missing && !known.signed;
         if still_none || signature == Object::Unchanged {

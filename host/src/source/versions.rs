@@ -9,7 +9,7 @@ use super::error::FetchProblem;
 
 /// The file of the highest version in a directory, as semantic versioning orders them: a pre-release
 /// stands below its release. Files that are not called `NAME-VERSION.wasm` or `VERSION.wasm` do not
-/// count.
+/// count, nor do hidden ones. A link that leads nowhere does: who put it there means a version.
 pub(super) fn highest(directory: &Path) -> Result<PathBuf, FetchProblem> {
     let unreadable = |error: std::io::Error| {
         FetchProblem::Unavailable(format!("{}: {error}", directory.display()))
@@ -17,7 +17,13 @@ pub(super) fn highest(directory: &Path) -> Result<PathBuf, FetchProblem> {
     let mut versions = Vec::new();
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
-        if let Some((rule, version)) = name.to_str().and_then(parse) {
+        let is_another_thing = || {
+            let found = fs::metadata(directory.join(&name));
+            found.is_ok_and(|found| !found.is_file())
+        };
+        if let Some((rule, version)) = name.to_str().and_then(parse)
+            && !is_another_thing()
+        {
             versions.push((version, rule.to_owned(), name));
         }
     }
@@ -37,9 +43,9 @@ pub(super) fn highest(directory: &Path) -> Result<PathBuf, FetchProblem> {
 }
 
 /// The name of a rule, which may be empty, and its version. The name ends where what follows is a
-/// version.
+/// version. None if it is hidden.
 fn parse(file: &str) -> Option<(&str, Version)> {
-    let stem = file.strip_suffix(".wasm")?;
+    let stem = file.strip_suffix(".wasm").filter(|stem| !stem.starts_with('.'))?;
     if let Ok(version) = Version::parse(stem) {
         return Some(("", version));
     }
@@ -66,7 +72,7 @@ mod tests {
             assert_eq!(parsed(file), Some((name, version.to_owned())), "{file}");
         }
         for file in
-            ["fever.wasm", "fever-1.2.wasm", "fever-1.2.0", "-1.2.0.wasm", "fever-v1.2.0.wasm"]
+            ["fever.wasm", "fever-1.2.wasm", "fever-1.2.0", "-1.2.0.wasm", ".fever-1.2.0.wasm"]
         {
             assert_eq!(parsed(file), None, "{file}");
         }
@@ -90,5 +96,20 @@ mod tests {
         assert_eq!(ten.as_deref(), Ok("a-1.10.0.wasm"));
         assert!(matches!(none, Err(FetchProblem::NotFound(_))), "{none:?}");
         assert!(matches!(two, Err(FetchProblem::Invalid(_))), "{two:?}");
+    }
+
+    #[test]
+    fn what_is_no_file_is_no_version_and_a_link_that_leads_nowhere_is_one() {
+        let directory = std::env::temp_dir().join(format!("weir-no-file-{}", std::process::id()));
+        fs::create_dir_all(directory.join("a-2.0.0.wasm")).expect("a folder");
+        fs::write(directory.join("a-1.0.0.wasm"), "").expect("a file");
+        let below_a_folder = highest(&directory);
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("gone", directory.join("a-3.0.0.wasm")).expect("a link");
+        let link = highest(&directory);
+        fs::remove_dir_all(&directory).expect("the folder");
+        assert_eq!(below_a_folder, Ok(directory.join("a-1.0.0.wasm")));
+        #[cfg(unix)]
+        assert_eq!(link, Ok(directory.join("a-3.0.0.wasm")));
     }
 }
