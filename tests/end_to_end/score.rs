@@ -30,12 +30,34 @@ fn scores_that_were_given_are_summed_up() {
     let above = scores.iter().filter(|score| **score >= threshold).count();
 
     assert!(report.starts_with("500 records: 494 scored, 6 in training, 0 failed\n"), "{report}");
-    assert!(report.contains(&format!("score     mean {mean:.4}, ")), "{mean} in:\n{report}");
+    let (_, told) = report.split_once("score     mean ").expect("a mean");
+    let told = told.split(',').next().expect("a number").parse::<f64>().expect("a number");
+    assert!((told / mean - 1.0).abs() < 1e-4, "{mean} in:\n{report}");
     let line = report.lines().find(|line| line.starts_with("mean + 3σ")).expect("a suggestion");
     assert!(line.contains(&format!("{threshold:.4}")), "{threshold} in: {line}");
     assert!(line.contains(&format!(" {above} records")), "{above} in: {line}");
     for quantile in ["99% below", "99.5% below", "99.9% below"] {
         assert!(report.contains(quantile), "{quantile} in:\n{report}");
+    }
+}
+
+#[test]
+fn a_suggested_threshold_flags_as_many_as_it_says_when_pasted() {
+    let mut records = String::new();
+    for number in 1..=700_u32 {
+        let score = f64::from(number * 7919 % 1013) / 1013.0 * 1e-5;
+        writeln!(records, r#"{{"ANOMALY_SCORE":{score:?}}}"#).expect("writing to a string");
+    }
+    let report = weir::run_with_input(&mut weir(["score"]), &records).success();
+    let (_, suggestions) = report.split_once("would flag\n").expect("suggestions");
+    assert_eq!(suggestions.lines().count(), 4, "{report}");
+    for line in suggestions.lines() {
+        let (before, _) = line.split_once(" records").expect("a count");
+        let words: Vec<&str> = before.split_whitespace().rev().collect();
+        let [count, threshold, ..] = words[..] else { panic!("a threshold and a count: {line}") };
+        let mut command = weir(["run", "--upper", threshold]);
+        let output = weir::run_with_input(&mut command, &records).exit(0);
+        assert!(output.stderr.contains(&format!(" {count} flagged")), "{line}\n{}", output.stderr);
     }
 }
 

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
@@ -13,6 +14,7 @@ use crate::contract::Event;
 use crate::filter::Filter;
 use crate::recording::{Recorder, Tally};
 use crate::response::Counts;
+use crate::state::{Aftermath, Keeper};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -43,7 +45,11 @@ pub(super) fn main(args: RecordArgs) -> Result<ExitCode, Failure> {
     let Some(recorder) = recorder(&config)? else {
         return Err(Failure::usage(anyhow!("no folder to record into: name one with --record")));
     };
-    let filter = runtime()?.block_on(open_filter(&config))?;
+    let runtime = runtime()?;
+    let filter = Arc::new(runtime.block_on(open_filter(&config))?);
+    // It saves states on a thread of the runtime.
+    let _entered = runtime.enter();
+    let keeper = Keeper::default();
     let screen = Screen::new();
     let mut counts = Counts::default();
     let mut is_whole = true;
@@ -51,7 +57,7 @@ pub(super) fn main(args: RecordArgs) -> Result<ExitCode, Failure> {
     while let Some(event) = events.blocking_recv() {
         let recorded = event.and_then(|event| {
             let contract = event.contract.or(config.contract);
-            record(&filter, &recorder, &InputEvent { contract, ..event })
+            record((&filter, &keeper), &recorder, &InputEvent { contract, ..event })
         });
         match recorded {
             Ok(more) => counts += more,
@@ -65,17 +71,28 @@ pub(super) fn main(args: RecordArgs) -> Result<ExitCode, Failure> {
     screen.clear();
     let tally = recorder.tally();
     report(&screen, &tally);
-    is_whole &= tally.failed == 0;
+    is_whole &= tally.is_whole();
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 
 /// Classifies an event and records it. Nobody waits for an answer, so what is chosen is written before
-/// the next is read.
-fn record(filter: &Filter, recorder: &Recorder, event: &InputEvent) -> anyhow::Result<Counts> {
+/// the next is read. As `weir run` does, it gives a rule that keeps state one for each partition.
+fn record(
+    (filter, keeper): (&Arc<Filter>, &Keeper),
+    recorder: &Recorder,
+    event: &InputEvent,
+) -> anyhow::Result<Counts> {
     let (read, batch) = Event::read(event.contract, &event.body, &event.origin())
         .with_context(|| format!("{}:{}", event.name, event.line))?;
-    let outcome = filter.classify_isolating(&batch, None).outcome;
-    recorder.record((filter.rule(), filter.settings()), &read, &batch, &outcome);
+    let (isolated, aftermath) = match filter.description().keeps_state {
+        true => keeper.classify(filter, keeper.enter(read.shares(&batch)), &batch, None),
+        false => (filter.classify_isolating(&batch, None), Aftermath::default()),
+    };
+    let outcome = isolated.outcome;
+    let rule = (filter.rule(), filter.settings());
+    recorder.record(rule, &read, &batch, &outcome, &aftermath.lessons);
+    let flagged: Vec<usize> = outcome.flagged.iter().map(|flag| flag.index).collect();
+    aftermath.settle(&flagged);
     recorder.tally();
     let (records, flagged) = (outcome.verdicts.len() as u64, outcome.flagged.len() as u64);
     Ok(Counts { records, flagged, failed: outcome.failed.len() as u64, ..Counts::default() })

@@ -1,5 +1,8 @@
 //! `weir replay`: proves recorded verdicts again.
 
+mod states;
+
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,15 +11,17 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use indicatif::HumanCount;
 
+use self::states::States;
 use super::exit::{Failure, INCOMPLETE};
-use super::limits::LimitArgs;
+use super::limits::{BoundArgs, bounds};
 use super::output::print;
 use super::said::Said;
 use super::screen::{Screen, printable};
-use super::setup::{default_rule, engine, load_rule};
+use super::setup::{configured_engine, default_rule, load_rule};
 use super::traffic::{Recorded, RecordedRuling, Records, Traffic};
+use crate::batch::Batch;
 use crate::filter::Filter;
-use crate::outcome::Cause;
+use crate::outcome::{Cause, Outcome, Verdict};
 use crate::recording::Header;
 use crate::rule::Rule;
 use crate::ruling::Ruling;
@@ -33,7 +38,9 @@ is known by its digest; where several served, name each with --rule.
 
 Not to be proved are records that were redacted and are judged otherwise now,
 those that the rule was at fault on or had no time for, and, if the rule keeps
-state, all behind the first that is missing.
+state, those of a partition of the stream whose state was not new when the
+recording began, all behind the first that is missing, and those that came
+again.
 
 Exit codes:
   0  all records are proved
@@ -62,14 +69,15 @@ pub(super) struct ReplayArgs {
     examples: usize,
 
     #[command(flatten)]
-    limits: LimitArgs,
+    bounds: BoundArgs,
 }
 
 pub(super) fn main(args: ReplayArgs) -> Result<ExitCode, Failure> {
-    let engine = engine(args.limits.limits()?)?;
+    let config = bounds(args.bounds)?;
+    let engine = configured_engine(&config)?;
     let sources = if args.rule.is_empty() { vec![default_rule()?] } else { args.rule };
     let rules: Result<Vec<Rule>, _> =
-        sources.into_iter().map(|source| load_rule(&engine, source)).collect();
+        sources.into_iter().map(|source| load_rule(&engine, source, config.fetch)).collect();
     let rules = rules?;
     let mut replay = Replay { rules, other_rule: args.other_rule, serving: None };
     let screen = Screen::new();
@@ -133,9 +141,13 @@ struct Replay {
 /// The rule of the last header, opened.
 struct Serving {
     header: Arc<Header>,
-    filter: Filter,
-    /// The number of the record that is to come next, if the rule keeps state.
-    next: u64,
+    with: With,
+}
+
+/// What is kept of a rule from one record to the next.
+enum With {
+    Nothing(Filter),
+    States(States),
 }
 
 impl Replay {
@@ -148,39 +160,48 @@ impl Replay {
         let Some(recorded) = &records.recorded else {
             return Err(anyhow!("this is no recording: weir run --record makes one"));
         };
-        let (filter, next) = self.serving(&recorded.header)?;
-        let all = recorded.records.len();
-        let known = if recorded.header.keeps_state { in_order(next, recorded) } else { all };
-        let mut counts = Counts { unprovable: (all - known) as u64, ..Counts::default() };
-        let outcome = filter.classify_isolating(&records.batch.part(0..known), None).outcome;
-        for (index, was) in recorded.records.iter().enumerate().take(known) {
-            let Some(now) = outcome.ruling(index) else { continue };
-            let is_of_moment = |cause| cause == Some(Cause::Unclassified);
-            if now.is_identical(&was.ruling) {
-                counts.proved += 1;
-            } else if was.redacted || is_of_moment(was.ruling.cause) || is_of_moment(now.cause) {
-                counts.unprovable += 1;
-            } else {
-                let id = printable(&records.ids[index]);
-                let said = |ruling: Ruling| Said::new(ruling.clone(), ruling.score);
-                differs(format!("{id}: was {}; is {}", said(was.ruling.clone()), said(now)));
+        let header = recorded.header.as_ref().with_context(|| {
+            "no header is before these records, which says of which rule they are: put the first line \
+             of the recording before them"
+        })?;
+        let serving = self.serving(header)?;
+        let mut counts = Counts::default();
+        for run in runs(header, recorded) {
+            let part = records.batch.part(run.clone());
+            let outcome = serving.classify(&recorded.records[run.start], &part);
+            for (index, entry) in run.enumerate() {
+                let was = &recorded.records[entry];
+                let now = outcome.as_ref().and_then(|outcome| outcome.ruling(index));
+                match now {
+                    Some(now) if now.is_identical(&was.ruling) => counts.proved += 1,
+                    Some(now) if !is_bound_to_differ(was, &now) => {
+                        let id = printable(&records.ids[entry]);
+                        let said = |ruling: Ruling| Said::new(ruling.clone(), ruling.score);
+                        let (was, is) = (said(was.ruling.clone()), said(now));
+                        differs(format!("{id}: was {was}; is {is}"));
+                    }
+                    _ => counts.unprovable += 1,
+                }
             }
         }
         Ok(counts)
     }
 
-    /// The rule that a header is of, opened, and the number of the record that is to come next.
-    fn serving(&mut self, header: &Arc<Header>) -> anyhow::Result<(&Filter, &mut u64)> {
+    /// The rule that a header is of, opened.
+    fn serving(&mut self, header: &Arc<Header>) -> anyhow::Result<&mut Serving> {
         let serving = match self.serving.take().filter(|serving| serving.header == *header) {
             Some(serving) => serving,
             None => {
                 let filter = self.rule(header)?.open(&header.settings);
                 let filter = filter.context("with the recorded settings")?;
-                Serving { header: Arc::clone(header), filter, next: 0 }
+                let with = match header.keeps_state {
+                    true => With::States(States::new(filter)),
+                    false => With::Nothing(filter),
+                };
+                Serving { header: Arc::clone(header), with }
             }
         };
-        let Serving { filter, next, .. } = self.serving.insert(serving);
-        Ok((filter, next))
+        Ok(self.serving.insert(serving))
     }
 
     fn rule(&self, header: &Header) -> anyhow::Result<&Rule> {
@@ -196,16 +217,43 @@ impl Replay {
     }
 }
 
-/// How many of the records come to a rule that keeps state as they came to it then. `next` is the
-/// number of the record that is to come next.
-fn in_order(next: &mut u64, recorded: &Recorded) -> usize {
-    let comes_as_it_came = |record: &&RecordedRuling| {
-        let is_same = record.number == *next
-            && !record.redacted
-            && record.ruling.cause != Some(Cause::Unclassified);
-        // After a gap, the state is another for good.
-        *next = if is_same { *next + 1 } else { u64::MAX };
-        is_same
+impl Serving {
+    /// Has the rule classify records that came one after the other. None if it cannot be given what it had
+    /// learnt before them.
+    fn classify(&mut self, first: &RecordedRuling, batch: &Batch) -> Option<Outcome> {
+        match &mut self.with {
+            With::Nothing(filter) => Some(filter.classify_isolating(batch, None).outcome),
+            // What was redacted is not what it has learnt.
+            With::States(states) => {
+                states.classify(first.learnt.as_ref().filter(|_| !first.redacted)?, batch)
+            }
+        }
+    }
+}
+
+/// The records that are to be classified together: all, or if the rule keeps state, those that came to it
+/// one after the other.
+fn runs(header: &Header, Recorded { records, .. }: &Recorded) -> Vec<Range<usize>> {
+    let follows = |one: &RecordedRuling, next: &RecordedRuling| {
+        let learnt = one.learnt.as_ref().zip(next.learnt.as_ref());
+        learnt.is_some_and(|(before, learnt)| {
+            let after = before.after + u64::from(one.ruling.verdict != Verdict::Fail);
+            before.state == learnt.state && after == learnt.after
+        }) && !one.redacted
+            && !next.redacted
     };
-    recorded.records.iter().take_while(comes_as_it_came).count()
+    let mut start = 0;
+    let run = |run: &[RecordedRuling]| {
+        let begins = start;
+        start += run.len();
+        begins..start
+    };
+    records.chunk_by(|one, next| !header.keeps_state || follows(one, next)).map(run).collect()
+}
+
+/// Whether another ruling refutes nothing.
+fn is_bound_to_differ(was: &RecordedRuling, now: &Ruling) -> bool {
+    let is_of_moment = |cause| cause == Some(Cause::Unclassified);
+    let came_again = was.learnt.as_ref().is_some_and(|learnt| learnt.again);
+    was.redacted || came_again || is_of_moment(was.ruling.cause) || is_of_moment(now.cause)
 }

@@ -11,7 +11,7 @@ use super::files;
 use super::input::InputEvent;
 use crate::batch::{Batch, Encoding};
 use crate::contract::{Contract, Event};
-use crate::recording::{self, Header, Line, Record, is_recording};
+use crate::recording::{self, Header, Learnt, Line, Record, is_recording};
 use crate::ruling::Ruling;
 
 /// Some records, one after the other, ready for a rule.
@@ -27,15 +27,32 @@ pub(super) struct Records {
 
 /// What was recorded of some records.
 pub(super) struct Recorded {
-    pub(super) header: Arc<Header>,
+    /// None if there is none before them, as in a part of a file.
+    pub(super) header: Option<Arc<Header>>,
     /// What is known of each.
     pub(super) records: Vec<RecordedRuling>,
 }
 
+impl Recorded {
+    /// The settings that they were recorded with.
+    ///
+    /// # Errors
+    ///
+    /// If nothing says which.
+    pub(super) fn settings(&self) -> anyhow::Result<&str> {
+        let header = self.header.as_ref().context(
+            "no header is before these records of a recording, which says with which settings they \
+             were recorded: put the first line of the recording before them, or name the settings",
+        )?;
+        Ok(&header.settings)
+    }
+}
+
 /// What was recorded of a record.
 pub(super) struct RecordedRuling {
-    pub(super) number: u64,
     pub(super) redacted: bool,
+    /// How a rule that keeps state has learnt it.
+    pub(super) learnt: Option<Learnt>,
     pub(super) ruling: Ruling,
 }
 
@@ -72,12 +89,11 @@ impl Traffic {
         Ok(Self { events, recording: None, ready: VecDeque::new() })
     }
 
-    /// What the first records have in common, if they are from a recording. Waits for them, and leaves
-    /// them to be read.
-    pub(super) fn header(&mut self) -> Option<Arc<Header>> {
+    /// The first records, if they are from a recording, and there is no error before. Waits for them, and
+    /// leaves them to be read.
+    pub(super) fn first_recorded(&mut self) -> Option<&Recorded> {
         self.fetch();
-        let first = self.ready.front()?.as_ref().ok()?;
-        first.recorded.as_ref().map(|recorded| Arc::clone(&recorded.header))
+        self.ready.front()?.as_ref().ok()?.recorded.as_ref()
     }
 
     /// Waits until there are records, or no more to come.
@@ -92,7 +108,8 @@ impl Traffic {
     }
 
     fn take(&mut self, event: &InputEvent) {
-        if is_recording(&event.body) || self.is_of_recording(event) {
+        let is_recorded = is_recording(&event.body) || event.begins && begins_recorded(&event.body);
+        if is_recorded || self.is_of_recording(event) {
             self.take_recording(event);
         } else {
             let read = read_event(event);
@@ -155,6 +172,13 @@ impl Iterator for Traffic {
     }
 }
 
+/// Whether the first line is a record of a recording: a file of them that was split has its header in the
+/// first part.
+fn begins_recorded(text: &[u8]) -> bool {
+    let first = text.split(|&byte| byte == b'\n').next();
+    first.is_some_and(|line| Line::parse(line).is_ok())
+}
+
 fn read_event(event: &InputEvent) -> anyhow::Result<Records> {
     let (read, batch) = Event::read(event.contract, &event.body, &event.origin())?;
     let ids = (0..batch.len()).map(|entry| read.entry_id(entry).into_owned()).collect();
@@ -166,11 +190,10 @@ fn of_recording(records: Vec<Record>, encoding: Encoding, header: Option<Arc<Hea
     let mut batch = Batch::with_capacity(encoding, records.len(), bytes);
     let mut ids = Vec::with_capacity(records.len());
     let mut rulings = Vec::with_capacity(records.len());
-    for Record { number, id, given, redacted, ruling, .. } in records {
+    for Record { id, given, redacted, learnt, ruling, .. } in records {
         batch.push(&given);
         ids.push(id);
-        rulings.push(RecordedRuling { number, redacted, ruling });
+        rulings.push(RecordedRuling { redacted, learnt, ruling });
     }
-    let recorded = header.map(|header| Recorded { header, records: rulings });
-    Records { batch, ids, unreadable: 0, recorded }
+    Records { batch, ids, unreadable: 0, recorded: Some(Recorded { header, records: rulings }) }
 }

@@ -28,5 +28,5 @@ pub use header::{Header, Sampling};
 pub use line::Line;
 #[cfg(feature = "cli")]
 pub(crate) use line::is_recording;
-pub use record::Record;
+pub use record::{Learnt, Record};
 pub use recorder::{Recorder, RecorderOptions, Tally};

@@ -31,8 +31,24 @@ pub struct Record {
     pub given: Vec<u8>,
     /// Whether fields of it were redacted since.
     pub redacted: bool,
+    /// How a rule that keeps state has learnt it. None if it has not, as it had before, or was at fault; and
+    /// if the rule keeps none.
+    pub learnt: Option<Learnt>,
     /// What the rule said.
     pub ruling: Ruling,
+}
+
+/// How a rule that keeps state has learnt a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Learnt {
+    /// Whose state it was: a partition of the stream.
+    pub state: String,
+    /// How many records that state had learnt before, those of earlier runs included. One that fails is
+    /// not learnt.
+    pub after: u64,
+    /// Whether the record is flagged as it was when it came before. What the rule said this time is not
+    /// known.
+    pub again: bool,
 }
 
 /// A record as it stands in a line. Of the forms of the payload it has one.
@@ -58,6 +74,12 @@ struct Written<'a> {
     undecodable: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     redacted: bool,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    state: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    again: bool,
     verdict: Verdict,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     score: Option<f64>,
@@ -86,6 +108,9 @@ impl Record {
             base64: None,
             undecodable: None,
             redacted: self.redacted,
+            state: self.learnt.as_ref().map(|learnt| Cow::Borrowed(&*learnt.state)),
+            after: self.learnt.as_ref().map(|learnt| learnt.after),
+            again: self.learnt.as_ref().is_some_and(|learnt| learnt.again),
             verdict: *verdict,
             score: *score,
             crossed: *crossed,
@@ -125,6 +150,8 @@ impl Record {
             (None, None, None, Some(given)) => given.as_bytes().to_vec(),
             _ => return Err("it has not one payload of one form".to_owned()),
         };
+        let again = line.again;
+        let learnt = line.state.zip(line.after);
         Ok(Self {
             number: line.number,
             id: line.record.into_owned(),
@@ -134,6 +161,7 @@ impl Record {
             encoding: line.encoding,
             given,
             redacted: line.redacted,
+            learnt: learnt.map(|(state, after)| Learnt { state: state.into_owned(), after, again }),
             ruling: Ruling {
                 verdict: line.verdict,
                 score: line.score,
@@ -161,6 +189,7 @@ pub(super) mod tests {
             encoding,
             given: given.to_vec(),
             redacted: false,
+            learnt: None,
             ruling: Ruling {
                 verdict: Verdict::Flag,
                 score: Some(0.1 + 0.2),
@@ -196,6 +225,15 @@ pub(super) mod tests {
         for given in [&b"*"[..], b"e31="] {
             let record = record(Encoding::Base64, given);
             assert!(line(&record).contains(r#""undecodable":""#));
+            assert_eq!(Record::parse(line(&record).as_bytes()), Ok(record));
+        }
+    }
+
+    #[test]
+    fn how_it_was_learnt_comes_back() {
+        for again in [false, true] {
+            let learnt = Some(Learnt { state: "ndjson \"a\"".to_owned(), after: 0, again });
+            let record = Record { learnt, ..record(Encoding::Plain, b"{}") };
             assert_eq!(Record::parse(line(&record).as_bytes()), Ok(record));
         }
     }

@@ -1,23 +1,25 @@
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::header::{Header, Sampling};
-use super::record::Record;
+use super::record::{Learnt, Record};
 use super::redaction::Redaction;
 use super::store::Store;
 use crate::batch::Batch;
 use crate::contract::{Contract, Event};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Verdict};
 use crate::pointer::FieldPointer;
 use crate::rule::Rule;
+use crate::state::Lesson;
 use crate::telemetry;
 
 /// How many bytes of payloads may wait to be written.
@@ -42,7 +44,7 @@ impl RecorderOptions {
 }
 
 /// Writes a recording, on a thread of its own: whoever answers records does not wait for it, and does
-/// not fail if it does. A clone is the same recorder.
+/// not fail if it does. A clone is the same recorder; dropping the last one waits until all is written.
 #[derive(Clone)]
 pub struct Recorder(Arc<Shared>);
 
@@ -55,7 +57,28 @@ struct Shared {
     header: Mutex<Option<Arc<Header>>>,
     waiting_bytes: Arc<AtomicUsize>,
     lost: AtomicU64,
-    to_writer: Sender<Work>,
+    writer: WriterThread,
+}
+
+/// The thread that writes. It ends when this is dropped, which waits for what it was given.
+struct WriterThread {
+    work: Option<Sender<Work>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WriterThread {
+    /// False if it has ended, as after a panic.
+    fn give(&self, work: Work) -> bool {
+        self.work.as_ref().is_some_and(|to| to.send(work).is_ok())
+    }
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        drop(self.work.take());
+        // A panic was reported when it happened.
+        self.thread.take().map(JoinHandle::join);
+    }
 }
 
 /// What the writing thread is to do.
@@ -79,14 +102,28 @@ pub struct Tally {
     pub never_found: Vec<String>,
 }
 
+impl Tally {
+    /// Whether all that was chosen is in the recording.
+    pub fn is_whole(&self) -> bool {
+        let Self { lost, unredactable, failed, .. } = self;
+        lost + unredactable + failed == 0
+    }
+}
+
 impl Recorder {
     /// Begins a recording. Nothing is written before the first record.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be made or read, or another process records into it.
+    /// If the folder cannot be made or read, or another recorder records into it. If it is allowed less than
+    /// [`MIN_BYTES`](RecorderOptions::MIN_BYTES).
     pub fn start(options: RecorderOptions) -> io::Result<Self> {
         let RecorderOptions { folder, max_bytes, sampling, redact } = options;
+        if max_bytes < RecorderOptions::MIN_BYTES {
+            let least = RecorderOptions::MIN_BYTES;
+            let reason = format!("a recording needs at least {least} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        }
         let store = Store::open(folder, max_bytes)?;
         let redaction = Redaction::new(&redact).map_err(io::Error::other)?;
         let (to_writer, work) = mpsc::channel();
@@ -94,7 +131,7 @@ impl Recorder {
         let waiting = Arc::clone(&waiting_bytes);
         let writer = Writer { store, redaction, tally: Tally::default(), has_failed: false };
         let name = thread::Builder::new().name("recorder".to_owned());
-        name.spawn(move || writer.run(&work, &waiting))?;
+        let thread = name.spawn(move || writer.run(&work, &waiting))?;
         Ok(Self(Arc::new(Shared {
             sampling,
             redacted: redact.iter().map(ToString::to_string).collect(),
@@ -102,19 +139,21 @@ impl Recorder {
             header: Mutex::default(),
             waiting_bytes,
             lost: AtomicU64::new(0),
-            to_writer,
+            writer: WriterThread { work: Some(to_writer), thread: Some(thread) },
         })))
     }
 
-    /// Records what was chosen of an event. It takes copying that, and no waiting.
+    /// Records what was chosen of an event, with what a rule that keeps state has learnt of it. It takes
+    /// copying that, and no waiting.
     pub(crate) fn record(
         &self,
         (rule, settings): (&Rule, &str),
         event: &Event<'_>,
         batch: &Batch,
         outcome: &Outcome,
+        lessons: &[Lesson],
     ) {
-        let Shared { sampling, number, waiting_bytes, to_writer, .. } = &*self.0;
+        let Shared { sampling, number, waiting_bytes, writer, .. } = &*self.0;
         let first = number.fetch_add(batch.len() as u64, Relaxed);
         let seed = xxh3_64_with_seed(event.source.as_bytes(), sampling.seed);
         let is_chosen = |&entry: &usize| {
@@ -129,6 +168,7 @@ impl Recorder {
             return self.lose(chosen.len());
         }
         let time_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis() as u64);
+        let learnt = learnt(lessons, outcome);
         let record = |&entry: &usize| {
             Some(Record {
                 number: first + entry as u64,
@@ -139,12 +179,13 @@ impl Recorder {
                 encoding: batch.encoding(),
                 given: batch.payload(entry)?.to_vec(),
                 redacted: false,
+                learnt: learnt.get(&entry).cloned(),
                 ruling: outcome.ruling(entry)?,
             })
         };
         let records: Vec<Record> = chosen.iter().filter_map(record).collect();
         waiting_bytes.fetch_add(bytes, Relaxed);
-        if to_writer.send(Work::Write(self.header(rule, settings), records)).is_err() {
+        if !writer.give(Work::Write(self.header(rule, settings), records)) {
             self.lose(chosen.len());
         }
     }
@@ -152,8 +193,7 @@ impl Recorder {
     /// What became of all records that were chosen until now. Waits until they are written.
     pub fn tally(&self) -> Tally {
         let (tell, told) = mpsc::channel();
-        // The thread ends when the last recorder does, unless it panicked.
-        let told = self.0.to_writer.send(Work::Tell(tell)).ok().and_then(|()| told.recv().ok());
+        let told = self.0.writer.give(Work::Tell(tell)).then(|| told.recv().ok()).flatten();
         Tally { lost: self.0.lost.load(Relaxed), ..told.unwrap_or_default() }
     }
 
@@ -189,6 +229,20 @@ fn identity(seed: u64, event: &Event<'_>, batch: &Batch, entry: usize) -> u64 {
         Contract::Ndjson => xxh3_64_with_seed(batch.payload(entry).unwrap_or_default(), id),
         _ => id,
     }
+}
+
+/// How the entries of a batch were learnt.
+fn learnt(lessons: &[Lesson], outcome: &Outcome) -> HashMap<usize, Learnt> {
+    let mut learnt = HashMap::new();
+    for Lesson { partition, entries, after, again } in lessons {
+        let (state, mut after) = (partition.to_string(), *after);
+        for entry in entries.clone() {
+            let again = again.binary_search(&entry).is_ok();
+            learnt.insert(entry, Learnt { state: state.clone(), after, again });
+            after += u64::from(outcome.verdicts[entry] != Verdict::Fail);
+        }
+    }
+    learnt
 }
 
 /// The writing thread.
@@ -242,5 +296,24 @@ impl Writer {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::Origin;
+
+    #[test]
+    fn what_came_again_is_not_learnt_and_what_fails_does_not_count() {
+        let event = Event::read(Some(Contract::Ndjson), b"{}\n{}\n{}\n{}\n", &Origin::default());
+        let (event, batch) = event.expect("an event");
+        let partition = event.shares(&batch).remove(0).partition;
+        let lesson = Lesson { partition, entries: 1..4, after: 5, again: vec![3] };
+        let verdicts = vec![Verdict::Pass, Verdict::Fail, Verdict::Pass, Verdict::Flag];
+        let learnt = learnt(&[lesson], &Outcome { verdicts, ..Outcome::default() });
+        let of = |entry| learnt.get(&entry).map(|learnt: &Learnt| (learnt.after, learnt.again));
+        let expected = [None, Some((5, false)), Some((5, false)), Some((6, true))];
+        assert_eq!([0, 1, 2, 3].map(of), expected);
     }
 }

@@ -38,8 +38,15 @@ struct Span {
     start: usize,
     end: usize,
     kind: Kind,
-    /// Which field it is of.
-    field: usize,
+}
+
+/// What a document has of the fields.
+#[derive(Default)]
+struct Found {
+    /// The values to replace, in order: of a key that is there twice, both.
+    spans: Vec<Span>,
+    /// The fields that are there, by their places among all.
+    fields: Vec<usize>,
 }
 
 impl Redaction {
@@ -63,7 +70,8 @@ impl Redaction {
         missing.map(|field| field.pointer.to_string()).collect()
     }
 
-    /// Redacts a record's payload.
+    /// Redacts a record's payload. Where a number was in it, the score goes as well: it may be that
+    /// number, or tell it.
     ///
     /// # Errors
     ///
@@ -76,31 +84,34 @@ impl Redaction {
             return Err(Unredactable);
         };
         let text = str::from_utf8(&payload).map_err(|_| Unredactable)?;
-        let spans = self.find(text).map_err(|_| Unredactable)?.ok_or(Unredactable)?;
+        let Found { spans, fields } =
+            self.find(text).map_err(|_| Unredactable)?.ok_or(Unredactable)?;
         if spans.is_empty() {
             return Ok(());
         }
         let redacted = self.replace(text, &spans);
-        for span in spans {
-            self.fields[span.field].found = true;
+        for field in fields {
+            self.fields[field].found = true;
+        }
+        if spans.iter().any(|span| may_hold_number(&text[span.start..span.end], span.kind)) {
+            record.ruling.score = None;
         }
         record.given = payload::encode(redacted.as_bytes(), record.encoding);
         record.redacted = true;
         Ok(())
     }
 
-    /// Finds the values of all fields, in order: of a key that is there twice, both. None if the
-    /// document is one value that has no fields.
-    fn find(&self, text: &str) -> Result<Option<Vec<Span>>, SyntaxError> {
+    /// Finds the values of all fields. None if the document is one value that has no fields.
+    fn find(&self, text: &str) -> Result<Option<Found>, SyntaxError> {
         let mut reader = Reader::new(text);
         if !text[reader.offset()..].starts_with(['{', '[']) {
             return Ok(None);
         }
         let all = self.fields.iter().enumerate().map(|(index, field)| (index, &field.steps[..]));
-        let mut spans = Vec::new();
-        walk(&mut reader, &all.collect::<Vec<_>>(), &mut spans)?;
+        let mut found = Found::default();
+        walk(&mut reader, &all.collect::<Vec<_>>(), &mut found)?;
         reader.finish()?;
-        Ok(Some(spans))
+        Ok(Some(found))
     }
 
     fn replace(&self, text: &str, spans: &[Span]) -> String {
@@ -143,24 +154,39 @@ impl Redaction {
     }
 }
 
+/// Whether a value is a number, or may have one in it. One that is written as a string counts.
+fn may_hold_number(json: &str, kind: Kind) -> bool {
+    match kind {
+        Kind::Number | Kind::Object | Kind::Array => true,
+        Kind::String => serde_json::from_str::<String>(json)
+            .map_or(true, |text| text.trim().parse::<f64>().is_ok()),
+        Kind::Bool | Kind::Null => false,
+    }
+}
+
 /// A field, by its place among all, and the steps that are left on the way to it.
 type Way<'f> = (usize, &'f [String]);
 
 /// Reads a value that is on the way to some fields.
-fn walk(
-    reader: &mut Reader<'_>,
-    ways: &[Way<'_>],
-    spans: &mut Vec<Span>,
-) -> Result<(), SyntaxError> {
-    let start = reader.offset();
-    if let Some((field, _)) = ways.iter().find(|(_, steps)| steps.is_empty()) {
+fn walk(reader: &mut Reader<'_>, ways: &[Way<'_>], found: &mut Found) -> Result<(), SyntaxError> {
+    let (ended, further): (Vec<Way<'_>>, _) =
+        ways.iter().copied().partition(|(_, steps)| steps.is_empty());
+    if !ended.is_empty() {
+        // What is within it is there as well, and is covered with it.
+        let mut within = Found::default();
+        if !further.is_empty() {
+            walk(&mut reader.clone(), &further, &mut within)?;
+        }
+        let ended = ended.into_iter().map(|(field, _)| field);
+        found.fields.extend(ended.chain(within.fields));
+        let start = reader.offset();
         let kind = reader.skip()?;
-        spans.push(Span { start, end: reader.offset(), kind, field: *field });
+        found.spans.push(Span { start, end: reader.offset(), kind });
         return Ok(());
     }
     let is_object = reader.object(|reader, key| {
         let ways = behind(ways, |step| key.is(step));
-        if ways.is_empty() { Ok(()) } else { walk(reader, &ways, spans) }
+        if ways.is_empty() { Ok(()) } else { walk(reader, &ways, found) }
     })?;
     let mut index = 0_usize;
     let is_array = !is_object
@@ -168,7 +194,7 @@ fn walk(
             let place = index.to_string();
             index += 1;
             let ways = behind(ways, |step| step == place);
-            if ways.is_empty() { Ok(()) } else { walk(reader, &ways, spans) }
+            if ways.is_empty() { Ok(()) } else { walk(reader, &ways, found) }
         })?;
     if !is_object && !is_array {
         reader.skip()?;
@@ -245,6 +271,38 @@ mod tests {
         assert_eq!(redacted(&mut one, r#"{"v":"A"}"#), redacted(&mut one, r#"{"v":"\u0041"}"#));
         assert_eq!(redacted(&mut one, r#"{"v":true}"#), r#"{"v":false}"#);
         assert_eq!(redacted(&mut one, r#"{"v":{"w":"Ada"}}"#), r#"{"v":{}}"#);
+    }
+
+    #[test]
+    fn a_field_within_another_that_is_redacted_is_found_with_it() {
+        for fields in [["/p", "/p/ids/1"], ["/p/ids/1", "/p"]] {
+            let mut redaction = redaction(&[&fields[..], &["/p", "/p/none"]].concat());
+            let text = redacted(&mut redaction, r#"{"p":{"name":"Ada","ids":[7,8]},"q":1}"#);
+            assert_eq!(text, r#"{"p":{},"q":1}"#);
+            assert_eq!(redaction.never_found(), ["/p/none"]);
+        }
+    }
+
+    #[test]
+    fn a_score_goes_with_a_number_that_it_may_tell() {
+        let mut redaction = redaction(&["/v"]);
+        for (value, stays) in [
+            ("3.25", false),
+            ("\"3.25\"", false),
+            ("\"\\u0033.25\"", false),
+            ("{\"w\":3.25}", false),
+            ("[3.25]", false),
+            ("\"Ada\"", true),
+            ("null", true),
+            ("true", true),
+        ] {
+            let mut record = record(Encoding::Plain, format!("{{\"v\":{value}}}").as_bytes());
+            redaction.redact(&mut record).expect("JSON");
+            assert_eq!(record.ruling.score.is_some(), stays, "{value}");
+        }
+        let mut other = record(Encoding::Plain, b"{\"w\":3.25}");
+        redaction.redact(&mut other).expect("JSON");
+        assert!(other.ruling.score.is_some(), "nothing was redacted");
     }
 
     #[test]

@@ -83,6 +83,8 @@ impl Store {
         }
         let maximum = self.segment_bytes();
         let current = match self.current.take() {
+            // What was removed is written into for nobody.
+            Some(current) if current.is_gone() => self.begin(header)?,
             Some(current) => {
                 let follows = current.header == *header;
                 let text = if follows { line } else { &with_header };
@@ -122,6 +124,19 @@ impl Store {
 }
 
 impl Current {
+    /// Whether it was removed from its folder, as an operator may who makes room. One that was moved
+    /// is still there.
+    fn is_gone(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            self.file.metadata().is_ok_and(|file| file.nlink() == 0)
+        }
+        // Elsewhere a file cannot be removed that is open.
+        #[cfg(not(unix))]
+        false
+    }
+
     fn write(&mut self, text: &[u8]) -> io::Result<()> {
         let written = self.file.write_all(text);
         match written {
@@ -202,6 +217,26 @@ mod tests {
         let headers: Vec<bool> =
             texts[0].lines().map(|line| line.starts_with("{\"weir_recording\":")).collect();
         assert_eq!(headers, [true, false, false, true, false, false]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn in_place_of_a_file_that_was_removed_another_begins() {
+        let folder = Folder::new("removed");
+        let header = Arc::new(header("{}"));
+        let mut store = Store::open(folder.0.clone(), 1 << 20).expect("a folder");
+        store.append(&header, LINE).expect("room");
+        let first = folder::list(&folder.0).expect("a folder").remove(0);
+        fs::remove_file(&first.path).expect("it is there");
+        store.append(&header, LINE).expect("room");
+        store.append(&header, LINE).expect("room");
+        let texts = folder.texts();
+        assert_eq!(texts.len(), 1);
+        assert!(texts[0].starts_with("{\"weir_recording\":"), "{}", texts[0]);
+        assert_eq!(texts[0].lines().count(), 3);
+
+        fs::remove_dir_all(&folder.0).expect("a folder");
+        assert!(store.append(&header, LINE).is_err(), "no line is written for nobody");
     }
 
     #[test]

@@ -143,6 +143,37 @@ fn the_examples_of_the_help_find_differences_when_pasted() {
     assert!(folder.path().join("diff.html").exists());
 }
 
+#[test]
+fn settings_of_a_recording_are_taken_where_there_is_no_doubt() {
+    let folder = TempDir::new().expect("a folder");
+    let record = |upper: &str| {
+        let options = ["--record", "traffic", "--record-sample", "1", "examples/vital-signs.json"];
+        run(&folder, &[&["record", "--upper", upper], &options[..]].concat()).success();
+    };
+    record("1.5");
+    assert_eq!(diff(&folder, &["threshold", "threshold", "traffic"], 0)["records"], 500);
+
+    // A part of it has no header, and is known all the same.
+    shell(&folder, "split -l 251 traffic/recording-00000001.ndjson part.").success();
+    let parts = between_bounds(&folder, &["part.aa", "part.ab"]);
+    assert_eq!(parts["records"], 500);
+    let whole = between_bounds(&folder, &["traffic"]);
+    assert_eq!(parts["verdicts"], whole["verdicts"]);
+    let part = ["diff", "threshold", "threshold", "part.ab"];
+    let refused = run(&folder, &part).exit(2);
+    assert!(refused.stderr.contains("no header is before these records"), "{}", refused.stderr);
+    let refused = run(&folder, &["replay", "part.ab"]).exit(2);
+    assert!(refused.stderr.contains("no header is before these records"), "{}", refused.stderr);
+
+    record("100");
+    let doubtful = run(&folder, &["diff", "threshold", "threshold", "traffic"]).exit(2);
+    let error =
+        r#"records with the settings {"upper":100.0} are not compared with those of the first"#;
+    assert_eq!(doubtful.stderr.matches(error).count(), 1, "{}", doubtful.stderr);
+    assert!(doubtful.stdout.contains("500 records, 0 differ"), "{}", doubtful.stdout);
+    assert_eq!(between_bounds(&folder, &["traffic"])["records"], 1000);
+}
+
 /// A rule that traps below a pulse, as its settings say.
 const BRITTLE: &str = r#"
 use weir_guest::{Flag, Record, Rule, Settings, SettingsError, Verdict, json::Pointer};

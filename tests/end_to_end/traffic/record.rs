@@ -95,6 +95,26 @@ fn what_cannot_be_redacted_is_left_out_and_a_field_that_nobody_has_is_told() {
     assert!(!output.stderr.contains("no record had the field /name"), "{}", output.stderr);
     let text = fs::read_to_string(&files(&folder.path().join("traffic"))[0]).expect("a file");
     assert!(!text.contains("Ada"), "{text}");
+
+    // To record is all that this one is for.
+    let record = ["record", "--upper=1.5", "--contract=ndjson", "--record-redact", "/name"];
+    let input = "[\"Ada\"\n{\"name\":\"Ada\",\"ANOMALY_SCORE\":1}\n";
+    let output = run_with_input(&folder, &[&record[..], &ALL].concat(), input).exit(1);
+    assert!(output.stderr.contains("1 records recorded, 1 left out"), "{}", output.stderr);
+}
+
+#[test]
+fn a_score_that_is_redacted_is_not_told_beside_the_payload() {
+    let folder = TempDir::new().expect("a folder");
+    let arguments = ["record", "--upper", "1.5", "--record-redact", "/ANOMALY_SCORE"];
+    run(&folder, &[&arguments[..], &ALL, &["examples/vital-signs.json"]].concat()).success();
+    let recorded = recorded(&folder.path().join("traffic"));
+    let records = records(&example_text("vital-signs.json"));
+    assert_eq!(recorded.len(), records.len());
+    for (recorded, record) in recorded.iter().zip(&records) {
+        assert!(recorded["score"].is_null(), "{recorded}");
+        assert_eq!(recorded["crossed"] == "upper", record.score >= 1.5);
+    }
 }
 
 #[test]

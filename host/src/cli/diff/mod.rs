@@ -33,10 +33,10 @@ use self::examples::Examples;
 use self::side::Side;
 use self::summary::Summary;
 use super::exit::Failure;
-use super::limits::LimitArgs;
+use super::limits::{BoundArgs, bounds};
 use super::screen::Screen;
-use super::setup::{engine, load_rule};
-use super::traffic::Traffic;
+use super::setup::{configured_engine, load_rule};
+use super::traffic::{Records, Traffic};
 use crate::config::SettingsSource;
 use crate::contract::Contract;
 use crate::rule::Rule;
@@ -119,7 +119,7 @@ pub(super) struct DiffArgs {
     report: Option<PathBuf>,
 
     #[command(flatten)]
-    limits: LimitArgs,
+    bounds: BoundArgs,
 }
 
 pub(super) fn main(args: DiffArgs) -> Result<ExitCode, Failure> {
@@ -143,14 +143,19 @@ pub(super) fn main(args: DiffArgs) -> Result<ExitCode, Failure> {
 /// Compares the two on all of the traffic. Says whether all of it could be read.
 fn compare(args: DiffArgs, screen: &Screen) -> Result<(Summary, bool), Failure> {
     let DiffArgs { settings, old_settings, new_settings, score, .. } = args;
-    let engine = engine(args.limits.limits()?)?;
-    let (old, new) = (load_rule(&engine, args.old)?, load_rule(&engine, args.new)?);
+    let config = bounds(args.bounds)?;
+    let engine = configured_engine(&config)?;
+    let load = |source| load_rule(&engine, source, config.fetch);
+    let (old, new) = (load(args.old)?, load(args.new)?);
     let mut traffic = Traffic::open(args.traffic, args.contract).map_err(Failure::Usage)?;
-    let recorded = traffic.header();
+    let are_given = settings.is_some() || old_settings.is_some() && new_settings.is_some();
+    let recorded = traffic.first_recorded().filter(|_| !are_given);
+    let recorded = recorded.map(|recorded| recorded.settings().map(str::to_owned));
+    let recorded = recorded.transpose().map_err(Failure::Usage)?;
     let open = |rule: Rule, settings: Option<SettingsSource>| -> anyhow::Result<_> {
         let settings = match (settings, &recorded) {
             (Some(settings), _) => Value::Object(settings.document()?).to_string(),
-            (None, Some(recorded)) => recorded.settings.clone(),
+            (None, Some(recorded)) => recorded.clone(),
             (None, None) => "{}".to_owned(),
         };
         // One to be compared and one to be measured.
@@ -163,8 +168,15 @@ fn compare(args: DiffArgs, screen: &Screen) -> Result<(Summary, bool), Failure> 
     let examples = Examples::new(args.seed, args.examples);
     let mut comparison = Comparison::new(old.0, new.0, Meter::new(old.1, new.1), examples);
 
-    let mut is_whole = true;
+    // What is wrong with many records alike is told once.
+    let mut last_error = None;
     for records in traffic {
+        let records = records.and_then(|records| {
+            if !are_given {
+                check(&records, recorded.as_deref().unwrap_or("{}"))?;
+            }
+            Ok(records)
+        });
         match records {
             Ok(records) => {
                 comparison.add(&records);
@@ -176,15 +188,34 @@ fn compare(args: DiffArgs, screen: &Screen) -> Result<(Summary, bool), Failure> 
                 ));
             }
             Err(error) => {
-                is_whole = false;
-                screen.line(&format!("error: {error:#}"));
+                let error = format!("error: {error:#}");
+                if last_error.as_ref() != Some(&error) {
+                    screen.line(&error);
+                }
+                last_error = Some(error);
             }
         }
     }
+    let is_whole = last_error.is_none();
     if is_whole && comparison.records == 0 {
         return Err(Failure::Usage(anyhow!("there are no records to compare the rules on")));
     }
     Ok((Summary::new(comparison), is_whole))
+}
+
+/// Checks that records were not recorded with other settings than those that were taken, which are of the
+/// first records.
+fn check(records: &Records, taken: &str) -> anyhow::Result<()> {
+    let Some(recorded) = &records.recorded else { return Ok(()) };
+    let settings = recorded.settings()?;
+    let value = |text: &str| serde_json::from_str::<Value>(text).ok();
+    if settings != taken && value(settings) != value(taken) {
+        return Err(anyhow!(
+            "records with the settings {settings} are not compared with those of the first, {taken}: name \
+             the settings for all, --settings"
+        ));
+    }
+    Ok(())
 }
 
 fn print(summary: &Summary, json: bool) -> anyhow::Result<()> {

@@ -9,7 +9,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::scored::Scored;
-use super::{Bounds, thin};
+use super::{Bounds, figure, thin};
+use crate::cli::screen::printable;
 
 const BACKGROUND: RGBColor = RGBColor(0xff, 0xff, 0xff);
 const INK: RGBColor = RGBColor(0x1f, 0x23, 0x28);
@@ -86,19 +87,19 @@ impl Chart<'_> {
 
     fn panels(&self) -> Vec<Panel<'_>> {
         let values = self.scored.columns.iter().map(|(field, values)| Panel {
-            title: field.to_string(),
+            title: drawable(&field.to_string()),
             values,
             colour: VALUE,
             thresholds: Vec::new(),
         });
         let set = |(name, bound): (&str, Option<f64>)| {
-            let label = |at| format!("{name} {at}");
+            let label = |at| format!("{name} {}", figure::text(at));
             bound.map(|at| Threshold { at, label: label(at), colour: INK })
         };
         let bounds = [("upper", self.bounds.upper), ("lower", self.bounds.lower)];
         let suggested = Threshold {
             at: self.suggested,
-            label: format!("mean + 3σ {:.4}", self.suggested),
+            label: format!("mean + 3σ {}", figure::text(self.suggested)),
             colour: SUGGESTED,
         };
         let score = Panel {
@@ -169,6 +170,11 @@ impl Panel<'_> {
     }
 }
 
+/// A text of others, without the characters that XML does not have.
+fn drawable(text: &str) -> String {
+    printable(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -182,7 +188,7 @@ mod tests {
         let mut scored = Scored::new(Columns::new(Vec::new(), &field));
         for score in scores {
             let verdict = if *score > 1.5 { Verdict::Flag } else { Verdict::Pass };
-            let payload = json!({"a<b": 7, "score": score});
+            let payload = json!({"a<b\u{1}\u{1b}\u{ffff}": 7, "score": score});
             scored.add(verdict, Some(&payload), &field, String::new);
         }
         let bounds = Bounds { upper: Some(1.5), lower: None };
@@ -193,7 +199,7 @@ mod tests {
     fn what_is_flagged_is_marked_in_each_panel() {
         let svg = svg(&[0.0, 1.0, 3.0, 0.9, 2.0, 1.1]);
         assert_eq!(svg.matches("<circle").count(), 2 * 2, "{svg}");
-        for text in ["/a&lt;b", "score", "upper 1.5", "mean + 3σ 1.2500"] {
+        for text in ["/a&lt;b���", "score", "upper 1.5", "mean + 3σ 1.25\n"] {
             assert!(svg.contains(text), "{text}: {svg}");
         }
     }

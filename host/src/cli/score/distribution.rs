@@ -1,3 +1,11 @@
+use super::figure;
+
+/// So many significant digits a threshold has, and more where fewer would flag other records.
+const DIGITS: usize = 5;
+
+/// As many as tell any number from all others.
+const ALL_DIGITS: usize = 17;
+
 /// The quantiles at which thresholds are suggested.
 const QUANTILES: [(&str, f64); 3] =
     [("99% below", 0.99), ("99.5% below", 0.995), ("99.9% below", 0.999)];
@@ -19,9 +27,14 @@ impl Distribution {
         }
         scores.sort_by(f64::total_cmp);
         let count = scores.len() as f64;
-        let mean = scores.iter().map(|score| score / count).sum::<f64>();
-        let variance = scores.iter().map(|score| (score - mean).powi(2) / count).sum::<f64>();
-        Some(Self { mean, deviation: variance.sqrt(), sorted: scores })
+        let (lowest, highest) = (scores[0], scores[scores.len() - 1]);
+        // The sum of many may be off in its last bits.
+        let mean = scores.iter().map(|score| score / count).sum::<f64>().clamp(lowest, highest);
+        // Squares of large numbers would overflow, and those of small ones vanish.
+        let unit = power_of_two(lowest.abs().max(highest.abs()));
+        let squares = scores.iter().map(|score| (score / unit - mean / unit).powi(2) / count);
+        let deviation = squares.sum::<f64>().sqrt() * unit;
+        Some(Self { mean, deviation, sorted: scores })
     }
 
     pub(super) fn count(&self) -> u64 {
@@ -36,15 +49,22 @@ impl Distribution {
         self.sorted[self.sorted.len() - 1]
     }
 
-    /// The mean and three standard deviations.
+    /// The mean and three standard deviations, as a threshold.
     pub(super) fn three_sigma(&self) -> f64 {
-        self.mean + 3.0 * self.deviation
+        self.short((self.mean + 3.0 * self.deviation).min(f64::MAX))
     }
 
     /// Thresholds that could be set, by name.
     pub(super) fn suggestions(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        let quantiles = QUANTILES.map(|(name, share)| (name, self.quantile(share)));
+        let quantiles = QUANTILES.map(|(name, share)| (name, self.short(self.quantile(share))));
         std::iter::once(("mean + 3σ", self.three_sigma())).chain(quantiles)
+    }
+
+    /// A threshold with few digits that as many scores are at or above.
+    fn short(&self, threshold: f64) -> f64 {
+        let flagged = self.above(threshold);
+        let mut rounded = (DIGITS..ALL_DIGITS).map(|digits| figure::rounded(threshold, digits));
+        rounded.find(|rounded| self.above(*rounded) == flagged).unwrap_or(threshold)
     }
 
     /// How many scores are at a threshold or above.
@@ -59,8 +79,16 @@ impl Distribution {
     }
 }
 
+/// The power of two below a number that is not negative: dividing by it is exact.
+fn power_of_two(number: f64) -> f64 {
+    let exponent = f64::INFINITY.to_bits();
+    f64::from_bits(number.to_bits() & exponent).max(f64::MIN_POSITIVE)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -84,5 +112,39 @@ mod tests {
         assert_eq!(scores.above(991.0), 10);
         let one = Distribution::of(vec![3.0]).expect("a score");
         assert!(one.suggestions().all(|(_, threshold)| threshold == 3.0));
+    }
+
+    #[test]
+    fn scores_that_are_all_the_same_have_no_deviation() {
+        let scores = Distribution::of(vec![0.7; 1000]).expect("scores");
+        assert_eq!((scores.mean, scores.deviation), (0.7, 0.0));
+        assert!(scores.suggestions().all(|(_, threshold)| threshold == 0.7));
+    }
+
+    #[test]
+    fn scores_may_be_as_large_and_as_small_as_numbers_are() {
+        let large = Distribution::of(vec![1e308, -1e308]).expect("scores");
+        assert_eq!((large.mean, large.deviation), (0.0, 1e308));
+        assert_eq!(large.above(large.three_sigma()), 0);
+        let largest = Distribution::of(vec![f64::MAX, f64::MIN]).expect("scores");
+        assert_eq!(largest.three_sigma(), f64::MAX);
+        let small = Distribution::of(vec![3e-200, 1e-200]).expect("scores");
+        assert!((small.deviation / 1e-200 - 1.0).abs() < 1e-9, "{}", small.deviation);
+    }
+
+    proptest! {
+        #[test]
+        fn a_threshold_flags_what_it_says_when_it_is_read_again(
+            scores in prop::collection::vec(
+                prop_oneof![0.1..9.0, 1e-5..2e-5, any::<f64>().prop_filter("finite", |s| s.is_finite())],
+                1..300,
+            ),
+        ) {
+            let scores = Distribution::of(scores).expect("scores");
+            for (share, (_, threshold)) in QUANTILES.iter().zip(scores.suggestions().skip(1)) {
+                prop_assert_eq!(scores.above(threshold), scores.above(scores.quantile(share.1)));
+                prop_assert_eq!(figure::text(threshold).parse(), Ok(threshold));
+            }
+        }
     }
 }

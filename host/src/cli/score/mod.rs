@@ -4,6 +4,8 @@ mod chart;
 
 mod distribution;
 
+mod figure;
+
 mod scored;
 
 mod thin;
@@ -201,22 +203,24 @@ fn report(scored: &Scored, whole: &Distribution) -> String {
         HumanCount(scored.in_training()),
         HumanCount(counts.failed),
     );
+    let [mean, deviation, lowest, highest] =
+        [whole.mean, whole.deviation, whole.lowest(), whole.highest()]
+            .map(|value| figure::text(figure::rounded(value, 5)));
     report += &format!(
-        "score     mean {:.4}, standard deviation {:.4}, lowest {:.4}, highest {:.4}",
-        whole.mean,
-        whole.deviation,
-        whole.lowest(),
-        whole.highest(),
+        "score     mean {mean}, standard deviation {deviation}, lowest {lowest}, highest {highest}",
     );
     if let Some(record) = &scored.highest {
         report += &format!(" ({})", super::screen::printable(&record.id));
     }
-    report += "\n\nthresholds                 would flag\n";
-    for (name, threshold) in whole.suggestions() {
+    let suggestions = whole.suggestions().map(|(name, at)| (name, at, figure::text(at)));
+    let suggestions: Vec<_> = suggestions.collect();
+    let width = suggestions.iter().map(|(_, _, text)| text.len()).fold(8, usize::max);
+    report += &format!("\n\n{:<17} {:width$} would flag\n", "thresholds", "");
+    for (name, threshold, text) in suggestions {
         let flagged = whole.above(threshold);
         let share = flagged as f64 / whole.count() as f64 * 100.0;
         report += &format!(
-            "{name:<17} {threshold:>8.4} {:>10} records, {share:.2}%\n",
+            "{name:<17} {text:>width$} {:>10} records, {share:.2}%\n",
             HumanCount(flagged).to_string(),
         );
     }
