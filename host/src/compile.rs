@@ -106,24 +106,27 @@ pub(crate) fn core_modules<const N: usize>(
     let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().filter_map(|line| serde_json::from_str(line).ok());
     let files: Vec<_> = messages.filter_map(|message: Value| wasm_file(&message)).collect();
+    // As cargo has it, who starts where it is told to.
+    let of_folder = folder.canonicalize().map(|folder| folder.join("Cargo.toml")).ok();
     let mut modules = [const { PathBuf::new() }; N];
     for (module, package) in modules.iter_mut().zip(packages) {
         let library = package.map(|package| package.replace('-', "_"));
-        let is_its = |file: &&PathBuf| match &library {
+        let is_its = |(manifest, file): &&(PathBuf, PathBuf)| match &library {
             Some(library) => file.file_stem().is_some_and(|stem| stem == library.as_str()),
-            // What it depends on comes before.
-            None => true,
+            None => of_folder.as_ref() == Some(manifest),
         };
-        *module = files.iter().rfind(is_its).ok_or(CompileError::NoModule)?.clone();
+        let (_, file) = files.iter().rfind(is_its).ok_or(CompileError::NoModule)?;
+        *module = file.clone();
     }
     Ok(modules)
 }
 
-/// The wasm file that a message of cargo's names.
-fn wasm_file(message: &Value) -> Option<PathBuf> {
+/// The wasm file that a message of cargo's names, after the manifest of its package.
+fn wasm_file(message: &Value) -> Option<(PathBuf, PathBuf)> {
+    let manifest = message.get("manifest_path")?.as_str()?;
     let files = message.get("filenames")?.as_array()?;
     let file = files.iter().filter_map(Value::as_str).find(|file| file.ends_with(".wasm"))?;
-    Some(PathBuf::from(file))
+    Some((manifest.into(), file.into()))
 }
 
 /// Why a crate could not be turned into a component.

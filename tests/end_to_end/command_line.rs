@@ -198,6 +198,29 @@ fn a_reader_that_is_gone_is_an_error_and_no_panic() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
         assert!(stderr.contains("cannot write to standard output"), "{arguments:?}: {stderr}");
+        let is_written = arguments.iter().any(|argument| argument.starts_with("rule."));
+        assert_eq!(stderr.contains(" is written"), is_written, "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn settings_that_are_no_object_are_said_to_be_none() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let error = |arguments: &[&str]| {
+        let mut run = weir(["run"]);
+        weir::run(run.args(arguments).current_dir(folder.path())).exit(2).stderr
+    };
+    for settings in ["[]", "null", "1.5"] {
+        let stderr = error(&["--settings", settings]);
+        assert!(stderr.contains("expected a JSON object, or a file that holds one"), "{stderr}");
+    }
+    fs::write(folder.path().join("list.json"), "[1]").expect("a file");
+    let stderr = error(&["--settings", "list.json"]);
+    assert!(stderr.contains("list.json: expected a JSON object, found [1]"), "{stderr}");
+    for (option, expected) in [("settings", "a table of settings"), ("state-every", "a number")] {
+        fs::write(folder.path().join("weir.toml"), format!("{option} = [1]\n")).expect("a file");
+        let stderr = error(&["--config", "weir.toml"]);
+        assert!(stderr.contains(&format!("expected {expected}")), "{stderr}");
     }
 }
 

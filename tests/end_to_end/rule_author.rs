@@ -77,6 +77,100 @@ fn the_examples_of_the_help_build_when_pasted() {
 }
 
 #[test]
+fn of_a_workspace_one_crate_is_to_be_named() {
+    let author = TempDir::new().expect("a temporary folder");
+    let build = || {
+        let mut build = weir(["build"]);
+        weir::run(with_compiler(build.current_dir(author.path()))).exit(1).stderr
+    };
+    let stderr = build();
+    assert!(stderr.contains("no Cargo.toml"), "{stderr}");
+    let manifest = "[workspace]\nmembers = [\"fever\", \"pulse\"]\n";
+    fs::write(author.path().join("Cargo.toml"), manifest).expect("a manifest");
+    let stderr = build();
+    assert!(stderr.contains("no [package]") && stderr.contains("fever, pulse"), "{stderr}");
+}
+
+/// What a crate depends on may be a rule as well.
+#[test]
+fn a_rule_that_a_crate_depends_on_is_not_taken_for_its_own() {
+    let author = TempDir::new().expect("a temporary folder");
+    let sdk = root().join("guest/sdk");
+    let mut new = weir(["new", "depended-on", "--sdk"]);
+    weir::run(new.arg(sdk).current_dir(author.path())).success();
+    fs::create_dir(author.path().join("src")).expect("a folder");
+    fs::write(author.path().join("src/lib.rs"), "").expect("a source");
+    let manifest = "[package]\nname = \"depends\"\nedition = \"2024\"\n\
+                    [dependencies]\ndepended-on = { path = \"depended-on\" }\n";
+    fs::write(author.path().join("Cargo.toml"), manifest).expect("a manifest");
+    fs::copy(root().join("rust-toolchain.toml"), author.path().join("rust-toolchain.toml"))
+        .expect("the toolchain with the wasm target");
+    let mut build = weir(["build"]);
+    let stderr = weir::run(with_compiler(build.current_dir(author.path()))).exit(1).stderr;
+    assert!(stderr.contains("crate-type = [\"cdylib\"]"), "{stderr}");
+}
+
+/// A rule that begins with 80 MiB.
+const LARGE: &str = r#"
+use core::sync::atomic::{AtomicU8, Ordering};
+
+use weir_guest::{Record, Rule, Settings, SettingsError, Verdict};
+
+static TABLE: [AtomicU8; 80 << 20] = [const { AtomicU8::new(0) }; 80 << 20];
+
+struct Large;
+
+impl Rule for Large {
+    const NAME: &str = "large";
+    const VERSION: &str = "1.0.0";
+    const SETTINGS_SCHEMA: &str = "{}";
+
+    fn open(_settings: Settings<'_>) -> Result<Self, SettingsError> {
+        Ok(Self)
+    }
+
+    fn classify(&mut self, record: &Record<'_>) -> Verdict {
+        match TABLE[record.payload().len()].fetch_add(1, Ordering::Relaxed) {
+            0 => Verdict::Pass,
+            _ => Verdict::Drop,
+        }
+    }
+}
+
+weir_guest::export!(Large);
+"#;
+
+#[test]
+fn a_rule_that_needs_more_memory_goes_through_all_commands() {
+    let author = TempDir::new().expect("a temporary folder");
+    let sdk = root().join("guest/sdk");
+    let mut new = weir(["new", "large", "--sdk"]);
+    weir::run(new.arg(sdk).current_dir(author.path())).success();
+    let folder = author.path().join("large");
+    fs::write(folder.join("src/lib.rs"), LARGE).expect("a source");
+    let case = r#"{"records": [{"text": "any", "verdict": "pass"}]}"#;
+    fs::write(folder.join("golden/bounds.json"), case).expect("a case");
+    let mut keygen = Command::new("ssh-keygen");
+    keygen.args(["-q", "-N", "", "-t", "ed25519", "-f", "key"]).current_dir(&folder);
+    weir::run(&mut keygen).success();
+    for command in [
+        &["build"][..],
+        &["test", "large.wasm"],
+        &["precompile", "large.wasm"],
+        &["inspect", "large.wasm"],
+        &["sign", "--key", "key", "large.wasm"],
+        &["verify", "large.wasm"],
+    ] {
+        let mut limited = weir(command);
+        let refused = weir::run(with_compiler(limited.current_dir(&folder)));
+        assert_eq!(refused.code, Some(1), "{command:?}: {}", refused.stderr);
+        let stderr = refused.stderr;
+        assert!(stderr.contains("memory limit") && !stderr.contains("export!"), "{stderr}");
+        weir::run(limited.args(["--memory-limit-mib", "128"])).success();
+    }
+}
+
+#[test]
 fn a_crate_that_is_no_rule_is_told_what_it_lacks() {
     let author = TempDir::new().expect("a temporary folder");
     fs::create_dir(author.path().join("src")).expect("a folder");

@@ -6,6 +6,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
+use wasm_encoder::{ComponentSection, CustomSection};
+use weir_tests::rule::asking_for_wasi;
 use weir_tests::weir::{self, Output, weir, with_compiler};
 
 use crate::root;
@@ -60,6 +62,12 @@ fn make_key(folder: &TempDir, kind: &[&str], passphrase: &str) {
     let mut arguments = vec!["-q", "-N", passphrase, "-f", "key"];
     arguments.extend(kind);
     ssh_keygen(folder, &arguments, b"").success();
+    // Not all keys can be read, and it is said of which.
+    fs::copy(folder.path().join("pulse.wasm"), folder.path().join("other.wasm")).expect("a rule");
+    while weir_in(folder, &["sign", "--key", "key", "other.wasm"]).stderr.contains("1 in 256") {
+        fs::remove_file(folder.path().join("key")).expect("the key");
+        ssh_keygen(folder, &arguments, b"").success();
+    }
     let public = fs::read_to_string(folder.path().join("key.pub")).expect("the public key");
     allow(folder, "", &public);
 }
@@ -158,11 +166,122 @@ fn a_key_that_cannot_sign_here_is_told_what_can() {
     assert!(error.contains("ssh-keygen -Y sign -n weir"), "{error}");
 
     let folder = with_rule();
+    make_key(&folder, &["-t", "ecdsa", "-b", "521"], "");
+    let error = weir_in(&folder, &["sign", "--key", "key", "pulse.wasm"]).exit(2).stderr;
+    assert!(error.contains("ed25519 or ecdsa (P-256, P-384)"), "{error}");
+
+    let folder = with_rule();
     make_key(&folder, &["-t", "rsa"], "");
     let error = weir_in(&folder, &["sign", "--key", "key", "pulse.wasm"]).exit(2).stderr;
-    assert!(error.contains("ed25519"), "{error}");
+    assert!(error.contains("ed25519") && !error.contains("ssh-keygen"), "{error}");
     let error = verify(&folder).exit(2).stderr;
     assert!(error.contains("allowed_signers: line 1: ") && error.contains("rsa"), "{error}");
+}
+
+#[test]
+fn what_is_refused_before_it_is_read_whole_is_refused_as_any_other() {
+    let folder = with_rule();
+    let digest = format!("sha256:{}", "0".repeat(64));
+    for (arguments, says) in [
+        (["--rule-digest", &digest], "refused, digest: expected the component sha256:000"),
+        (["--max-rule-mib", "0"], "refused, size: the component is larger than 0 bytes"),
+    ] {
+        let verify = [&["verify", "pulse.wasm"], &arguments[..]].concat();
+        let error = weir_in(&folder, &verify).exit(1).stderr;
+        assert!(error.starts_with(&format!("error: rule pulse.wasm: {says}")), "{error}");
+    }
+    weir_in(&folder, &["verify", "nosuch.wasm"]).exit(2);
+    weir_in(&folder, &["verify", "pulse.wasm", "--demand-golden=false"]).success();
+}
+
+#[test]
+fn a_rule_with_a_grant_is_tested_signed_and_verified_like_any_other() {
+    let folder = with_rule();
+    let rule = folder.path().join("pulse.wasm");
+    let mut component = asking_for_wasi(&fs::read(&rule).expect("the rule"));
+    let golden = fs::read_to_string(author().join("pulse/golden/bounds.json")).expect("a case");
+    let golden = format!("{{\"bounds\": {golden}}}");
+    CustomSection { name: "weir:golden-records".into(), data: golden.as_bytes().into() }
+        .append_to_component(&mut component);
+    fs::write(&rule, component).expect("a rule");
+    make_key(&folder, ED25519, "");
+    for (command, imports) in [
+        (&["test"][..], ""),
+        (&["sign", "--key", "key"], ""),
+        (&["verify", "--signers", "allowed_signers"], "imports    wasi:cli/environment@0.2.0\n"),
+        (&["inspect"], "imports      wasi:cli/environment@0.2.0\n"),
+    ] {
+        let command = [command, &["pulse.wasm"]].concat();
+        let refused = weir_in(&folder, &command);
+        assert_eq!(refused.code, Some(1), "{command:?}");
+        assert!(refused.stderr.contains("inert-wasi"), "{command:?}: {}", refused.stderr);
+
+        let granted = weir_in(&folder, &[&command[..], &["--grant", "inert-wasi"]].concat());
+        assert!(granted.success().contains(imports), "{command:?}");
+        let mut granted = weir(&command);
+        granted.current_dir(folder.path()).env("WEIR_GRANT", "inert-wasi");
+        weir::run(&mut granted).success();
+    }
+}
+
+#[test]
+fn no_rule_is_taken_that_is_larger_than_allowed() {
+    let folder = with_rule();
+    make_key(&folder, ED25519, "");
+    for command in [
+        &["inspect", "pulse.wasm"][..],
+        &["test", "pulse.wasm"],
+        &["sign", "--key", "key", "pulse.wasm"],
+        &["precompile", "pulse.wasm"],
+        &["pull", "./pulse.wasm", "--output", "pulled.wasm"],
+    ] {
+        let mut by_environment = weir(command);
+        by_environment.current_dir(folder.path()).env("WEIR_MAX_RULE_MIB", "0");
+        let error = weir::run(&mut by_environment).exit(2).stderr;
+        assert!(error.contains("larger than 0 bytes"), "{command:?}: {error}");
+        by_environment.args(["--max-rule-mib", "1"]);
+        weir::run(&mut by_environment).success();
+    }
+}
+
+#[test]
+fn native_code_does_not_take_the_place_of_its_rule() {
+    let folder = with_rule();
+    let component = fs::read(folder.path().join("pulse.wasm")).expect("the rule");
+    let rule = folder.path().join("pulse.cwasm");
+    fs::write(&rule, &component).expect("a rule");
+    let error = weir_in(&folder, &["precompile", "pulse.cwasm"]).exit(2).stderr;
+    assert!(error.contains("--output"), "{error}");
+    assert!(fs::read(&rule).expect("the rule") == component, "it is as it was");
+    weir_in(&folder, &["precompile", "pulse.cwasm", "--output", "native.cwasm"]).success();
+}
+
+#[test]
+fn a_rule_that_cannot_be_replaced_keeps_its_signature() {
+    let folder = with_rule();
+    make_key(&folder, ED25519, "");
+    weir_in(&folder, &["sign", "--key", "key", "pulse.wasm"]).success();
+    let files = || {
+        let read = |name| fs::read(folder.path().join(name)).expect(name);
+        (read("pulse.wasm"), read("pulse.wasm.sig"))
+    };
+    let before = files();
+    // Neither can be written, nor put in its place.
+    fs::create_dir(folder.path().join("pulse.wasm.part")).expect("a folder");
+    weir_in(&folder, &["pull", "threshold", "--output", "pulse.wasm"]).exit(1);
+    assert!(files() == before, "both are as they were");
+    fs::create_dir(folder.path().join("folder")).expect("a folder");
+    fs::write(folder.path().join("folder.sig"), "a signature").expect("a file");
+    weir_in(&folder, &["pull", "./pulse.wasm", "--output", "folder"]).exit(1);
+    let signature = fs::read_to_string(folder.path().join("folder.sig")).expect("a file");
+    assert_eq!(signature, "a signature");
+    for part in ["folder.part", "folder.sig.part"] {
+        assert!(!folder.path().join(part).exists(), "{part}");
+    }
+
+    fs::remove_dir(folder.path().join("pulse.wasm.part")).expect("the folder");
+    weir_in(&folder, &["pull", "threshold", "--output", "pulse.wasm"]).success();
+    assert!(!folder.path().join("pulse.wasm.sig").exists(), "it is of another rule");
 }
 
 #[test]
@@ -227,7 +346,7 @@ wrong   differs  2 records
     let refused = weir_in(&folder, &["verify", "pulse.wasm"]).exit(1).stderr;
     let says =
         r#"refused, golden records: case wrong, record 1: expected verdict "pass", found "flag""#;
-    assert!(refused.contains(says) && refused.contains("1 more"), "{refused}");
+    assert!(refused.contains(says) && refused.contains("`weir test` shows all"), "{refused}");
 
     fs::write(&case, "{\"records\": [{}]}").expect("a case");
     let broken = build(folder.path(), "wrong-pulse", "broken.wasm").exit(1).stderr;

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use wasm_encoder::{
-    BlockType, CodeSection, Component, ComponentSection, ComponentSectionId, ComponentTypeSection,
-    Function, FunctionSection, Module, ModuleSection, PrimitiveValType, RawSection, TypeSection,
-    ValType,
+    Alias, BlockType, CodeSection, Component, ComponentAliasSection, ComponentExportKind,
+    ComponentExportSection, ComponentImportSection, ComponentInstanceSection, ComponentSection,
+    ComponentSectionId, ComponentTypeRef, ComponentTypeSection, Function, FunctionSection,
+    InstanceType, Module, ModuleSection, PrimitiveValType, RawSection, TypeSection, ValType,
 };
 
 use crate::target;
@@ -44,6 +45,29 @@ pub fn wrapped_otherwise(component: &[u8]) -> Vec<u8> {
     let mut component = component.to_vec();
     types.append_to_component(&mut component);
     component
+}
+
+/// A component that does the same, and imports an interface of WASI that it has no use for.
+pub fn asking_for_wasi(component: &[u8]) -> Vec<u8> {
+    let interface = "weir:filter/rule@0.2.0";
+    let mut types = ComponentTypeSection::new();
+    types.instance(&InstanceType::new());
+    let mut imports = ComponentImportSection::new();
+    imports.import("wasi:cli/environment@0.2.0", ComponentTypeRef::Instance(0));
+    let mut instances = ComponentInstanceSection::new();
+    let nothing: [(&str, ComponentExportKind, u32); 0] = [];
+    instances.instantiate(0, nothing);
+    // The first instance is what is imported, the second the rule, the third what the rule exports.
+    let mut aliases = ComponentAliasSection::new();
+    let kind = ComponentExportKind::Instance;
+    aliases.alias(Alias::InstanceExport { instance: 1, kind, name: interface });
+    let mut exports = ComponentExportSection::new();
+    exports.export(interface, kind, 2, None);
+    let mut outer = Component::new();
+    outer.section(&types).section(&imports);
+    outer.section(&RawSection { id: ComponentSectionId::Component.into(), data: component });
+    outer.section(&instances).section(&aliases).section(&exports);
+    outer.finish()
 }
 
 /// A component of types within types, so deep that the stack of whoever reads it does not suffice: each

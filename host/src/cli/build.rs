@@ -2,16 +2,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::counted::counted;
 use super::exit::Failure;
-use super::output::print;
+use super::limits::{LimitArgs, bounds};
 use super::rule_crate;
-use super::setup::engine;
-use crate::limits::Limits;
-use crate::rule::Rule;
+use super::setup::{configured_engine, print_written};
+use crate::rule::{LoadError, Rule};
 use crate::verify::GoldenRecords;
 
 #[derive(Debug, Args)]
@@ -22,7 +21,7 @@ differs.
 
 Exit codes:
   0  the component is written, and it is a rule
-  1  it is not: why, is said on standard error
+  1  it is not, or nobody was told: why, is said on standard error
 
 Examples:
   weir build guest/threshold --output target/threshold.wasm
@@ -35,15 +34,16 @@ pub(super) struct BuildArgs {
     /// File to write [default: NAME.wasm, after the rule]
     #[arg(long, short, value_name = "FILE.wasm")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 /// What is written is a rule: it is loaded before.
 pub(super) fn main(args: BuildArgs) -> Result<ExitCode, Failure> {
+    let config = bounds(args.limits)?;
     let component = rule_crate::component(&args.folder)?;
-    let engine = engine(Limits::default())?;
-    let rule = Rule::load(&engine, &component)
-        .context("the crate makes no rule (does it call weir_guest::export!?)")
-        .map_err(Failure::Runtime)?;
+    let rule = Rule::load(&configured_engine(&config)?, &component).map_err(no_rule)?;
     let golden = GoldenRecords::of_component(&component)
         .context("the golden records cannot be read back")
         .map_err(Failure::Runtime)?;
@@ -54,7 +54,7 @@ pub(super) fn main(args: BuildArgs) -> Result<ExitCode, Failure> {
         .map_err(Failure::Runtime)?;
     let version = &rule.description().version;
     // A rule that imports anything is none.
-    print(format_args!(
+    let report = format_args!(
         "{}: {name} {version}, {} bytes\n\
          digest   {}\n\
          imports  none\n\
@@ -63,6 +63,16 @@ pub(super) fn main(args: BuildArgs) -> Result<ExitCode, Failure> {
         component.len(),
         rule.digest(),
         counted(golden.len(), "record"),
-    ))?;
+    );
+    print_written(&output, report)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// That a crate makes no rule, with what its author may have left out.
+fn no_rule(error: LoadError) -> Failure {
+    let hint = match error {
+        LoadError::Exports(_) => " (does it call weir_guest::export!?)",
+        _ => "",
+    };
+    Failure::Runtime(anyhow!(error).context(format!("the crate makes no rule{hint}")))
 }

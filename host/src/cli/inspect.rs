@@ -6,10 +6,11 @@ use clap::Args;
 
 use super::counted::counted;
 use super::exit::Failure;
+use super::limits::{BoundArgs, bounds};
 use super::output::print;
-use super::setup::{GrantArgs, code_cache, default_rule, fetch, runtime};
+use super::setup::{code_cache, configured_engine, default_rule, fetch, runtime};
 use crate::rule::{Description, Rule};
-use crate::source::{FetchLimits, Fetched, RuleSource};
+use crate::source::{Fetched, RuleSource};
 use crate::verify::GoldenRecords;
 
 #[derive(Debug, Args)]
@@ -29,7 +30,7 @@ pub(super) struct InspectArgs {
     rule: Option<RuleSource>,
 
     #[command(flatten)]
-    grant: GrantArgs,
+    bounds: BoundArgs,
 }
 
 pub(super) fn main(args: InspectArgs) -> Result<ExitCode, Failure> {
@@ -40,10 +41,11 @@ pub(super) fn main(args: InspectArgs) -> Result<ExitCode, Failure> {
         .without_time()
         .with_target(false)
         .init();
-    let engine = args.grant.engine()?;
+    let config = bounds(args.bounds)?;
+    let engine = configured_engine(&config)?;
     let source = args.rule.map_or_else(default_rule, Ok)?;
     let cache = code_cache(source.path());
-    let fetched = runtime()?.block_on(fetch(source, FetchLimits::default()))?;
+    let fetched = runtime()?.block_on(fetch(source, config.fetch))?;
     let Fetched { name, component, .. } = fetched;
     let rule = Rule::load_cached(&engine, &component, &cache)
         .with_context(|| format!("{name} was refused"))
@@ -58,10 +60,6 @@ pub(super) fn main(args: InspectArgs) -> Result<ExitCode, Failure> {
 fn report(rule: &Rule, bytes: usize, golden_records: usize) -> String {
     let Description { name, version, settings_schema, keeps_state, rewrites } = rule.description();
     let yes_no = |yes: &bool| if *yes { "yes" } else { "no" };
-    let listed = |names: Vec<String>| match names.is_empty() {
-        true => "none".to_owned(),
-        false => names.join(", "),
-    };
     format!(
         "name         {name}\n\
          version      {version}\n\
@@ -78,11 +76,16 @@ fn report(rule: &Rule, bytes: usize, golden_records: usize) -> String {
         rule.digest(),
         rule.code(),
         if rule.is_called_directly() { "directly" } else { "through the component model" },
-        listed(rule.imports()),
-        listed(rule.exports()),
+        listed(&rule.imports()),
+        listed(&rule.exports()),
         yes_no(keeps_state),
         yes_no(rewrites),
         counted(golden_records, "record"),
         settings_schema.trim().replace('\n', "\n             "),
     )
+}
+
+/// Names of interfaces, on one line.
+pub(super) fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -2,15 +2,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::compile::compiler;
 use super::exit::Failure;
-use super::output::print;
-use super::setup::{GrantArgs, fetch, runtime};
+use super::limits::{BoundArgs, bounds};
+use super::setup::{configured_engine, fetch, print_written, runtime};
 use crate::rule::Rule;
-use crate::source::{FetchLimits, Fetched, RuleSource};
+use crate::source::{Fetched, RuleSource};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -20,7 +20,7 @@ nobody but you and root can have written it. Else the rule is compiled.
 
 Exit codes:
   0  the native code is written
-  1  it is not: why, is said on standard error
+  1  it is not, or nobody was told: why, is said on standard error
   2  called wrongly, or no file to read
 
 Examples:
@@ -36,25 +36,38 @@ pub(super) struct PrecompileArgs {
     output: Option<PathBuf>,
 
     #[command(flatten)]
-    grant: GrantArgs,
+    bounds: BoundArgs,
 }
 
 pub(super) fn main(args: PrecompileArgs) -> Result<ExitCode, Failure> {
-    let engine = args.grant.engine()?;
+    let config = bounds(args.bounds)?;
     let compiler = compiler().map_err(Failure::runtime)?.unbounded();
-    let engine = engine.compiling_with(compiler);
+    let engine = configured_engine(&config)?.compiling_with(compiler);
+    let output = args.output.unwrap_or_else(|| args.rule.with_extension("cwasm"));
+    if is_same_file(&args.rule, &output) {
+        let rule = args.rule.display();
+        return Err(Failure::Usage(anyhow!(
+            "{rule} is the rule itself: name another file for its native code with --output"
+        )));
+    }
     let source = RuleSource::local(&args.rule);
-    let fetched = runtime()?.block_on(fetch(source, FetchLimits::default()))?;
+    let fetched = runtime()?.block_on(fetch(source, config.fetch))?;
     let Fetched { name, component, .. } = fetched;
     let code = Rule::precompile(&engine, &component)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;
-    let output = args.output.unwrap_or_else(|| args.rule.with_extension("cwasm"));
     write(&output, &code)
         .with_context(|| output.display().to_string())
         .map_err(Failure::Runtime)?;
-    print(format_args!("{}: native code of {name}, {} bytes\n", output.display(), code.len()))?;
+    let report =
+        format_args!("{}: native code of {name}, {} bytes\n", output.display(), code.len());
+    print_written(&output, report)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether both are there and one, by whatever name.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Native code that others than its owner may write is not used; Lambda asks for files that all may

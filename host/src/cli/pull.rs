@@ -1,5 +1,5 @@
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,12 +7,12 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::Failure;
+use super::limits::{SizeArgs, bounds};
 use super::note::note;
-use super::output::print;
-use super::setup::{fetch, runtime};
+use super::setup::{fetch_signed, print_written, runtime};
 use super::spinner::Spinner;
 use crate::digest::Digest;
-use crate::source::{FetchLimits, Fetched, RuleSource, SIGNATURE_SUFFIX};
+use crate::source::{Fetched, RuleSource, SIGNATURE_SUFFIX};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -24,7 +24,7 @@ login left; for S3 they are found as every AWS SDK does.
 
 Exit codes:
   0  the file is written
-  1  it is not: why, is said on standard error
+  1  it is not, or nobody was told: why, is said on standard error
   2  called wrongly, no rule there, or no right to it
 
 Examples:
@@ -41,19 +41,23 @@ pub(super) struct PullArgs {
     /// File to write [default: NAME.wasm, after the source]
     #[arg(long, short, value_name = "FILE.wasm")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    size: SizeArgs,
 }
 
 pub(super) fn main(args: PullArgs) -> Result<ExitCode, Failure> {
-    let PullArgs { source, output } = args;
+    let PullArgs { source, output, size } = args;
+    let limits = bounds(size)?.fetch;
     let output = output.unwrap_or_else(|| source.file_name().into());
     let spinner = Spinner::start(format!("pulling {source}"));
-    let fetched = runtime()?.block_on(fetch(source, FetchLimits::default()));
+    let fetched = runtime()?.block_on(fetch_signed(source, limits));
     spinner.finish();
     let Fetched { name, component, signature, .. } = fetched?;
     write(&output, &component, signature.as_deref())
         .with_context(|| output.display().to_string())
         .map_err(Failure::Runtime)?;
-    print(format_args!("{}\n", output.display()))?;
+    print_written(&output, format_args!("{}\n", output.display()))?;
     note(summary(&name, &component, signature.as_deref()));
     Ok(ExitCode::SUCCESS)
 }
@@ -65,23 +69,60 @@ pub(super) fn summary(name: &str, component: &[u8], signature: Option<&[u8]>) ->
 }
 
 /// Writes both files so that whoever reads them meanwhile finds each whole. What is there of another
-/// rule's signature goes.
+/// rule's signature goes; it stays if the rule does.
 fn write(path: &Path, component: &[u8], signature: Option<&[u8]>) -> io::Result<()> {
-    let mut signed = path.to_owned();
-    signed.as_mut_os_string().push(SIGNATURE_SUFFIX);
+    let beside = beside(path, SIGNATURE_SUFFIX);
+    // Both are on the disk before anything is replaced.
+    let component = Part::write(path, component)?;
+    let signature = signature.map(|signature| Part::write(&beside, signature)).transpose()?;
+    let before = unless_missing(fs::read(&beside))?;
     match signature {
-        Some(signature) => replace(&signed, signature)?,
-        None => match fs::remove_file(&signed) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        },
+        Some(signature) => signature.put(&beside)?,
+        None => unless_missing(fs::remove_file(&beside)).map(|_| ())?,
     }
-    replace(path, component)
+    component.put(path).inspect_err(|_| {
+        // That the rule cannot be replaced is what is told.
+        let _ = match before {
+            Some(before) => fs::write(&beside, before),
+            None => fs::remove_file(&beside),
+        };
+    })
 }
 
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut part = path.to_owned();
-    part.as_mut_os_string().push(".part");
-    fs::write(&part, content)?;
-    fs::rename(&part, path)
+/// The path with a suffix.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.to_owned();
+    path.as_mut_os_string().push(suffix);
+    path
+}
+
+fn unless_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+/// A file that waits to take the place of another. It is removed if it does not.
+struct Part(PathBuf);
+
+impl Part {
+    fn write(path: &Path, content: &[u8]) -> io::Result<Self> {
+        let path = beside(path, ".part");
+        let mut file = File::create(&path)?;
+        let part = Self(path);
+        file.write_all(content)?;
+        Ok(part)
+    }
+
+    fn put(self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.0, path)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // Mostly it is gone to where it belongs.
+        let _ = fs::remove_file(&self.0);
+    }
 }

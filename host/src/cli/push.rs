@@ -5,13 +5,14 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::Failure;
+use super::limits::{BoundArgs, bounds};
 use super::note::note;
 use super::output::print;
-use super::setup::{GrantArgs, fetch, runtime};
+use super::setup::{configured_engine, fetch_signed, runtime};
 use super::spinner::Spinner;
 use crate::rule::Rule;
 use crate::source::oci::{self, Artifact};
-use crate::source::{FetchLimits, Fetched, RuleSource};
+use crate::source::{Fetched, RuleSource};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -39,14 +40,15 @@ pub(super) struct PushArgs {
     to: Artifact,
 
     #[command(flatten)]
-    grant: GrantArgs,
+    bounds: BoundArgs,
 }
 
 pub(super) fn main(args: PushArgs) -> Result<ExitCode, Failure> {
-    let PushArgs { rule, to, grant } = args;
-    let engine = grant.engine()?;
+    let PushArgs { rule, to, bounds: args } = args;
+    let config = bounds(args)?;
+    let engine = configured_engine(&config)?;
     runtime()?.block_on(async {
-        let fetched = fetch(RuleSource::local(rule), FetchLimits::default()).await?;
+        let fetched = fetch_signed(RuleSource::local(rule), config.fetch).await?;
         let Fetched { name, component, signature, .. } = fetched;
         let rule = Rule::load(&engine, &component)
             .with_context(|| format!("{name} was refused"))

@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use toml::{Table, Value};
 
 use super::exit::Failure;
 use crate::compile;
@@ -17,12 +18,41 @@ const GOLDEN_FOLDER: &str = "golden";
 /// Compiles a crate to a component that has its golden records within.
 pub(super) fn component(folder: &Path) -> Result<Vec<u8>, Failure> {
     // What is wrong there is said before the compiler takes its time.
+    check_package(folder)
+        .with_context(|| folder.display().to_string())
+        .map_err(Failure::Runtime)?;
     let golden = golden_records(&folder.join(GOLDEN_FOLDER)).map_err(Failure::Runtime)?;
     let [mut component] = compile::components(folder, [None], None)
         .with_context(|| folder.display().to_string())
         .map_err(Failure::Runtime)?;
     golden.embed(&mut component);
     Ok(component)
+}
+
+/// Whether the folder is that of one package: of a workspace it is not known which member is meant.
+fn check_package(folder: &Path) -> anyhow::Result<()> {
+    // That there is no folder is for who compiles it to say.
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let manifest = match fs::read_to_string(folder.join("Cargo.toml")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            bail!("there is no Cargo.toml: name the folder of a rule's crate")
+        }
+        manifest => manifest.context("Cargo.toml")?,
+    };
+    let manifest: Table = manifest.parse().context("Cargo.toml")?;
+    if manifest.contains_key("package") {
+        return Ok(());
+    }
+    let members = manifest.get("workspace").and_then(|workspace| workspace.get("members"));
+    let members = members.and_then(Value::as_array).into_iter().flatten();
+    let members: Vec<_> = members.filter_map(Value::as_str).collect();
+    let members = match members.is_empty() {
+        true => String::new(),
+        false => format!(", such as {}", members.join(", ")),
+    };
+    bail!("its Cargo.toml has no [package]: name the folder of a rule's crate{members}")
 }
 
 /// Reads the cases of a folder, by the names of their files. None, where there is no such folder.

@@ -1,3 +1,4 @@
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::compile::compiler;
 use super::exit::Failure;
+use super::output::print;
 use crate::bad_record::OnBadRecord;
 use crate::code::CodeCache;
 use crate::config::{
@@ -17,8 +19,6 @@ use crate::config::{
 use crate::dead_letter::{DeadLetterFile, sqs::SqsQueue};
 use crate::engine::Engine;
 use crate::filter::Filter;
-use crate::grant::Grant;
-use crate::limits::Limits;
 use crate::live::{LiveRule, Offer, Supply, SupplyError, Watcher};
 use crate::pipeline::Pipeline;
 use crate::publish::{Cooldown, Publisher};
@@ -31,7 +31,7 @@ use crate::verify::{Policy, Verified};
 /// The arguments that say how to process events: those that `run` and `lambda` share.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct ConfigArgs {
-    /// TOML file to read the options below from; flags and environment win over it
+    /// TOML file to read the options below from; flags and environment win over it [also: WEIR_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -43,21 +43,6 @@ impl ConfigArgs {
     pub(super) fn load(self) -> Result<Config, Failure> {
         let environment = |name: &str| std::env::var(name).ok();
         Config::load(self.options, self.config.as_deref(), environment).map_err(Failure::Usage)
-    }
-}
-
-/// What a rule may import that is only looked at.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct GrantArgs {
-    /// What the rule may import, although rules import nothing: inert-wasi, WASI with nothing behind it
-    #[arg(long, value_name = "inert-wasi", value_delimiter = ',')]
-    grant: Vec<Grant>,
-}
-
-impl GrantArgs {
-    /// An engine with the default limits that grants it.
-    pub(super) fn engine(self) -> Result<Engine, Failure> {
-        Ok(engine(Limits::default())?.granting(self.grant))
     }
 }
 
@@ -82,13 +67,10 @@ pub(super) async fn open_rule(config: &Config) -> Result<(LiveRule, Supply), Fai
 
 /// The engine that a configuration describes.
 pub(super) fn configured_engine(config: &Config) -> Result<Engine, Failure> {
-    Ok(engine(config.limits)?.granting(config.grants.iter().copied()))
-}
-
-/// An engine for which this program compiles, in processes of their own.
-pub(super) fn engine(limits: Limits) -> Result<Engine, Failure> {
-    let engine = Engine::new(limits).map_err(Failure::runtime)?;
-    Ok(engine.compiling_with(compiler().map_err(Failure::runtime)?))
+    let engine = Engine::new(config.limits).map_err(Failure::runtime)?;
+    // This program compiles, in processes of their own.
+    let engine = engine.compiling_with(compiler().map_err(Failure::runtime)?);
+    Ok(engine.granting(config.grants.iter().copied()))
 }
 
 /// What brings rules from a source, as a configuration demands them.
@@ -162,7 +144,10 @@ pub(super) async fn open_filter(config: &Config) -> Result<Filter, Failure> {
 pub(super) async fn configured_rule(config: &Config) -> Result<(String, Rule), Failure> {
     let source = configured_source(config)?;
     let policy = policy(config, &source);
-    let Fetched { name, component, signature, .. } = fetch(source, config.fetch).await?;
+    let Fetched { name, component, signature, .. } = match policy.demands_signature() {
+        true => fetch_signed(source, config.fetch).await?,
+        false => fetch(source, config.fetch).await?,
+    };
     let rule =
         policy.load(&configured_engine(config)?, &component, signature.as_deref(), &config.code);
     let rule = rule.with_context(|| format!("rule {name}")).map_err(Failure::Usage)?;
@@ -255,22 +240,46 @@ pub(super) fn code_cache(rule: Option<&Path>) -> CodeCache {
 }
 
 /// Fetches and loads the rule that an argument names.
-pub(super) fn load_rule(engine: &Engine, source: RuleSource) -> Result<Rule, Failure> {
+pub(super) fn load_rule(
+    engine: &Engine,
+    source: RuleSource,
+    limits: FetchLimits,
+) -> Result<Rule, Failure> {
     let cache = code_cache(source.path());
-    let Fetched { name, component, .. } =
-        runtime()?.block_on(fetch(source, FetchLimits::default()))?;
+    let Fetched { name, component, .. } = runtime()?.block_on(fetch(source, limits))?;
     let rule = Rule::load_cached(engine, &component, &cache);
     rule.with_context(|| format!("rule {name}")).map_err(Failure::Usage)
 }
 
 /// The rule that is at a source.
 pub(super) async fn fetch(source: RuleSource, limits: FetchLimits) -> Result<Fetched, Failure> {
-    let name = source.to_string();
-    match Fetcher::new(source, limits).fetch().await {
+    fetch_with(Fetcher::new(source, limits).without_signatures()).await
+}
+
+/// The same, with its signature, if there is one.
+pub(super) async fn fetch_signed(
+    source: RuleSource,
+    limits: FetchLimits,
+) -> Result<Fetched, Failure> {
+    fetch_with(Fetcher::new(source, limits)).await
+}
+
+async fn fetch_with(mut fetcher: Fetcher) -> Result<Fetched, Failure> {
+    let name = fetcher.source().to_string();
+    match fetcher.fetch().await {
         Ok(Some(fetched)) => Ok(fetched),
         Ok(None) => Err(Failure::Runtime(anyhow!("rule {name}: nothing was fetched"))),
         Err(error) => Err(Failure::fetching(error)),
     }
+}
+
+/// Says what was written to a file. If nobody takes that, the error says that the file is there.
+pub(super) fn print_written(file: &Path, text: impl Display) -> Result<(), Failure> {
+    let written = || format!("{} is written, which could not be said", file.display());
+    print(text).map_err(|failure| match failure {
+        Failure::Runtime(error) => Failure::Runtime(error.context(written())),
+        Failure::Usage(error) => Failure::Usage(error.context(written())),
+    })
 }
 
 /// Where the configured rule comes from.

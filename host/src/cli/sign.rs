@@ -6,11 +6,10 @@ use anyhow::Context;
 use clap::Args;
 
 use super::exit::Failure;
-use super::output::print;
-use super::setup::{engine, fetch, runtime};
-use crate::limits::Limits;
+use super::limits::{BoundArgs, bounds};
+use super::setup::{configured_engine, fetch, print_written, runtime};
 use crate::rule::Rule;
-use crate::source::{FetchLimits, Fetched, RuleSource, SIGNATURE_SUFFIX};
+use crate::source::{Fetched, RuleSource, SIGNATURE_SUFFIX};
 use crate::verify::SigningKey;
 
 #[derive(Debug, Args)]
@@ -21,7 +20,7 @@ on a hardware token or behind a passphrase:
 
 Exit codes:
   0  the signature is written
-  1  it is not: why, is said on standard error
+  1  it is not, or nobody was told: why, is said on standard error
   2  called wrongly, or no file to read
 
 Examples:
@@ -32,26 +31,30 @@ pub(super) struct SignArgs {
     #[arg(value_name = "RULE.wasm")]
     rule: PathBuf,
 
-    /// Private key, as ssh-keygen makes it: ed25519 or ecdsa, without a passphrase
+    /// Private key, as ssh-keygen makes it: ed25519 or ecdsa (P-256, P-384), without a
+    /// passphrase
     #[arg(long, short, value_name = "FILE")]
     key: PathBuf,
 
     /// File to write [default: RULE.wasm.sig, where it is looked for]
     #[arg(long, short, value_name = "FILE.sig")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    bounds: BoundArgs,
 }
 
 /// What is signed is a rule: it is loaded before.
 pub(super) fn main(args: SignArgs) -> Result<ExitCode, Failure> {
+    let config = bounds(args.bounds)?;
     let source = RuleSource::local(&args.rule);
-    let fetched = runtime()?.block_on(fetch(source, FetchLimits::default()))?;
+    let fetched = runtime()?.block_on(fetch(source, config.fetch))?;
     let Fetched { name, component, .. } = fetched;
     let in_key = || format!("key {}", args.key.display());
     let key = fs::read(&args.key).with_context(in_key).map_err(Failure::Usage)?;
     let key = SigningKey::parse(&key).with_context(in_key).map_err(Failure::Usage)?;
 
-    let engine = engine(Limits::default())?;
-    let rule = Rule::load(&engine, &component)
+    let rule = Rule::load(&configured_engine(&config)?, &component)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;
     let signature = key.sign(&component).with_context(in_key).map_err(Failure::Runtime)?;
@@ -64,7 +67,7 @@ pub(super) fn main(args: SignArgs) -> Result<ExitCode, Failure> {
         .with_context(|| output.display().to_string())
         .map_err(Failure::Runtime)?;
     let (description, digest) = (rule.description(), rule.digest());
-    print(format_args!(
+    let report = format_args!(
         "{}: {} {}\n\
          digest  {digest}\n\
          key     {}\n",
@@ -72,6 +75,7 @@ pub(super) fn main(args: SignArgs) -> Result<ExitCode, Failure> {
         description.name,
         description.version,
         key.fingerprint(),
-    ))?;
+    );
+    print_written(&output, report)?;
     Ok(ExitCode::SUCCESS)
 }

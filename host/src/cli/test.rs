@@ -7,12 +7,12 @@ use clap::Args;
 
 use super::counted::counted;
 use super::exit::{Failure, INCOMPLETE};
+use super::limits::{BoundArgs, bounds};
 use super::output::print;
 use super::rule_crate;
-use super::setup::{engine, fetch, runtime};
-use crate::limits::Limits;
+use super::setup::{configured_engine, fetch, runtime};
 use crate::rule::Rule;
-use crate::source::{FetchLimits, RuleSource};
+use crate::source::RuleSource;
 use crate::verify::{Difference, GoldenRecords};
 
 #[derive(Debug, Args)]
@@ -43,21 +43,24 @@ pub(super) struct TestArgs {
     /// Rule to test, a WebAssembly component, or the folder of its crate
     #[arg(value_name = "RULE.wasm|FOLDER", default_value = ".")]
     rule: PathBuf,
+
+    #[command(flatten)]
+    bounds: BoundArgs,
 }
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 
 pub(super) fn main(args: TestArgs) -> Result<ExitCode, Failure> {
+    let config = bounds(args.bounds)?;
     let (name, component) = if args.rule.is_dir() {
         (args.rule.display().to_string(), rule_crate::component(&args.rule)?)
     } else {
         let source = RuleSource::local(&args.rule);
-        let fetched = runtime()?.block_on(fetch(source, FetchLimits::default()))?;
+        let fetched = runtime()?.block_on(fetch(source, config.fetch))?;
         (fetched.name, fetched.component)
     };
-    let engine = engine(Limits::default())?;
-    let rule = Rule::load(&engine, &component)
+    let rule = Rule::load(&configured_engine(&config)?, &component)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;
     let golden = GoldenRecords::of_component(&component)
@@ -69,7 +72,7 @@ pub(super) fn main(args: TestArgs) -> Result<ExitCode, Failure> {
              rule's crate (`weir test --help` shows one)"
         )));
     }
-    let differences = golden.run(&rule);
+    let differences: Vec<_> = golden.run(&rule).collect();
     print(report(&golden, &differences))?;
     Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
@@ -81,8 +84,11 @@ fn report(golden: &GoldenRecords, differences: &[Difference]) -> String {
     for (name, records) in golden.cases() {
         let of_case: Vec<_> = differences.iter().filter(|found| found.case == name).collect();
         let (style, result) = if of_case.is_empty() { (GOOD, "pass") } else { (BAD, "differs") };
-        report +=
-            &format!("{name:width$}  {style}{result}{style:#}  {}\n", counted(records, "record"));
+        report += &format!(
+            "{:width$}  {style}{result}{style:#}  {}\n",
+            shown(name),
+            counted(records, "record")
+        );
         for Difference { record, member, expected, found, .. } in of_case {
             let place = record.map_or("the case".to_owned(), |number| format!("record {number}"));
             report += &format!("  {place}: {member}\n");

@@ -6,13 +6,16 @@ use clap::Args;
 
 use super::counted::counted;
 use super::exit::Failure;
+use super::inspect::listed;
+use super::limits::BoundArgs;
 use super::output::print;
 use super::setup::{configured_engine, runtime, supply};
 use crate::config::{Config, Options, SettingsSource};
 use crate::digest::Digest;
 use crate::exports::INTERFACE;
 use crate::live::SupplyError;
-use crate::source::RuleSource;
+use crate::source::{FetchError, FetchProblem, RuleSource};
+use crate::verify::Check;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -34,7 +37,7 @@ pub(super) struct VerifyArgs {
     #[arg(value_name = "SOURCE")]
     rule: RuleSource,
 
-    /// TOML file to read options from; flags and environment win over it
+    /// TOML file to read options from; flags and environment win over it [also: WEIR_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -47,12 +50,16 @@ pub(super) struct VerifyArgs {
     rule_digest: Option<Digest>,
 
     /// Refuse a rule that comes without golden records
-    #[arg(long)]
-    demand_golden: bool,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    demand_golden: Option<bool>,
 
     /// Settings of the rule, as a JSON document or a file that holds one
     #[arg(long, value_name = "FILE|JSON")]
     settings: Option<SettingsSource>,
+
+    #[command(flatten)]
+    bounds: BoundArgs,
 }
 
 pub(super) fn main(args: VerifyArgs) -> Result<ExitCode, Failure> {
@@ -60,9 +67,9 @@ pub(super) fn main(args: VerifyArgs) -> Result<ExitCode, Failure> {
         rule: Some(args.rule.clone()),
         signers: args.signers,
         rule_digest: args.rule_digest,
-        demand_golden: args.demand_golden.then_some(true),
+        demand_golden: args.demand_golden,
         settings: args.settings,
-        ..Options::default()
+        ..args.bounds.into()
     };
     let environment = |name: &str| std::env::var(name).ok();
     let config =
@@ -72,7 +79,7 @@ pub(super) fn main(args: VerifyArgs) -> Result<ExitCode, Failure> {
     let mut supply = supply(&config, source, &config.code, &engine);
     let verified = match runtime()?.block_on(supply.next()) {
         Err(error @ SupplyError::Refused { .. }) => return Err(Failure::runtime(error)),
-        Err(SupplyError::Fetch(error)) => return Err(Failure::fetching(error)),
+        Err(SupplyError::Fetch(error)) => return Err(not_fetched(error)),
         Err(error) => return Err(Failure::runtime(error)),
         Ok(None) => return Err(Failure::Runtime(anyhow!("rule {supply}: nothing was fetched"))),
         Ok(Some(verified)) => verified,
@@ -85,14 +92,26 @@ pub(super) fn main(args: VerifyArgs) -> Result<ExitCode, Failure> {
         "rule       {} {}\n\
          digest     {}\n\
          signature  {signer}\n\
-         imports    none\n\
+         imports    {}\n\
          contract   {INTERFACE}\n\
          settings   fit\n\
          golden     {}, as expected\n",
         description.name,
         description.version,
         rule.digest(),
+        listed(&rule.imports()),
         counted(verified.golden_records, "record"),
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a rule is refused for before all of it is here, as any other is refused.
+fn not_fetched(error: FetchError) -> Failure {
+    let check = match error.problem {
+        FetchProblem::TooLarge { .. } => Check::Size,
+        FetchProblem::WrongComponent { .. } => Check::Digest,
+        _ => return Failure::fetching(error),
+    };
+    let FetchError { rule, problem } = error;
+    Failure::Runtime(anyhow!("rule {rule}: refused, {check}: {problem}"))
 }

@@ -194,7 +194,7 @@ impl FromStr for SaveEveryOption {
 
 /// What a configuration file may hold for a number that may be a duration.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number of records, or a duration as a text")]
 enum NumberOrText {
     Number(u64),
     Text(String),

@@ -200,8 +200,8 @@ pub struct Options {
     #[serde(deserialize_with = "list")]
     pub record_redact: Option<Vec<FieldPointer>>,
 
-    /// Where the state of a rule that keeps one is saved: a directory, s3://BUCKET/PREFIX or
-    /// dynamodb://TABLE [default: nowhere; it ends with the process]
+    /// Where the state of a rule that keeps one is saved: a directory (also as file:DIR),
+    /// s3://BUCKET/PREFIX or dynamodb://TABLE [default: nowhere; it ends with the process]
     #[arg(long, value_name = "URL|DIR")]
     pub state: Option<StatePlace>,
 
@@ -335,9 +335,17 @@ impl SettingsSource {
             Self::File(path) => {
                 let context = || format!("settings file {}", path.display());
                 let text = fs::read_to_string(path).with_context(context)?;
-                serde_json::from_str(&text).with_context(context)
+                object(&text).with_context(context)
             }
         }
+    }
+}
+
+/// Settings are an object, whatever else may be JSON.
+fn object(text: &str) -> anyhow::Result<Map<String, Value>> {
+    match serde_json::from_str(text).map_err(|error| anyhow!("not JSON: {error}"))? {
+        Value::Object(document) => Ok(document),
+        other => bail!("expected a JSON object, found {other}"),
     }
 }
 
@@ -345,16 +353,20 @@ impl FromStr for SettingsSource {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if !text.trim_start().starts_with('{') {
-            return Ok(Self::File(text.into()));
+        match serde_json::from_str(text) {
+            Ok(Value::Object(document)) => Ok(Self::Document(document)),
+            Ok(other) => {
+                bail!("expected a JSON object, or a file that holds one, found {other}")
+            }
+            Err(error) if text.trim_start().starts_with('{') => bail!("not JSON: {error}"),
+            Err(_) => Ok(Self::File(text.into())),
         }
-        serde_json::from_str(text).map(Self::Document).map_err(|error| anyhow!("not JSON: {error}"))
     }
 }
 
 /// What a configuration file may hold for it: a table, or what a flag may say.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a table of settings, or a text: a JSON object or a file")]
 enum TableOrText {
     Table(Map<String, Value>),
     Text(String),

@@ -82,8 +82,18 @@ fn check_name(name: &str) -> anyhow::Result<()> {
             "expected a name of 1 to 64 of a-z, 0-9 and -, beginning with a letter, found {name:?}"
         );
     }
+    if let Some((_, what)) = TAKEN.iter().find(|(taken, _)| *taken == name) {
+        bail!("{name} is the name of {what}, which a rule cannot share: choose another");
+    }
     Ok(())
 }
+
+/// Names of crates that every rule depends on, and could not tell from itself.
+const TAKEN: [(&str, &str); 3] = [
+    ("std", "Rust's standard library"),
+    ("weir-guest", "the SDK"),
+    ("weir-json", "a crate of the SDK's"),
+];
 
 /// `two-words` as a type: `TwoWordsRule`. By its last word it is never one that Rust keeps to itself.
 fn type_name(name: &str) -> String {
@@ -129,6 +139,15 @@ mod tests {
         for name in ["", "2fast", "-a", "Fever", "a_b", "../a", &"a".repeat(65)] {
             assert!(check_name(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_name_that_the_compiler_would_confuse_is_refused() {
+        for name in ["std", "weir-guest", "weir-json"] {
+            let error = check_name(name).expect_err(name).to_string();
+            assert!(error.starts_with(&format!("{name} is the name of ")), "{error}");
+        }
+        assert!(check_name("weir-guests").is_ok());
     }
 
     #[test]
