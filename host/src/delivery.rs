@@ -14,7 +14,8 @@ use crate::outcome::{Cause, Flag, Outcome, Verdict};
 use crate::payload::PayloadReader;
 use crate::pointer::FieldPointer;
 use crate::publish::{
-    Chain, Cooldown, Message, Ordering, Publisher, held_back, held_back_by, publish_in_order,
+    Chain, Cooldown, Message, Ordering, Publisher, Window, held_back, held_back_by,
+    publish_in_order,
 };
 use crate::receipt::PublishError;
 use crate::response::{Counts, FailedRecord, Response};
@@ -158,7 +159,7 @@ async fn publish<P: Publisher>(
 ) -> Vec<Result<(), PublishError>> {
     let Plan { mut messages, chains, held_back: held } = plan;
     let opened = messages.iter_mut().filter_map(|m| Some((m.stands_for[0], m.opened.take()?)));
-    let opened: Vec<_> = opened.collect();
+    let mut opened = Opened { cooldown: delivery.cooldown.as_ref(), windows: opened.collect() };
     let rejection_fails = delivery.on_bad_record.fails();
     let started = Instant::now();
     let published =
@@ -173,12 +174,24 @@ async fn publish<P: Publisher>(
             results[flag] = receipt.clone();
         }
     }
-    for (flag, window) in opened {
-        if let (Some(cooldown), Err(_)) = (&delivery.cooldown, &results[flag]) {
-            cooldown.close(&window);
+    opened.windows.retain(|(flag, _)| results[*flag].is_err());
+    results
+}
+
+/// Windows of alerts that are not confirmed yet: without that they close, also if nobody waits for it any
+/// more.
+struct Opened<'a> {
+    cooldown: Option<&'a Cooldown>,
+    /// The flag of each.
+    windows: Vec<(usize, Window)>,
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        if let Some(cooldown) = self.cooldown {
+            self.windows.iter().for_each(|(_, window)| cooldown.close(window));
         }
     }
-    results
 }
 
 /// What to publish, and in which order.

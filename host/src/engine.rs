@@ -46,8 +46,12 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// If the machine cannot give what the engine needs: address space, or a thread.
+    /// If the machine cannot give what the engine needs: address space, or a thread. If a limit is beyond
+    /// what there can be.
     pub fn new(limits: Limits) -> Result<Self, EngineError> {
+        if limits.stack_bytes > Limits::MAX_STACK_BYTES {
+            return Err(EngineError::Stack(limits.stack_bytes));
+        }
         let (wasmtime, instances) = start(&limits).map_err(EngineError::Start)?;
         let clock = Clock::start(wasmtime.clone()).map_err(EngineError::Clock)?;
         let clock = Arc::new(clock);
@@ -183,8 +187,11 @@ impl Drop for Clock {
 /// Why an engine could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// The limit of the stack is too high.
+    #[error("a stack of {0} bytes is more than threads have room for: {maximum} are allowed", maximum = Limits::MAX_STACK_BYTES)]
+    Stack(usize),
     /// The engine itself.
-    #[error("cannot start the WebAssembly engine: {0}")]
+    #[error("cannot start the WebAssembly engine: {0:#}")]
     Start(wasmtime::Error),
     /// The thread that keeps its time.
     #[error("cannot start the engine's clock: {0}")]

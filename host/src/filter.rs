@@ -1,5 +1,6 @@
 use std::fmt;
 use std::iter;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
@@ -24,6 +25,8 @@ pub struct Filter {
     /// Places for sessions that classify one batch after the other. A rule that keeps state has one; a
     /// stateless rule half as many as instances can live at once, if they are to be kept, or else none.
     places: Box<[Place]>,
+    /// Whether it serves in the place of another that may yet have it back.
+    on_trial: AtomicBool,
 }
 
 /// A place for a session, locked while that is used. It is empty until the first batch, and again after
@@ -58,6 +61,7 @@ impl Rule {
             settings: settings.to_owned(),
             instances: Instances::default(),
             places: places(self, Instances::default()),
+            on_trial: AtomicBool::new(false),
         };
         if let Some(mut place) = filter.free_place() {
             *place = Some(session);
@@ -94,7 +98,18 @@ impl Filter {
             places[0].lock().unwrap_or_else(PoisonError::into_inner).replace(session);
         }
         let (rule, settings) = (self.rule.clone(), self.settings.clone());
-        Self { rule, settings, instances: self.instances, places }
+        let on_trial = AtomicBool::new(self.is_on_trial());
+        Self { rule, settings, instances: self.instances, places, on_trial }
+    }
+
+    /// Says whether it is on trial: then a state that it has no time for is left to the rule that may yet
+    /// take its place back.
+    pub(crate) fn set_on_trial(&self, on_trial: bool) {
+        self.on_trial.store(on_trial, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_on_trial(&self) -> bool {
+        self.on_trial.load(Ordering::Relaxed)
     }
 
     /// Sets which instances classify. It says nothing to a rule that keeps state.

@@ -12,7 +12,9 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Entries of each table.
     pub table_entries: usize,
-    /// The call stack, in bytes.
+    /// The call stack, in bytes, up to [`MAX_STACK_BYTES`](Self::MAX_STACK_BYTES). It is part of the stack
+    /// of the thread that classifies, which needs 512 KiB more: the process ends if a rule finds less.
+    /// Threads of Rust and of tokio have 2 MiB, unless they are told otherwise.
     pub stack_bytes: usize,
     /// What the rule hands back for a batch, in bytes as the host holds them.
     pub output_bytes: usize,
@@ -21,6 +23,9 @@ pub struct Limits {
 impl Limits {
     /// How fine the time limit is: a rule is stopped within one tick after its time is up.
     pub const TICK: Duration = Duration::from_millis(5);
+
+    /// The most that a rule's call stack may have, in bytes.
+    pub const MAX_STACK_BYTES: usize = 1 << 20;
 }
 
 impl Default for Limits {

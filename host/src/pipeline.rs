@@ -7,6 +7,7 @@ use crate::bad_record::OnBadRecord;
 use crate::batch::Batch;
 use crate::contract::{Contract, EnvelopeError, Event, Origin};
 use crate::delivery::{self, Delivery};
+use crate::filter::Filter;
 use crate::isolate::Isolated;
 use crate::live::{LiveRule, Serving};
 use crate::outcome::{Cause, Outcome};
@@ -14,7 +15,7 @@ use crate::pointer::FieldPointer;
 use crate::publish::{Cooldown, Ordering, Publisher};
 use crate::recording::Recorder;
 use crate::response::Response;
-use crate::state::{Keeper, Places, Unsettled};
+use crate::state::{Aftermath, Keeper, Places};
 use crate::telemetry;
 
 /// The subject of messages, as the pipelines that Weir replaces wrote it.
@@ -144,21 +145,21 @@ impl<P: Publisher> Pipeline<P> {
     /// Outside a tokio runtime.
     pub async fn process(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
         let Incoming { event, batch, deadline, serving, places } = self.enter(self.read(request)?);
-        let (rule, keeper, shared) =
-            (Arc::clone(&serving), Arc::clone(&self.keeper), Arc::clone(&batch));
-        let classify = move || classify(&rule, &keeper, places, &shared, deadline);
+        let filter = Arc::clone(serving.filter());
+        let (keeper, shared) = (Arc::clone(&self.keeper), Arc::clone(&batch));
+        let classify = move || classify(&serving, &keeper, places, &shared, deadline);
         let started = Instant::now();
-        let (outcome, unsettled) = match tokio::task::spawn_blocking(classify).await {
-            Ok((isolated, unsettled)) => (outcome(&serving, isolated, started), unsettled),
+        let (outcome, aftermath) = match tokio::task::spawn_blocking(classify).await {
+            Ok((isolated, aftermath)) => (outcome(&filter, isolated, started), aftermath),
             Err(error) => {
                 let reason = format!("classification ended early: {error}");
-                let rule = serving.rule();
+                let rule = filter.rule();
                 let (rule, digest) = (&rule.description().name, rule.digest());
                 tracing::error!(records = batch.len(), rule, %digest, reason, "batch failed");
-                (Outcome::unclassified(batch.len(), &reason), Vec::new())
+                (Outcome::unclassified(batch.len(), &reason), Aftermath::default())
             }
         };
-        let classified = Classified { event, batch, serving, outcome, unsettled, deadline };
+        let classified = Classified { event, batch, filter, outcome, aftermath, deadline };
         Ok(self.deliver(classified).await)
     }
 
@@ -173,7 +174,9 @@ impl<P: Publisher> Pipeline<P> {
     ///
     /// Outside a tokio runtime, and on a thread that runs tasks of one: call it within
     /// [`spawn_blocking`](tokio::task::spawn_blocking), or on a thread that has
-    /// [entered](tokio::runtime::Handle::enter) the runtime.
+    /// [entered](tokio::runtime::Handle::enter) the runtime. One of a
+    /// [current-thread](tokio::runtime::RuntimeFlavor::CurrentThread) runtime must be driven by another
+    /// thread meanwhile: nothing else makes its time pass.
     pub fn process_blocking(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
         let classified = self.classify(self.enter(self.read(request)?));
         Ok(self.deliver_blocking(classified))
@@ -240,9 +243,10 @@ impl<P: Publisher> Pipeline<P> {
     pub(crate) fn classify<'a>(&self, incoming: Incoming<'a>) -> Classified<'a> {
         let Incoming { event, batch, deadline, serving, places } = incoming;
         let started = Instant::now();
-        let (isolated, unsettled) = classify(&serving, &self.keeper, places, &batch, deadline);
-        let outcome = outcome(&serving, isolated, started);
-        Classified { event, batch, serving, outcome, unsettled, deadline }
+        let (isolated, aftermath) = classify(&serving, &self.keeper, places, &batch, deadline);
+        let filter = Arc::clone(serving.filter());
+        let outcome = outcome(&filter, isolated, started);
+        Classified { event, batch, filter, outcome, aftermath, deadline }
     }
 
     /// The last.
@@ -251,21 +255,22 @@ impl<P: Publisher> Pipeline<P> {
     }
 
     async fn deliver(&self, classified: Classified<'_>) -> Response {
-        let Classified { event, batch, serving, outcome, unsettled, deadline } = classified;
+        let Classified { event, batch, filter, outcome, aftermath, deadline } = classified;
         if let Some(recorder) = &self.recorder {
-            let rule = (serving.rule(), serving.settings());
-            recorder.record(rule, &event, &batch, &outcome);
+            let rule = (filter.rule(), filter.settings());
+            recorder.record(rule, &event, &batch, &outcome, &aftermath.lessons);
         }
         let deadline = self.publishing_ends(deadline);
-        let rule = serving.rule();
         let delivered =
-            delivery::deliver(&self.delivery, rule, &event, &batch, outcome, deadline).await;
-        unsettled.into_iter().for_each(|flags| flags.settle(&delivered.settled));
+            delivery::deliver(&self.delivery, filter.rule(), &event, &batch, outcome, deadline)
+                .await;
+        aftermath.settle(&delivered.settled);
         delivered.response
     }
 
     fn publishing_ends(&self, deadline: Option<Instant>) -> Option<Instant> {
-        let timeout = self.publish_timeout.map(|timeout| Instant::now() + timeout);
+        // The clock knows no time without end.
+        let timeout = self.publish_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         match (deadline, timeout) {
             (Some(deadline), Some(timeout)) => Some(deadline.min(timeout)),
             (deadline, timeout) => deadline.or(timeout),
@@ -280,17 +285,17 @@ fn classify(
     places: Option<Places>,
     batch: &Arc<Batch>,
     deadline: Option<Instant>,
-) -> (Isolated, Vec<Unsettled>) {
-    let mut unsettled = Vec::new();
+) -> (Isolated, Aftermath) {
+    let mut aftermath = Aftermath::default();
     let isolated = serving.classify(batch, deadline, |filter| match places {
         Some(places) => {
-            let (isolated, flags) = keeper.classify(filter, places, batch, deadline);
-            unsettled = flags;
+            let (isolated, left) = keeper.classify(filter, places, batch, deadline);
+            aftermath = left;
             isolated
         }
         None => filter.classify_isolating(batch, deadline),
     });
-    (isolated, unsettled)
+    (isolated, aftermath)
 }
 
 async fn on_blocking_thread(work: impl FnOnce() + Send + 'static) {
@@ -321,24 +326,24 @@ pub(crate) struct Incoming<'a> {
 pub(crate) struct Classified<'a> {
     event: Event<'a>,
     batch: Arc<Batch>,
-    /// The rule that classified all of it.
-    serving: Arc<Serving>,
+    /// What classified all of it: a trial beside it need not wait until this is delivered.
+    filter: Arc<Filter>,
     outcome: Outcome,
-    /// What is remembered as flagged until it is dealt with.
-    unsettled: Vec<Unsettled>,
+    /// What it leaves behind, if the rule keeps state.
+    aftermath: Aftermath,
     deadline: Option<Instant>,
 }
 
 /// The outcome of a classification. What the rule did wrong is logged.
-fn outcome(serving: &Serving, isolated: Isolated, started: Instant) -> Outcome {
+fn outcome(filter: &Filter, isolated: Isolated, started: Instant) -> Outcome {
     telemetry::classified(started.elapsed(), &isolated);
     let Isolated { outcome, extra_runs, fault, stop, .. } = isolated;
     if fault.is_some() || stop.is_some() {
         let failed = |cause| outcome.failed.iter().filter(|f| f.cause == cause).count();
         tracing::error!(
             records = outcome.verdicts.len(),
-            rule = serving.rule().description().name,
-            digest = %serving.rule().digest(),
+            rule = filter.description().name,
+            digest = %filter.rule().digest(),
             fault = fault.as_ref().map(tracing::field::display),
             stop = stop.as_ref().map(tracing::field::display),
             extra_runs,

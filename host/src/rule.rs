@@ -170,7 +170,7 @@ fn exports(engine: &Engine, code: &Code) -> Result<(Exports, rule::Description),
     let make_images =
         || memory_image::make(code).map_err(|error| LoadError::Memory(format!("{error:#}")));
     // What describes itself is gone when this is.
-    let _slot = engine.slot(None).map_err(|why| LoadError::Memory(why.to_string()))?;
+    let _slot = engine.slot(None).map_err(|why| LoadError::Describe(why.into()))?;
     let found = match code {
         Code::Component(component) => {
             let component = linked(engine, component)?;

@@ -1,4 +1,5 @@
-use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::time::Instant;
 
 /// Hands out turns, one after the other.
 #[derive(Debug, Default)]
@@ -33,12 +34,29 @@ impl Turns {
 
 impl Turn {
     /// Waits until it comes. It ends when what is returned is dropped.
+    #[cfg(any(feature = "cli", test))]
     pub(crate) fn wait(mut self) -> Taken {
-        let mut before = self.before.take();
-        while let Some(End(end)) = before {
-            before = end.recv().ok();
+        while let Some(End(end)) = self.before.take() {
+            self.before = end.recv().ok();
         }
         Taken { _turn: self }
+    }
+
+    /// Waits until it comes, until the deadline at the latest.
+    pub(crate) fn wait_until(mut self, deadline: Option<Instant>) -> Option<Taken> {
+        while let Some(End(end)) = self.before.take() {
+            self.before = match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
+                None => end.recv().ok(),
+                Some(left) => match end.recv_timeout(left) {
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.before = Some(End(end));
+                        return None;
+                    }
+                    ended => ended.ok(),
+                },
+            };
+        }
+        Some(Taken { _turn: self })
     }
 }
 
@@ -71,6 +89,26 @@ mod tests {
         (0..1_000_000).for_each(|_| drop(turns.next()));
         drop(first);
         let _last = turns.next().wait();
+    }
+
+    #[test]
+    fn a_turn_that_does_not_come_in_time_lets_no_other_pass() {
+        let mut turns = Turns::default();
+        let (first, late, next) = (turns.next().wait(), turns.next(), turns.next());
+        let now = Some(Instant::now());
+        assert!(late.wait_until(now).is_none());
+        let (came, comes) = mpsc::channel();
+        thread::scope(|threads| {
+            threads.spawn(move || {
+                let _turn = next.wait();
+                came.send(()).expect("the test");
+            });
+            thread::yield_now();
+            assert!(comes.try_recv().is_err(), "the first has not ended");
+            drop(first);
+            assert_eq!(comes.recv(), Ok(()));
+        });
+        assert!(turns.next().wait_until(now).is_some(), "none is before it");
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(crate) struct Event<'a> {
 pub(super) struct OfFile {
     /// Whether it holds the file's first record.
     pub(super) begins: bool,
+    /// Whether the file took the place of another.
+    pub(super) replaces: bool,
 }
 
 /// The records of an event.

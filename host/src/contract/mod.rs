@@ -49,7 +49,7 @@ pub use answer::{FailureCause, FailureKind};
 pub use error::EnvelopeError;
 pub(crate) use event::Event;
 pub use ndjson::Origin;
-pub(crate) use partition::{Partition, Position, Run, Share};
+pub(crate) use partition::{Beginning, Partition, Position, Run, Share};
 pub(crate) use transformation::Onward;
 
 /// A stream service's contract.

@@ -26,27 +26,31 @@ pub struct Origin<'a> {
     pub is_file: bool,
     /// Whether it holds the first record of that file, whichever line that is in.
     pub begins: bool,
+    /// Whether that file took the place of another that was read before: its lines are new, even if it
+    /// begins alike.
+    pub replaces: bool,
 }
 
 impl Default for Origin<'_> {
     fn default() -> Self {
-        Self { name: "line", line: 1, is_file: false, begins: false }
+        Self { name: "line", line: 1, is_file: false, begins: false, replaces: false }
     }
 }
 
 pub(super) fn read(body: &[u8], origin: &Origin<'_>) -> (Event<'static>, Batch) {
     let mut lines = Vec::new();
     let mut batch = Batch::with_capacity(Encoding::Plain, 0, body.len());
-    for (number, line) in (origin.line..).zip(body.split(|&byte| byte == b'\n')) {
+    for (index, line) in body.split(|&byte| byte == b'\n').enumerate() {
         let line = line.trim_ascii();
         if !line.is_empty() {
-            lines.push(number);
+            lines.push(origin.line.saturating_add(index as u64));
             batch.push(line);
         }
     }
     let source = Cow::Owned(origin.name.to_owned());
     let mut event = Event::new(Contract::Ndjson, source, Records::Lines(lines));
-    event.of_file = origin.is_file.then_some(OfFile { begins: origin.begins });
+    event.of_file =
+        origin.is_file.then_some(OfFile { begins: origin.begins, replaces: origin.replaces });
     (event, batch)
 }
 

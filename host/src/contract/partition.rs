@@ -82,9 +82,17 @@ pub(crate) struct Share {
     pub(crate) partition: Partition,
     /// Where it stands in the batch, ascending.
     pub(crate) runs: Vec<Run>,
-    /// What tells the file that begins with this event from another of the same name: a digest of
-    /// its first record.
-    pub(crate) beginning: Option<String>,
+    /// If a file begins with this event.
+    pub(crate) beginning: Option<Beginning>,
+}
+
+/// The beginning of a file.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    /// What tells it from another of the same name: a digest of its first record.
+    pub(crate) digest: String,
+    /// Whether it took the place of another, which may have begun alike.
+    pub(crate) replaces: bool,
 }
 
 /// Entries of a batch that follow each other and are of one partition.
@@ -129,9 +137,11 @@ impl Event<'_> {
             shares[of].runs.push(run);
             return of;
         }
-        let beginning = self.of_file.as_ref().filter(|file| file.begins);
-        let beginning = beginning.and_then(|_| batch.payload(0));
-        let beginning = beginning.map(|record| sha256_hex(record)[..32].to_owned());
+        let file = self.of_file.as_ref().filter(|file| file.begins);
+        let beginning = file.zip(batch.payload(0)).map(|(file, record)| Beginning {
+            digest: sha256_hex(record)[..32].to_owned(),
+            replaces: file.replaces,
+        });
         shares.push(Share { partition, runs: vec![run], beginning });
         shares.len() - 1
     }
@@ -211,16 +221,18 @@ mod tests {
 
     #[test]
     fn a_line_of_a_file_has_a_position_and_one_of_a_pipe_has_none() {
-        let file = Origin { name: "a.ndjson", line: 1, is_file: true, begins: true };
+        let file =
+            Origin { name: "a.ndjson", line: 1, is_file: true, begins: true, replaces: false };
         let beginning = &shares(Contract::Ndjson, "\n{}\n[1]", &file)[0];
         assert_eq!(beginning.partition.as_str(), "ndjson a.ndjson");
         assert_eq!(beginning.runs[0].positions, [Position::new("2"), Position::new("3")]);
         let other = &shares(Contract::Ndjson, "\n[]\n[1]", &file)[0];
-        assert_ne!(beginning.beginning, other.beginning);
+        let digest = |share: &Share| share.beginning.as_ref().expect("a file").digest.clone();
+        assert_ne!(digest(beginning), digest(other));
         let later = &shares(Contract::Ndjson, "{}", &Origin { line: 7, begins: false, ..file })[0];
-        assert_eq!((later.beginning.as_ref(), later.runs[0].positions.len()), (None, 1));
+        assert_eq!((later.beginning.is_none(), later.runs[0].positions.len()), (true, 1));
         let pipe = &shares(Contract::Ndjson, "{}", &Origin { is_file: false, ..file })[0];
-        assert_eq!((pipe.beginning.as_ref(), pipe.runs[0].positions.len()), (None, 0));
+        assert_eq!((pipe.beginning.is_none(), pipe.runs[0].positions.len()), (true, 0));
         assert!(pipe.runs[0].ids.is_empty(), "another pipe's first line is another");
     }
 

@@ -1,19 +1,25 @@
-use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::{DeadLetter, DeadLetterQueue};
 use crate::receipt::PublishError;
+use crate::same_file::is_at;
+
+/// How often it is tried to lock a file that another process has locked.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// A file that dead letters are appended to, one JSON document a line. A letter is confirmed once it
-/// is on the disk.
+/// is on the disk. When the file is moved away, as logs are rotated, another of its name is made.
 #[derive(Clone, Debug)]
 pub struct DeadLetterFile {
+    path: Arc<Path>,
     file: Arc<Mutex<File>>,
 }
 
@@ -24,24 +30,27 @@ impl DeadLetterFile {
     ///
     /// If it cannot be written to.
     pub fn open(path: &Path) -> io::Result<Self> {
-        // Not in append mode: what was written in part has to be taken back.
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-        file.seek(SeekFrom::End(0))?;
-        Ok(Self { file: Arc::new(Mutex::new(file)) })
+        Ok(Self { path: path.into(), file: Arc::new(Mutex::new(open(path)?)) })
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    // Not in append mode: what was written in part has to be taken back.
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)
 }
 
 impl DeadLetterQueue for DeadLetterFile {
     fn send(
         &self,
         letters: Vec<DeadLetter>,
-        _deadline: Option<Instant>,
+        deadline: Option<Instant>,
     ) -> BoxFuture<'_, Vec<Result<(), PublishError>>> {
-        let file = Arc::clone(&self.file);
+        let Self { path, file } = self.clone();
         async move {
             let count = letters.len();
             let written = tokio::task::spawn_blocking(move || {
-                append(&mut file.lock().unwrap_or_else(PoisonError::into_inner), &letters)
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                append(&mut file, &path, &letters, deadline)
             });
             let result = match written.await {
                 Ok(Ok(())) => Ok(()),
@@ -55,28 +64,64 @@ impl DeadLetterQueue for DeadLetterFile {
 }
 
 /// Appends all letters, or none.
-fn append(file: &mut File, letters: &[DeadLetter]) -> io::Result<()> {
+fn append(
+    file: &mut File,
+    path: &Path,
+    letters: &[DeadLetter],
+    deadline: Option<Instant>,
+) -> io::Result<()> {
     let mut lines = Vec::new();
     for letter in letters {
         serde_json::to_writer(&mut lines, letter)?;
         lines.push(b'\n');
     }
-    // Other processes may append to it too.
-    file.lock()?;
+    // Other processes may append to it too, and move it away.
+    lock(file, deadline)?;
+    while !is_at(file, path)? {
+        *file = open(path)?;
+        lock(file, deadline)?;
+    }
     let written = append_lines(file, &lines);
     // It cannot fail: the lock is held.
     let _ = file.unlock();
     written
 }
 
+fn lock(file: &File, deadline: Option<Instant>) -> io::Result<()> {
+    let Some(deadline) = deadline else { return file.lock() };
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                return Err(io::Error::new(ErrorKind::TimedOut, "another process has it locked"));
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(TRY_AGAIN_AFTER),
+        }
+    }
+}
+
 fn append_lines(file: &mut File, lines: &[u8]) -> io::Result<()> {
     let start = file.seek(SeekFrom::End(0))?;
-    let written = file.write_all(lines).and_then(|()| file.sync_data());
+    let written = end_last_line(file, start)
+        .and_then(|()| file.write_all(lines))
+        .and_then(|()| file.sync_data());
     if written.is_err() {
         // If that fails as well, half a line is left; the error that is told is the first.
         let _ = file.set_len(start);
     }
     written
+}
+
+/// Ends a line that broke off when whoever wrote it was killed: what follows is a letter of its own.
+fn end_last_line(file: &mut File, end: u64) -> io::Result<()> {
+    if end == 0 {
+        return Ok(());
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
 }
 
 #[cfg(test)]
@@ -139,6 +184,63 @@ mod tests {
         std::fs::remove_file(&path).expect("the file");
         let is_whole = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
         assert_eq!(text.lines().filter(|line| is_whole(line)).count(), writers * 100);
+    }
+
+    /// A file in a folder of its own, and what is sent to it.
+    fn with_file(
+        name: &str,
+        test: impl Fn(&Path, &dyn Fn(Option<Instant>) -> Result<(), PublishError>),
+    ) {
+        let folder = std::env::temp_dir().join(format!("weir-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("letters");
+        let file = DeadLetterFile::open(&path).expect("a file");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        test(&path, &|deadline| {
+            runtime.block_on(file.send(vec![letter("1")], deadline)).pop().expect("an answer")
+        });
+        std::fs::remove_dir_all(&folder).expect("the folder");
+    }
+
+    fn letters(path: &Path) -> usize {
+        let text = std::fs::read_to_string(path).expect("what was written");
+        let is_letter = |line: &&str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+        text.lines().filter(is_letter).count()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_moved_away_is_followed_by_another() {
+        with_file("rotated-letters", |path, send| {
+            send(None).expect("on the disk");
+            let old = path.with_extension("1");
+            std::fs::rename(path, &old).expect("the file");
+            send(None).expect("on the disk");
+            send(None).expect("on the disk");
+            assert_eq!((letters(&old), letters(path)), (1, 2));
+        });
+    }
+
+    #[test]
+    fn a_letter_behind_half_a_line_is_a_line_of_its_own() {
+        with_file("half-letters", |path, send| {
+            std::fs::write(path, "{\"record\":\"0\"}\n{\"half\":").expect("the file");
+            send(None).expect("on the disk");
+            send(None).expect("on the disk");
+            assert_eq!(letters(path), 3);
+        });
+    }
+
+    #[test]
+    fn a_file_that_stays_locked_confirms_nothing_at_the_deadline() {
+        with_file("locked-letters", |path, send| {
+            let other = open(path).expect("the file");
+            other.lock().expect("its lock");
+            let late = send(Some(Instant::now()));
+            assert!(matches!(late, Err(PublishError::Unconfirmed(_))), "{late:?}");
+            other.unlock().expect("its lock");
+            send(Some(Instant::now())).expect("on the disk");
+        });
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::task::spawn_blocking;
 
 use super::store::{SaveError, StateStore, StoreError, Stored, Version};
+use crate::own_thread;
 
 /// The largest file that is looked into for its version, in bytes: more than any rule hands out.
 const MAX_BYTES: usize = 1 << 30;
@@ -93,7 +93,8 @@ impl StateStore for FileStore {
 async fn off_the_runtime<T: Send + 'static, E: From<StoreError> + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, E> {
-    spawn_blocking(work).await.unwrap_or_else(|error| Err(StoreError(error.to_string()).into()))
+    let done = own_thread::run("weir-state", work).await;
+    done.unwrap_or_else(|error| Err(StoreError(error.to_string()).into()))
 }
 
 fn read(path: &Path, max_bytes: usize) -> Result<Option<Stored>, StoreError> {

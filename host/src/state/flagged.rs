@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,8 +18,22 @@ const MAX_BYTES: usize = 512 << 10;
 #[serde(transparent)]
 pub(super) struct Flagged(Vec<Remembered>);
 
-/// The same, for those who classify records, and for those who deal with them later.
-pub(super) type Shared = Arc<Mutex<Flagged>>;
+/// The same, and what was dealt with while the store holds it as flagged: others save there as well.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) flagged: Flagged,
+    /// What the store may hold.
+    drafted: HashSet<Record>,
+    /// What of that was dealt with, and after how many drafts.
+    settled: HashMap<Record, u64>,
+    drafts: u64,
+}
+
+/// For those who classify records, and for those who deal with them later.
+pub(super) type Shared = Arc<Mutex<Ledger>>;
+
+/// How many records that were dealt with are remembered while nothing can be stored.
+const MAX_SETTLED: usize = 1 << 16;
 
 /// A record that was flagged, and what is to be done with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,14 +73,66 @@ impl Unsettled {
     pub(crate) fn settle(self, entries: &[usize]) {
         let is_settled = |entry: &usize| entries.binary_search(entry).is_ok();
         let settled = self.records.into_iter().filter(|(entry, _)| is_settled(entry));
-        let settled: Vec<Record> = settled.map(|(_, record)| record).collect();
-        lock(&self.flagged).0.retain(|remembered| !settled.contains(&remembered.record));
+        lock(&self.flagged).settle(settled.map(|(_, record)| record).collect());
     }
 }
 
 /// Each change leaves it whole.
-pub(super) fn lock(flagged: &Shared) -> MutexGuard<'_, Flagged> {
+pub(super) fn lock(flagged: &Shared) -> MutexGuard<'_, Ledger> {
     flagged.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ledger {
+    /// Takes over what is stored, but for what was dealt with since.
+    pub(super) fn restore(&mut self, stored: Flagged) {
+        self.drafted.extend(stored.0.iter().map(|remembered| remembered.record.clone()));
+        self.flagged = stored;
+        self.flagged.0.retain(|remembered| !self.settled.contains_key(&remembered.record));
+    }
+
+    /// What is to be stored, and the number of the draft that it is part of.
+    pub(super) fn draft(&mut self) -> (Flagged, u64) {
+        self.drafted.extend(self.flagged.0.iter().map(|remembered| remembered.record.clone()));
+        self.drafts += 1;
+        (self.flagged.clone(), self.drafts)
+    }
+
+    /// A draft is what the store holds now.
+    pub(super) fn stored(&mut self, draft: u64) {
+        self.settled.retain(|_, after| *after >= draft);
+        self.drafted = self.flagged.0.iter().map(|remembered| remembered.record.clone()).collect();
+    }
+
+    /// Whether the store may hold something as flagged that was dealt with.
+    pub(super) fn has_settled(&self) -> bool {
+        !self.settled.is_empty()
+    }
+
+    fn settle(&mut self, records: HashSet<Record>) {
+        self.flagged.0.retain(|remembered| !records.contains(&remembered.record));
+        let stored = records.into_iter().filter(|record| self.drafted.contains(record));
+        let room = MAX_SETTLED.saturating_sub(self.settled.len());
+        self.settled.extend(stored.take(room).map(|record| (record, self.drafts)));
+    }
+
+    /// Remembers what was flagged of a run's records that were learnt just now, behind so many others. Says
+    /// how many it forgets because there is no room: those that were flagged the longest time ago.
+    pub(super) fn remember(
+        &mut self,
+        outcome: &Outcome,
+        run: &Run,
+        batch: &Batch,
+        others: usize,
+    ) -> usize {
+        let before = self.flagged.len();
+        for flag in outcome.flagged.iter().filter(|flag| flag.index >= others) {
+            let Some(record) = record(run, batch, flag.index) else { continue };
+            // It is to be dealt with once more.
+            self.settled.remove(&record);
+            self.flagged.push(record, flag, outcome);
+        }
+        if self.flagged.len() == before { 0 } else { self.flagged.make_room() }
+    }
 }
 
 /// What is flagged in the outcome of a run. None where nothing is.
@@ -109,27 +175,16 @@ impl Flagged {
         });
     }
 
-    /// Remembers what was flagged of a run's records that were learnt just now, behind so many others. Says
-    /// how many it forgets because there is no room: those that were flagged the longest time ago.
-    pub(super) fn remember(
-        &mut self,
-        outcome: &Outcome,
-        run: &Run,
-        batch: &Batch,
-        others: usize,
-    ) -> usize {
-        let before = self.0.len();
-        for flag in outcome.flagged.iter().filter(|flag| flag.index >= others) {
-            let Some(record) = record(run, batch, flag.index) else { continue };
-            let rewritten = outcome.rewritten.as_ref().and_then(|all| all.get(flag.index));
-            let rewritten = rewritten.and_then(|payload| str::from_utf8(payload).ok());
-            let rewritten = rewritten.map(str::to_owned);
-            self.0.retain(|remembered| remembered.record != record);
-            self.0.push(Remembered { record, flag: flag.clone(), rewritten });
-        }
-        if self.0.len() == before {
-            return 0;
-        }
+    fn push(&mut self, record: Record, flag: &Flag, outcome: &Outcome) {
+        let rewritten = outcome.rewritten.as_ref().and_then(|all| all.get(flag.index));
+        let rewritten = rewritten.and_then(|payload| str::from_utf8(payload).ok());
+        let rewritten = rewritten.map(str::to_owned);
+        self.0.retain(|remembered| remembered.record != record);
+        self.0.push(Remembered { record, flag: flag.clone(), rewritten });
+    }
+
+    /// Forgets what there is no room for. Says how many.
+    fn make_room(&mut self) -> usize {
         let mut room = MAX_BYTES;
         let fits = self.0.iter().rev().take_while(|remembered| {
             let left = room.checked_sub(remembered.bytes());
@@ -141,16 +196,17 @@ impl Flagged {
         forgotten
     }
 
-    /// Flags those of a run's records that are remembered, as they were flagged then.
+    /// Flags those of a run's records that are remembered, as they were flagged then. Says which.
     pub(super) fn flag_again(
         &self,
         outcome: &mut Outcome,
         run: &Run,
         batch: &Batch,
         records: Range<usize>,
-    ) {
+    ) -> Vec<usize> {
+        let mut again = Vec::new();
         if self.is_empty() {
-            return;
+            return again;
         }
         let by_record: HashMap<&Record, &Remembered> =
             self.0.iter().map(|remembered| (&remembered.record, remembered)).collect();
@@ -160,11 +216,13 @@ impl Flagged {
             if let Some(remembered) = by_record.get(&record)
                 && outcome.flag(Flag { index, ..remembered.flag.clone() })
             {
+                again.push(index);
                 rewritten
                     .extend(remembered.rewritten.as_ref().map(|text| (index, text.as_bytes())));
             }
         }
         outcome.rewrite(&rewritten);
+        again
     }
 }
 
@@ -219,18 +277,18 @@ mod tests {
 
     #[test]
     fn what_comes_again_is_flagged_as_it_was() {
-        let (mut flagged, none) = (Flagged::default(), batch(&[]));
+        let (mut ledger, none) = (Ledger::default(), batch(&[]));
         // The first two were learnt before.
         let mut first = outcome(5, &[1, 2, 4], "m");
         let rewritten = |index: usize| Some(format!("{index} is ill").into_bytes());
         first.rewritten = Some((0..5).map(rewritten).collect());
-        assert_eq!(flagged.remember(&first, &positions(10..15), &none, 2), 0);
-        let stored = serde_json::to_string(&flagged).expect("JSON");
+        assert_eq!(ledger.remember(&first, &positions(10..15), &none, 2), 0);
+        let stored = serde_json::to_string(&ledger.flagged).expect("JSON");
         let flagged: Flagged = serde_json::from_str(&stored).expect("what was stored");
 
         let mut again = outcome(4, &[0, 1], "another");
         again.rewritten = Some((0..4).map(|_| Some(b"well".to_vec())).collect());
-        flagged.flag_again(&mut again, &positions(11..15), &none, 0..4);
+        assert_eq!(flagged.flag_again(&mut again, &positions(11..15), &none, 0..4), [1, 3]);
         let flags: Vec<_> = again.flagged.iter().map(|f| (f.index, f.message.as_str())).collect();
         assert_eq!(flags, [(0, "another"), (1, "m"), (3, "m")]);
         assert_eq!(again.flagged[2].score, Some(4.0 / 3.0));
@@ -242,24 +300,24 @@ mod tests {
 
     #[test]
     fn parts_of_one_record_are_told_apart() {
-        let (mut flagged, none) = (Flagged::default(), batch(&[]));
+        let (mut ledger, none) = (Ledger::default(), batch(&[]));
         let run = positions([7, 8, 8, 8, 9]);
-        flagged.remember(&outcome(5, &[2], "m"), &run, &none, 0);
-        assert_eq!(again(&flagged, &run, &none), [2]);
+        ledger.remember(&outcome(5, &[2], "m"), &run, &none, 0);
+        assert_eq!(again(&ledger.flagged, &run, &none), [2]);
     }
 
     #[test]
     fn where_there_are_no_positions_records_are_known_by_id_and_payload() {
-        let mut flagged = Flagged::default();
+        let mut ledger = Ledger::default();
         let (run, payloads) = (named(&["a", "b"]), batch(&["1", "2"]));
-        flagged.remember(&outcome(2, &[1], "m"), &run, &payloads, 0);
-        flagged.remember(&outcome(2, &[1], "m"), &run, &payloads, 0);
-        assert_eq!(flagged.0.len(), 1, "it is the same");
-        assert_eq!(again(&flagged, &named(&["b", "c"]), &batch(&["2", "2"])), [0]);
-        assert_eq!(again(&flagged, &named(&["b"]), &batch(&["3"])), [0; 0]);
+        ledger.remember(&outcome(2, &[1], "m"), &run, &payloads, 0);
+        ledger.remember(&outcome(2, &[1], "m"), &run, &payloads, 0);
+        assert_eq!(ledger.flagged.0.len(), 1, "it is the same");
+        assert_eq!(again(&ledger.flagged, &named(&["b", "c"]), &batch(&["2", "2"])), [0]);
+        assert_eq!(again(&ledger.flagged, &named(&["b"]), &batch(&["3"])), [0; 0]);
         let nameless = Run { ids: Vec::new(), ..run };
-        assert_eq!(flagged.remember(&outcome(2, &[0], "m"), &nameless, &payloads, 0), 0);
-        assert_eq!(flagged.0.len(), 1, "what does not come again");
+        assert_eq!(ledger.remember(&outcome(2, &[0], "m"), &nameless, &payloads, 0), 0);
+        assert_eq!(ledger.flagged.0.len(), 1, "what does not come again");
     }
 
     #[test]
@@ -269,21 +327,50 @@ mod tests {
         let outcome = outcome(3, &[0, 1, 2], "");
         lock(&flagged).remember(&outcome, &run, &none, 0);
         unsettled(&flagged, &outcome, &run, &none).expect("flags").settle(&[3, 5]);
-        assert_eq!(again(&lock(&flagged), &run, &none), [0, 2]);
-        lock(&flagged).forget_before(&positions([10]).positions[0]);
-        assert_eq!(again(&lock(&flagged), &run, &none), [2]);
+        assert_eq!(again(&lock(&flagged).flagged, &run, &none), [0, 2]);
+        lock(&flagged).flagged.forget_before(&positions([10]).positions[0]);
+        assert_eq!(again(&lock(&flagged).flagged, &run, &none), [2]);
+    }
+
+    #[test]
+    fn what_was_dealt_with_is_not_taken_over_from_the_store() {
+        let (flagged, none, run) = (Shared::default(), batch(&[]), positions(0..4));
+        let outcome = outcome(4, &[0, 1, 2, 3], "");
+        let settle = |entries: &[usize]| {
+            unsettled(&flagged, &outcome, &run, &none).expect("flags").settle(entries);
+        };
+        lock(&flagged).remember(&outcome, &run, &none, 0);
+        settle(&[0]);
+        assert!(!lock(&flagged).has_settled(), "the store never knew of it");
+        let (stored, draft) = lock(&flagged).draft();
+        settle(&[1]);
+        assert!(lock(&flagged).has_settled());
+        // Another has taken over what was stored before, and has stored it again.
+        lock(&flagged).restore(stored.clone());
+        assert_eq!(again(&lock(&flagged).flagged, &run, &none), [2, 3]);
+        lock(&flagged).stored(draft);
+        assert!(lock(&flagged).has_settled(), "it was dealt with after that draft");
+
+        let (_, draft) = lock(&flagged).draft();
+        lock(&flagged).stored(draft);
+        assert!(!lock(&flagged).has_settled());
+        settle(&[2]);
+        // It is to be dealt with once more.
+        lock(&flagged).remember(&outcome, &run, &none, 2);
+        lock(&flagged).restore(stored);
+        assert_eq!(again(&lock(&flagged).flagged, &run, &none), [1, 2, 3]);
     }
 
     #[test]
     fn there_is_a_bound() {
         let message = "\u{1}".repeat(1 << 10);
-        let (mut flagged, none) = (Flagged::default(), batch(&[]));
+        let (mut ledger, none) = (Ledger::default(), batch(&[]));
         let all: Vec<usize> = (0..1000).collect();
         let outcome = outcome(1000, &all, &message);
-        let forgotten = flagged.remember(&outcome, &positions(0..1000), &none, 0);
+        let forgotten = ledger.remember(&outcome, &positions(0..1000), &none, 0);
         assert!((1..1000).contains(&forgotten));
-        assert!(serde_json::to_string(&flagged).expect("JSON").len() <= MAX_BYTES + 2);
+        assert!(serde_json::to_string(&ledger.flagged).expect("JSON").len() <= MAX_BYTES + 2);
         let left: Vec<_> = (forgotten..1000).collect();
-        assert_eq!(again(&flagged, &positions(0..1000), &none), left, "the oldest go");
+        assert_eq!(again(&ledger.flagged, &positions(0..1000), &none), left, "the oldest go");
     }
 }

@@ -2,13 +2,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use super::flagged::Unsettled;
+use super::aftermath::Aftermath;
 use super::kept::{Kept, Session};
 use super::memory::MemoryStore;
 use super::storage::{SaveEvery, Storage};
 use super::store::StateStore;
 use crate::batch::Batch;
-use crate::contract::{Partition, Share};
+use crate::contract::{Partition, Run, Share};
 use crate::filter::Filter;
 use crate::isolate::{Isolated, Stop};
 use crate::outcome::Outcome;
@@ -130,27 +130,30 @@ impl Keeper {
     /// Classifies a batch, each partition's records with its own state, when its turn has come. What is
     /// flagged is to be settled once it is dealt with.
     ///
-    /// It waits: for the batches before, and for the store.
+    /// It waits: for the batches before, until the deadline, and for the store.
     pub(crate) fn classify(
         &self,
         filter: &Arc<Filter>,
         places: Places,
         batch: &Batch,
         deadline: Option<Instant>,
-    ) -> (Isolated, Vec<Unsettled>) {
-        let (mut parts, mut unsettled) = (Vec::new(), Vec::new());
+    ) -> (Isolated, Aftermath) {
+        let (mut parts, mut aftermath) = (Vec::new(), Aftermath::default());
         for Place { share, kept, turn } in places.0 {
-            let _turn = turn.wait();
+            let Some(_turn) = turn.wait_until(deadline) else {
+                let late = |run: &Run| not_begun(run.entries.len(), &Stop::Deadline);
+                parts.extend(share.runs.iter().map(|run| (run.entries.start, late(run))));
+                continue;
+            };
             let mut kept = lock(&kept);
             let mut begun = Ok(());
             for run in &share.runs {
                 // What is behind a run that was not begun is not learnt before it.
                 let session = begun.and_then(|()| self.begin(filter, &mut kept, &share, deadline));
-                let (isolated, flagged) = match &session {
-                    Ok(session) => kept.classify(session, run, batch, deadline),
-                    Err(stop) => (not_begun(run.entries.len(), stop), None),
+                let isolated = match &session {
+                    Ok(session) => kept.classify(session, run, batch, deadline, &mut aftermath),
+                    Err(stop) => not_begun(run.entries.len(), stop),
                 };
-                unsettled.extend(flagged);
                 begun = session.map(drop);
                 parts.push((run.entries.start, isolated));
             }
@@ -160,7 +163,7 @@ impl Keeper {
             // could hold it for ever, if it had its turn before.
             self.make_room(filter);
         }
-        (Isolated::of_parts(batch.len(), parts), unsettled)
+        (Isolated::of_parts(batch.len(), parts), aftermath)
     }
 
     fn begin(
@@ -175,7 +178,7 @@ impl Keeper {
         if !kept.is_open() {
             self.make_room(filter);
         }
-        let session = kept.begin(&self.storage, filter, share.beginning.as_deref(), deadline)?;
+        let session = kept.begin(&self.storage, filter, share.beginning.as_ref(), deadline)?;
         if self.storage.takes_turns {
             kept.forget_flagged(&share.runs[0]);
         }

@@ -1,16 +1,20 @@
+use std::io;
+use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
+use super::aftermath::{Aftermath, Lesson};
 use super::envelope::{self, Header, Learnt, MAX_AROUND_BYTES};
-use super::flagged::{self, Flagged, Unsettled};
+use super::flagged::{self, Flagged};
 use super::save::{Draft, Saved, save};
 use super::storage::{SaveEvery, Storage};
 use super::store::{SaveError, StoreError, Stored, Version};
 use crate::batch::Batch;
-use crate::contract::{Partition, Position, Run};
+use crate::contract::{Beginning, Partition, Position, Run};
 use crate::digest::sha256_hex;
 use crate::fault::Fault;
 use crate::filter::{Filter, RestoreError};
@@ -37,13 +41,16 @@ pub(super) struct Kept {
     /// None before the first batch, after a fault, and after it was closed: then the next batch
     /// begins with what is stored.
     session: Option<Session>,
-    /// What the file that is read begins with: see [`Share::beginning`](crate::contract::Share::beginning).
+    /// What the file that is read begins with: see [`Beginning`].
     file: Option<String>,
+    /// How many files it has taken the place of, and before how many of these was learnt what is learnt,
+    /// and what is stored.
+    files: u64,
+    learnt_in: u64,
+    stored_in: u64,
     learnt: Learnt,
     /// What is flagged and not dealt with.
     flagged: flagged::Shared,
-    /// How much of that the store knows of.
-    flagged_stored: usize,
     generation: u64,
     stored: Known,
     /// How often in a row the rule ran out of time with what is stored.
@@ -91,9 +98,14 @@ struct Unsaved {
 /// A save that is under way.
 #[derive(Debug)]
 struct Saving {
-    task: JoinHandle<Saved>,
+    /// An error if there was none to be had.
+    thread: io::Result<JoinHandle<Saved>>,
     started: Instant,
     bytes: usize,
+    /// What of [`flagged::Ledger`] it holds.
+    flagged_draft: u64,
+    /// Of which file: see [`Kept::files`].
+    learnt_in: u64,
 }
 
 impl Kept {
@@ -103,9 +115,11 @@ impl Kept {
             key: String::new(),
             session: None,
             file: None,
+            files: 0,
+            learnt_in: 0,
+            stored_in: 0,
             learnt: Learnt::default(),
             flagged: flagged::Shared::default(),
-            flagged_stored: 0,
             generation: 0,
             stored: Known::Unread { look_at: None },
             too_late: 0,
@@ -139,12 +153,13 @@ impl Kept {
         &mut self,
         storage: &Storage,
         filter: &Arc<Filter>,
-        beginning: Option<&str>,
+        beginning: Option<&Beginning>,
         deadline: Option<Instant>,
     ) -> Result<Session, Stop> {
         // Also if nothing can be read now: later lines are of this file.
         if let Some(beginning) = beginning {
-            self.file = Some(beginning.to_owned());
+            self.file = Some(beginning.digest.clone());
+            self.files += u64::from(beginning.replaces);
         }
         if self.session.is_none() || self.is_to_be_read() {
             self.read(storage, filter, deadline)?;
@@ -161,7 +176,8 @@ impl Kept {
         run: &Run,
         batch: &Batch,
         deadline: Option<Instant>,
-    ) -> (Isolated, Option<Unsettled>) {
+        aftermath: &mut Aftermath,
+    ) -> Isolated {
         let position = self.learnt.position.as_ref();
         let comes_again = |record: &&Position| position.is_some_and(|position| *record <= position);
         let replayed = run.positions.iter().take_while(comes_again).count();
@@ -179,33 +195,47 @@ impl Kept {
                 // Where records have positions, the others come for the first time.
                 let again = if run.positions.is_empty() { run.entries.len() } else { replayed };
                 let outcome = &mut isolated.outcome;
-                flagged::lock(&self.flagged).flag_again(outcome, run, batch, 0..again);
+                let again = {
+                    let flagged = flagged::lock(&self.flagged);
+                    flagged.flagged.flag_again(outcome, run, batch, 0..again)
+                };
+                aftermath.lessons.push(self.lesson(run, replayed, &again));
                 self.learn(run, replayed, outcome, batch);
-                let unsettled = flagged::unsettled(&self.flagged, outcome, run, batch);
-                return (isolated, unsettled);
+                aftermath.unsettled.extend(flagged::unsettled(&self.flagged, outcome, run, batch));
             }
             // It was not begun.
             (None, Some(_)) => {}
         }
-        (isolated, None)
+        isolated
+    }
+
+    /// What is to be learnt of a run.
+    fn lesson(&self, run: &Run, replayed: usize, again: &[usize]) -> Lesson {
+        let Range { start, end } = run.entries;
+        Lesson {
+            partition: self.partition.clone(),
+            entries: start + replayed..end,
+            after: self.learnt.records,
+            again: again.iter().map(|index| start + index).collect(),
+        }
     }
 
     /// An event has come, which is all that is under way: records before its first were dealt with.
     pub(super) fn forget_flagged(&mut self, first: &Run) {
         if let Some(position) = first.positions.first() {
-            flagged::lock(&self.flagged).forget_before(position);
+            flagged::lock(&self.flagged).flagged.forget_before(position);
         }
     }
 
     fn learn(&mut self, run: &Run, replayed: usize, outcome: &Outcome, batch: &Batch) {
         telemetry::replayed(replayed);
-        let records = (run.entries.len() - replayed) as u64;
+        // One that failed was not learnt: half a line may be whole when it comes again.
+        let is_learnt = |index: &usize| outcome.verdicts.get(*index) != Some(&Verdict::Fail);
+        let records = (replayed..run.entries.len()).filter(is_learnt).count() as u64;
         if records == 0 {
             return;
         }
         self.learnt.records += records;
-        // One that failed was not learnt: half a line may be whole when it comes again.
-        let is_learnt = |index: &usize| outcome.verdicts.get(*index) != Some(&Verdict::Fail);
         let last = (replayed..run.positions.len()).rev().find(is_learnt);
         if let Some(last) = last {
             self.learnt.position = Some(run.positions[last].clone());
@@ -237,25 +267,23 @@ impl Kept {
     fn drop_session(&mut self) {
         self.session = None;
         self.learnt = Learnt::default();
-        self.set_flagged(Flagged::default());
+        flagged::lock(&self.flagged).flagged = Flagged::default();
         self.unsaved = Unsaved::default();
     }
 
-    fn set_flagged(&mut self, flagged: Flagged) {
-        self.flagged_stored = flagged.len();
-        *flagged::lock(&self.flagged) = flagged;
-    }
-
-    /// A file that begins otherwise is another, whatever its name: its lines are new.
+    /// A file that begins otherwise is another, whatever its name, and so is one that took its place: its
+    /// lines are new.
     fn look_at_file(&mut self) {
-        if self.file.is_none() || self.learnt.beginning == self.file {
+        let is_the_same = self.learnt.beginning == self.file && self.learnt_in == self.files;
+        if self.file.is_none() || is_the_same {
             return;
         }
         if self.learnt.beginning.is_some() {
             tracing::info!(partition = %self.partition, "another file of the same name");
         }
+        self.learnt_in = self.files;
         self.learnt.position = None;
-        self.set_flagged(Flagged::default());
+        flagged::lock(&self.flagged).flagged = Flagged::default();
         self.learnt.beginning.clone_from(&self.file);
     }
 
@@ -365,16 +393,19 @@ impl Kept {
                         self.tell_superseded();
                     }
                     self.session = Some(session);
-                    self.set_flagged(flagged);
+                    flagged::lock(&self.flagged).restore(flagged);
                     self.learnt = learnt;
+                    self.learnt_in = self.stored_in;
                     self.generation = generation;
                     self.too_late = 0;
                     self.unsaved = Unsaved::default();
                     self.stored = Known::Holds(Some(stored.version));
                 }
                 Err(NotRestored::Untried(stop)) => return Err(self.read_later(stop)),
-                Err(NotRestored::TooLate(fault)) if self.too_late + 1 < MAX_TOO_LATE => {
-                    self.too_late += 1;
+                Err(NotRestored::TooLate(fault))
+                    if filter.is_on_trial() || self.too_late + 1 < MAX_TOO_LATE =>
+                {
+                    self.too_late += u32::from(!filter.is_on_trial());
                     return Err(self.read_later(Stop::Opening(fault)));
                 }
                 Err(NotRestored::TooLate(fault)) => self.refuse(storage, stored, fault.to_string()),
@@ -464,7 +495,7 @@ impl Kept {
             *look_at = None;
         }
         // What was dealt with since is not to be flagged again. It is no reason to save before.
-        if self.is_open() && flagged::lock(&self.flagged).len() < self.flagged_stored {
+        if self.is_open() && flagged::lock(&self.flagged).has_settled() {
             self.unsaved.since.get_or_insert_with(Instant::now);
         }
         if self.unsaved.since.is_some() {
@@ -493,7 +524,8 @@ impl Kept {
     fn save(&mut self, storage: &Storage) {
         let Some(session) = self.session.clone() else { return };
         // It counts from here on, whatever becomes of it.
-        self.unsaved = Unsaved { records: 0, since: self.unsaved.since.map(|_| Instant::now()) };
+        let records = mem::take(&mut self.unsaved.records);
+        self.unsaved.since = self.unsaved.since.map(|_| Instant::now());
         // It has room already, and does not wait for more: others may wait for this.
         if self.is_to_be_read() && self.read(storage, &session.of, Some(Instant::now())).is_err() {
             return;
@@ -502,13 +534,15 @@ impl Kept {
         let expected = expected.clone();
         let snapshot = match session.filter.snapshot() {
             Ok(snapshot) => snapshot,
-            Err(fault) => return self.lose(&format!("no snapshot: {fault}")),
+            Err(fault) => {
+                self.unsaved.records = records;
+                return self.lose(&format!("no snapshot: {fault}"));
+            }
         };
         self.unsaved = Unsaved::default();
         let (partition, writer) = (self.partition.as_str(), &storage.writer);
         let generation = self.generation + 1;
-        let flagged = flagged::lock(&self.flagged).clone();
-        self.flagged_stored = flagged.len();
+        let (flagged, flagged_draft) = flagged::lock(&self.flagged).draft();
         let learnt = &self.learnt;
         let header = Header::new(&session.filter, partition, learnt, flagged, generation, writer);
         let draft = Draft {
@@ -520,21 +554,26 @@ impl Kept {
         };
         let (started, bytes) = (Instant::now(), draft.envelope.len());
         let (runtime, store) = (Handle::current(), Arc::clone(&storage.store));
-        // On a thread of its own: a runtime of one thread runs tasks only while it is waited in.
-        let task = runtime.clone().spawn_blocking(move || runtime.block_on(save(store, draft)));
-        self.saving = Some(Saving { task, started, bytes });
+        // A runtime of one thread runs tasks only while it is waited in; and the threads that it has for
+        // what blocks may all be held by batches that wait for this.
+        let thread = thread::Builder::new().name("weir-save".to_owned());
+        let thread = thread.spawn(move || runtime.block_on(save(store, draft)));
+        let learnt_in = self.learnt_in;
+        self.saving = Some(Saving { thread, started, bytes, flagged_draft, learnt_in });
     }
 
     /// Takes note of what became of a save that was under way: if it has ended, or else after
     /// waiting for it.
     pub(super) fn settle(&mut self, storage: &Storage, wait: bool) {
-        let Some(saving) = self.saving.take_if(|saving| wait || saving.task.is_finished()) else {
+        let Some(saving) = self.saving.take_if(|saving| wait || saving.has_ended()) else {
             return;
         };
-        let Saving { task, started, bytes } = saving;
-        let saved = Handle::current().block_on(task).unwrap_or_else(|error| {
-            Saved::Failed(StoreError(format!("saving ended early: {error}")))
-        });
+        let Saving { thread, started, bytes, flagged_draft, learnt_in } = saving;
+        let failed = |why| Saved::Failed(StoreError(why));
+        let saved = match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|_| failed("saving panicked".to_owned())),
+            Err(error) => failed(format!("no thread to save on: {error}")),
+        };
         telemetry::state_saved(started.elapsed(), saved.name());
         match saved {
             Saved::Stored(version) => {
@@ -542,6 +581,8 @@ impl Kept {
                 let generation = self.generation;
                 tracing::debug!(partition = %self.partition, generation, bytes, "state saved");
                 self.stored = Known::Holds(Some(version));
+                self.stored_in = learnt_in;
+                flagged::lock(&self.flagged).stored(flagged_draft);
             }
             Saved::Superseded => {
                 self.tell_superseded();
@@ -567,6 +608,12 @@ impl Kept {
              dropped"
         );
         telemetry::state_lost("superseded");
+    }
+}
+
+impl Saving {
+    fn has_ended(&self) -> bool {
+        self.thread.as_ref().map_or(true, JoinHandle::is_finished)
     }
 }
 
@@ -676,12 +723,14 @@ mod tests {
             let (share, batch) = share(number);
             kept.catch_up(storage, filter);
             let session = kept.begin(storage, filter, None, deadline)?;
-            Ok(kept.classify(&session, &share.runs[0], &batch, deadline).0)
+            let left = &mut Aftermath::default();
+            Ok(kept.classify(&session, &share.runs[0], &batch, deadline, left))
         }
 
+        /// What a shard holds of an event with one record: `{"pulse":1}`.
         fn share(number: u64) -> (Share, Batch) {
             let body = format!(
-                r#"{{"Records":[{{"eventID":"a:{number}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{number}","data":"e30="}}}}]}}"#
+                r#"{{"Records":[{{"eventID":"a:{number}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{number}","data":"eyJwdWxzZSI6MX0="}}}}]}}"#
             );
             let (event, batch) =
                 Event::read(Some(Contract::Kinesis), body.as_bytes(), &Origin::default())

@@ -22,6 +22,8 @@ mod storage;
 
 mod flagged;
 
+mod aftermath;
+
 mod envelope;
 
 mod save;
@@ -44,5 +46,5 @@ pub use dynamodb::DynamoDbStore;
 #[cfg(feature = "s3")]
 pub use s3::S3Store;
 
-pub(crate) use flagged::Unsettled;
+pub(crate) use aftermath::{Aftermath, Lesson};
 pub(crate) use keeper::Places;

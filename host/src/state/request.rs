@@ -19,7 +19,10 @@ pub(super) struct Line {
 /// Why a request came to nothing.
 pub(super) enum Denied<E> {
     /// The service says so, in a way that its caller knows.
-    Known(Box<SdkError<E>>),
+    Known(
+        #[cfg_attr(not(feature = "s3"), expect(dead_code, reason = "only S3 asks how it says so"))]
+        Box<SdkError<E>>,
+    ),
     Failed(StoreError),
 }
 
@@ -67,6 +70,7 @@ impl Line {
 }
 
 /// The status of an error's answer, if it has one.
+#[cfg(feature = "s3")]
 pub(super) fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }

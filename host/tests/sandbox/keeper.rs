@@ -199,7 +199,13 @@ impl Process {
 
     /// Processes a line of a file.
     fn line(&self, line: u64, text: &str) -> Vec<f64> {
-        let origin = Origin { name: "a.ndjson", line, is_file: true, begins: line == 1 };
+        self.line_of(line, text, false)
+    }
+
+    /// The same, of a file that may have taken the place of another.
+    fn line_of(&self, line: u64, text: &str, replaces: bool) -> Vec<f64> {
+        let begins = line == 1;
+        let origin = Origin { name: "a.ndjson", line, is_file: true, begins, replaces };
         let contract = Some(Contract::Ndjson);
         self.process(Request { body: text.as_bytes(), contract, origin, deadline: None })
     }
@@ -276,6 +282,20 @@ fn instances_in_turns_take_what_comes_before_an_event_for_published() {
 }
 
 #[test]
+fn instances_in_turns_do_not_take_over_what_they_have_published() {
+    let store = Shelf::default();
+    let in_turns = || keeper(&store).save_every(SaveEvery::Records(1)).takes_turns();
+    let (one, other) =
+        (Process::new(&learning(), in_turns()), Process::new(&learning(), in_turns()));
+    // Each is saved before it is published, and the other goes on from that.
+    let process = |(instance, id): (&Process, &str)| instance.message(id, "one");
+    let first = [(&one, "a"), (&other, "b"), (&one, "c"), (&other, "d")];
+    assert_eq!(first.into_iter().flat_map(process).collect::<Vec<_>>(), [1.0, 2.0, 3.0, 4.0]);
+    let again = [(&one, "a"), (&other, "b")];
+    assert_eq!(again.into_iter().flat_map(process).collect::<Vec<_>>(), [5.0, 6.0]);
+}
+
+#[test]
 fn where_there_are_no_positions_what_was_not_published_is_known_by_its_id() {
     let process = Process::new(&learning(), Keeper::default());
     process.unpublished(|process| process.message("a", "one"));
@@ -313,6 +333,25 @@ fn a_file_that_is_read_again_is_told_from_another_of_its_name() {
 
     let other = Process::new(&learning(), keeper(&store));
     assert_eq!([other.line(1, "[]"), other.line(2, "{}")].concat(), [4.0, 5.0]);
+}
+
+#[test]
+fn a_file_that_took_the_place_of_another_is_another_though_it_begins_alike() {
+    let store = Shelf::default();
+    let process = Process::new(&learning(), keeper(&store));
+    (1..=3).for_each(|line| assert_eq!(process.line(line, "{}"), [line as f64]));
+    process.save();
+    assert_eq!(process.line_of(1, "{}", true), [4.0]);
+    assert_eq!(process.line_of(2, "{}", true), [5.0]);
+    // What was stored before has learnt no line of it.
+    assert!(process.line(3, "x").is_empty());
+    assert_eq!(process.line_of(2, "{}", true), [4.0]);
+    process.save();
+    let again = Process::new(&learning(), keeper(&store));
+    assert_eq!(
+        [again.line(1, "{}"), again.line(2, "{}"), again.line(3, "{}")].concat(),
+        [4.0, 4.0, 5.0]
+    );
 }
 
 #[test]

@@ -1,10 +1,14 @@
+use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
-use weir::publish::{AlertFormat, AlertWriter};
-use weir::{Limits, Pipeline, Request};
+use tokio::sync::Notify;
+use weir::publish::{AlertFormat, AlertWriter, Cooldown, PublishError, Publisher};
+use weir::state::{FileStore, Keeper, SaveEvery};
+use weir::{Alert, Limits, Pipeline, Request};
 
-use crate::guest::{Answer, FLAG, Guest, PASS};
+use crate::guest::{Answer, FLAG, Guest, OUTCOME, PASS};
 
 const EVENT: &str = r#"{"applicationArn":"a","records":[
     {"recordId":"1","data":"e30="},{"recordId":"2","data":"e30="}]}"#;
@@ -12,11 +16,15 @@ const EVENT: &str = r#"{"applicationArn":"a","records":[
 const ANSWER: &str =
     r#"{"records":[{"recordId":"1","result":"Ok"},{"recordId":"2","result":"Ok"}]}"#;
 
-/// A pipeline whose rule flags the second of two records.
-fn pipeline() -> Pipeline<AlertWriter<Vec<u8>>> {
+/// A rule that flags the second of two records.
+fn guest() -> Guest {
     let answer =
         Answer { verdicts: vec![PASS, FLAG], flagged: vec![(1, 2.0)], ..Answer::default() };
-    let filter = Guest { answer, ..Guest::default() }.open(Limits::default());
+    Guest { answer, ..Guest::default() }
+}
+
+fn pipeline() -> Pipeline<AlertWriter<Vec<u8>>> {
+    let filter = guest().open(Limits::default());
     Pipeline::new(filter, AlertWriter::new(AlertFormat::Ndjson, Vec::new()))
 }
 
@@ -48,4 +56,69 @@ fn events_are_processed_by_threads_at_once() {
             });
         }
     });
+}
+
+#[test]
+fn a_time_without_end_is_none() {
+    let field = "/a".parse().expect("a pointer");
+    let pipeline =
+        pipeline().publish_timeout(Duration::MAX).cooldown(Cooldown::new(field, Duration::MAX));
+    let response = runtime().block_on(pipeline.process(request())).expect("an event");
+    assert_eq!(response.counts.published, 1);
+}
+
+/// Publishes when it is told to.
+#[derive(Clone, Default)]
+struct Held {
+    asked: Arc<Notify>,
+    told: Arc<Notify>,
+}
+
+impl Publisher for Held {
+    async fn publish(
+        &self,
+        alerts: Vec<Alert>,
+        _deadline: Option<Instant>,
+    ) -> Vec<Result<(), PublishError>> {
+        self.asked.notify_one();
+        self.told.notified().await;
+        vec![Ok(()); alerts.len()]
+    }
+}
+
+#[test]
+fn a_trial_is_withdrawn_while_alerts_are_published() {
+    let publisher = Held::default();
+    let pipeline = Pipeline::new(guest().open(Limits::default()), publisher.clone());
+    let classify = format!("(i32.store (i32.const {}) (local.get 4))", OUTCOME + 4);
+    let candidate = Guest { name: "another", classify, ..Guest::default() };
+    pipeline.rule().shadow(candidate.open(Limits::default()));
+    let response = runtime().block_on(async {
+        let withdraw = async {
+            publisher.asked.notified().await;
+            // Nothing else runs on this thread meanwhile.
+            assert!(pipeline.rule().withdraw().is_some());
+            publisher.told.notify_one();
+        };
+        futures_util::future::join(pipeline.process(request()), withdraw).await.0
+    });
+    assert_eq!(response.expect("an event").counts.published, 1);
+}
+
+#[test]
+fn a_state_is_kept_with_one_thread_for_what_blocks() {
+    let folder = std::env::temp_dir().join(format!("weir-one-thread-{}", std::process::id()));
+    let store = FileStore::open(&folder).expect("a folder");
+    let keeper = Keeper::new(store).save_every(SaveEvery::Records(1)).takes_turns();
+    let filter = Guest { keeps_state: true, ..guest() }.open(Limits::default());
+    let pipeline =
+        Pipeline::new(filter, AlertWriter::new(AlertFormat::Ndjson, Vec::new())).keeper(keeper);
+    let runtime = Builder::new_current_thread().max_blocking_threads(1).build();
+    runtime.expect("a runtime").block_on(async {
+        let response = pipeline.process(request()).await.expect("an event");
+        assert_eq!(response.counts.published, 1);
+        pipeline.save_states().await;
+    });
+    assert!(std::fs::read_dir(&folder).expect("the folder").count() > 0, "it is saved");
+    std::fs::remove_dir_all(&folder).expect("the folder");
 }

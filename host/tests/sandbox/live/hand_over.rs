@@ -66,3 +66,19 @@ fn a_rule_that_begins_to_keep_state_takes_the_place_of_one_that_does_not() {
     (0..3).for_each(|_| assert_eq!(host.process("x").counts.passed, 1));
     assert_eq!(host.process("x").counts.dropped, 1, "the fourth");
 }
+
+#[test]
+fn a_rule_that_has_no_time_for_the_state_leaves_it_to_the_one_before() {
+    let old = counting("slow-old", 1);
+    let slow = Guest { restore: LOOP.to_owned(), ..counting("slow-old", 1) };
+    let policy =
+        UpdatePolicy { rollback_faults: 100, rollback_failures: 1.0, ..UpdatePolicy::default() };
+    let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
+    let host = Host::with_limits(&old, policy, limits);
+    (0..2).for_each(|_| drop(host.process("x")));
+    assert_eq!(host.rule().offer(host.open(&slow)), Offer::Serves);
+    (0..5).for_each(|_| assert_eq!(host.process("x").counts.failed, 1, "it has no time"));
+    assert_eq!(host.rule().offer(host.open(&old)), Offer::Serves, "it is rolled back");
+    assert_eq!(host.process("x").counts.passed, 1, "the third");
+    assert_eq!(host.process("x").counts.dropped, 1, "the fourth");
+}
