@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -72,6 +73,7 @@ fn a_time_without_end_is_none() {
 struct Held {
     asked: Arc<Notify>,
     told: Arc<Notify>,
+    messages: Arc<AtomicUsize>,
 }
 
 impl Publisher for Held {
@@ -80,6 +82,7 @@ impl Publisher for Held {
         alerts: Vec<Alert>,
         _deadline: Option<Instant>,
     ) -> Vec<Result<(), PublishError>> {
+        self.messages.fetch_add(alerts.len(), Ordering::Relaxed);
         self.asked.notify_one();
         self.told.notified().await;
         vec![Ok(()); alerts.len()]
@@ -121,4 +124,32 @@ fn a_state_is_kept_with_one_thread_for_what_blocks() {
     });
     assert!(std::fs::read_dir(&folder).expect("the folder").count() > 0, "it is saved");
     std::fs::remove_dir_all(&folder).expect("the folder");
+}
+
+/// What an event is published as: how many messages.
+fn messages(pipeline: &Pipeline<Held>, publisher: &Held, request: Request<'_>) -> usize {
+    publisher.told.notify_one();
+    runtime().block_on(pipeline.process(request)).expect("an event");
+    publisher.messages.swap(0, Ordering::Relaxed)
+}
+
+#[test]
+fn an_alert_that_nobody_waits_for_any_more_leaves_no_window() {
+    let event = EVENT.replace("e30=", "eyJhIjoxfQ==");
+    let request = || Request { body: event.as_bytes(), ..Request::default() };
+    let flagged = vec![(0, 2.0), (1, 2.0)];
+    let answer = Answer { verdicts: vec![FLAG, FLAG], flagged, ..Answer::default() };
+    let filter = Guest { answer, ..Guest::default() }.open(Limits::default());
+    let publisher = Held::default();
+    let cooldown = Cooldown::new("/a".parse().expect("a pointer"), Duration::MAX);
+    let pipeline = Pipeline::new(filter, publisher.clone()).cooldown(cooldown);
+    runtime().block_on(async {
+        tokio::select! {
+            _ = pipeline.process(request()) => panic!("it is not told to"),
+            () = publisher.asked.notified() => {}
+        }
+    });
+    publisher.messages.store(0, Ordering::Relaxed);
+    assert_eq!(messages(&pipeline, &publisher, request()), 2, "the first, and what follows it");
+    assert_eq!(messages(&pipeline, &publisher, request()), 1, "they follow");
 }

@@ -45,3 +45,46 @@ impl<P: Publisher> Publisher for DryRun<P> {
         results
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+
+    use super::*;
+    use crate::digest::Digest;
+    use crate::publish::{AlertFormat, AlertWriter};
+
+    fn alert(subject: &str, message: &str) -> Alert {
+        Alert {
+            record_id: "r".to_owned(),
+            subject: subject.to_owned(),
+            message: message.to_owned(),
+            score: None,
+            crossed: None,
+            rule: "threshold".to_owned(),
+            rule_version: "0.1.0".to_owned(),
+            rule_digest: Digest::of(b""),
+            group: None,
+            deduplication_id: "d".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_the_topic_would_not_take_is_rejected_and_the_rest_is_published() {
+        let (long, large) = ("s".repeat(101), "m".repeat(1000));
+        let alerts = vec![
+            alert("s", "one"),
+            alert(&long, "m"),
+            alert("s", ""),
+            alert("s", &large),
+            alert("s", "two"),
+        ];
+        let publisher = DryRun::new(AlertWriter::new(AlertFormat::Ndjson, Vec::new()), 1000);
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        let results = runtime.block_on(publisher.publish(alerts, None));
+        let is_rejected = |result: &Result<_, _>| matches!(result, Err(PublishError::Rejected(_)));
+        let rejected: Vec<bool> = results.iter().map(is_rejected).collect();
+        assert_eq!(rejected, [false, true, true, true, false]);
+        assert!(results[0].is_ok() && results[4].is_ok(), "{results:?}");
+    }
+}
