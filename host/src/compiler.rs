@@ -11,8 +11,8 @@ use std::thread;
 ///
 /// What a process may take: 30 s of processor time and 20 s more for each MiB of the component, and 256 MiB
 /// of memory, 8 MiB more for each core and 64 times the component's size. The largest rules known, an
-/// interpreter with its libraries, take a tenth of that time and half of that memory. Where the system is no Unix, there is no such limit,
-/// but the process is one of its own.
+/// interpreter with its libraries, take a tenth of that time and half of that memory. Where the system is no
+/// Unix, there is no such limit, but the process is one of its own.
 ///
 /// It is told nothing of the environment but where the system's libraries are, and on a Unix it ends with
 /// the host.
@@ -166,6 +166,7 @@ fn failure(output: &Output, bounds: Option<Bounds>) -> NotCompiled {
             NotCompiled::Costly(format!("over {} MiB of memory", bytes / MIB))
         }
         (End::Failed, _) => NotCompiled::Failed(format!("{}: {last}", output.status)),
+        (End::Gone, _) => NotCompiled::Host(format!("{}: {last}", output.status)),
         _ => NotCompiled::Host(format!("it was ended: {}", output.status)),
     }
 }
@@ -189,8 +190,12 @@ impl From<wasmtime::Error> for NotCompiled {
     }
 }
 
-/// The exit code if a component is no valid one.
-pub(crate) const INVALID: u8 = 1;
+/// The exit code if a component is no valid one: that of `sysexits.h` for input that is wrong, which is no
+/// other program's by chance.
+pub(crate) const INVALID: u8 = 65;
+
+/// The exit code of Rust's after a panic.
+const PANICKED: i32 = 101;
 
 /// How a process came to an end that did not compile.
 enum End {
@@ -200,6 +205,8 @@ enum End {
     OutOfTime,
     /// By somebody else.
     Killed,
+    /// By itself, before it compiled: it lacks something, or is no compiler.
+    Gone,
 }
 
 impl End {
@@ -218,8 +225,10 @@ impl End {
                 return Self::Killed;
             }
         }
-        let _ = status;
-        Self::Failed
+        match status.code() {
+            Some(code) if code != PANICKED => Self::Gone,
+            _ => Self::Failed,
+        }
     }
 }
 
@@ -242,7 +251,14 @@ mod tests {
         use rustix::process::Signal;
 
         let no_memory = "memory allocation of 8 bytes failed\nno backtrace\n";
-        assert!(matches!(said(1 << 8, "no component\n"), Invalid(why) if why == "no component"));
+        let invalid = i32::from(INVALID) << 8;
+        assert!(matches!(said(invalid, "no component\n"), Invalid(why) if why == "no component"));
+        for other in [1, 127] {
+            let Host(why) = said(other << 8, "a library is missing\n") else {
+                panic!("nobody compiled it");
+            };
+            assert!(why.ends_with("a library is missing"), "{why}");
+        }
         assert!(matches!(said(Signal::XCPU.as_raw(), ""), Costly(what) if what.contains("30 s")));
         assert!(
             matches!(said(Signal::ABORT.as_raw(), no_memory), Costly(what) if what.contains("256 MiB"))

@@ -15,18 +15,19 @@ impl Compiler {
     /// standard output: call it on the main thread, whose stack is the largest, do nothing before, and end
     /// with what it returns.
     pub fn serve(bounds: impl IntoIterator<Item = String>) -> ExitCode {
-        match Bounds::parse(bounds).and_then(compile) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                // As it is: the host says of which component.
-                let _ = write!(io::stderr(), "{error:#}");
-                ExitCode::from(INVALID)
-            }
-        }
+        let (error, code) = match Bounds::parse(bounds).and_then(compile) {
+            Ok(Ok(())) => return ExitCode::SUCCESS,
+            Ok(Err(invalid)) => (invalid, ExitCode::from(INVALID)),
+            Err(error) => (error, ExitCode::FAILURE),
+        };
+        // As it is: the host says of which component.
+        let _ = write!(io::stderr(), "{error:#}");
+        code
     }
 }
 
-fn compile(bounds: Option<Bounds>) -> wasmtime::Result<()> {
+/// Answers with what is wrong with the component, if it is.
+fn compile(bounds: Option<Bounds>) -> wasmtime::Result<wasmtime::Result<()>> {
     if let Some(bounds) = bounds {
         bounds.apply()?;
     }
@@ -36,11 +37,14 @@ fn compile(bounds: Option<Bounds>) -> wasmtime::Result<()> {
     io::stdin().read_to_end(&mut component)?;
     // Native code does not depend on what an engine has beyond these settings.
     let engine = wasmtime::Engine::new(&codegen::config(None)?)?;
-    let code = Code::compile(&engine, &component)?.serialize()?;
+    let code = match Code::compile(&engine, &component) {
+        Ok(code) => code.serialize()?,
+        Err(invalid) => return Ok(Err(invalid)),
+    };
     let artifact = Artifact::new(&Key::new(&engine, Digest::of(&component)), &code);
     let mut output = io::stdout().lock();
     output.write_all(&artifact.into_bytes())?;
-    Ok(output.flush()?)
+    Ok(Ok(output.flush()?))
 }
 
 /// Ends this process as soon as nobody is left to read what it will write: whatever ended the host, that
