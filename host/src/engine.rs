@@ -89,8 +89,12 @@ impl Engine {
         &self.limits
     }
 
-    /// How many instances can live at once.
-    pub(crate) fn max_instances(&self) -> usize {
+    /// How many instances of rules can live at once: 64, or twice as many as the machine has cores if that is
+    /// more; fewer where address space is scarce.
+    ///
+    /// A [`Filter`](crate::Filter) of a rule that keeps state keeps one from when it is opened. While all are
+    /// kept, no other rule can be loaded, opened or run: [`Fault::NoRoom`](crate::Fault::NoRoom).
+    pub fn max_instances(&self) -> usize {
         self.slots.all()
     }
 
