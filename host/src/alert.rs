@@ -92,3 +92,22 @@ pub(crate) fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let digits = hash.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
+
+#[cfg(test)]
+impl Alert {
+    /// An alert, for tests that look at some of it.
+    pub(crate) fn sample() -> Self {
+        Self {
+            record_id: "r".to_owned(),
+            subject: "s".to_owned(),
+            message: "m".to_owned(),
+            score: None,
+            crossed: None,
+            rule: "threshold".to_owned(),
+            rule_version: "0.1.0".to_owned(),
+            rule_digest: Digest::of(b""),
+            group: None,
+            deduplication_id: "d".to_owned(),
+        }
+    }
+}

@@ -100,6 +100,8 @@ mod own_thread;
 
 mod same_file;
 
+mod window;
+
 mod batch;
 
 mod outcome;

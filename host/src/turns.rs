@@ -33,17 +33,8 @@ impl Turns {
 }
 
 impl Turn {
-    /// Waits until it comes. It ends when what is returned is dropped.
-    #[cfg(any(feature = "cli", test))]
-    pub(crate) fn wait(mut self) -> Taken {
-        while let Some(End(end)) = self.before.take() {
-            self.before = end.recv().ok();
-        }
-        Taken { _turn: self }
-    }
-
-    /// Waits until it comes, until the deadline at the latest.
-    pub(crate) fn wait_until(mut self, deadline: Option<Instant>) -> Option<Taken> {
+    /// Waits until it comes, until the deadline at the latest. It ends when what is returned is dropped.
+    pub(crate) fn wait(mut self, deadline: Option<Instant>) -> Option<Taken> {
         while let Some(End(end)) = self.before.take() {
             self.before = match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
                 None => end.recv().ok(),
@@ -85,22 +76,22 @@ mod tests {
     #[test]
     fn turns_that_are_dropped_are_not_held() {
         let mut turns = Turns::default();
-        let first = turns.next().wait();
+        let first = turns.next().wait(None);
         (0..1_000_000).for_each(|_| drop(turns.next()));
         drop(first);
-        let _last = turns.next().wait();
+        let _last = turns.next().wait(None);
     }
 
     #[test]
     fn a_turn_that_does_not_come_in_time_lets_no_other_pass() {
         let mut turns = Turns::default();
-        let (first, late, next) = (turns.next().wait(), turns.next(), turns.next());
+        let (first, late, next) = (turns.next().wait(None), turns.next(), turns.next());
         let now = Some(Instant::now());
-        assert!(late.wait_until(now).is_none());
+        assert!(late.wait(now).is_none());
         let (came, comes) = mpsc::channel();
         thread::scope(|threads| {
             threads.spawn(move || {
-                let _turn = next.wait();
+                let _turn = next.wait(None);
                 came.send(()).expect("the test");
             });
             thread::yield_now();
@@ -108,20 +99,20 @@ mod tests {
             drop(first);
             assert_eq!(comes.recv(), Ok(()));
         });
-        assert!(turns.next().wait_until(now).is_some(), "none is before it");
+        assert!(turns.next().wait(now).is_some(), "none is before it");
     }
 
     #[test]
     fn a_turn_that_is_dropped_lets_no_other_pass() {
         let mut turns = Turns::default();
-        let first = turns.next().wait();
+        let first = turns.next().wait(None);
         let (second, third, fourth) = (turns.next(), turns.next(), turns.next());
         drop(third);
         drop(second);
         let (came, comes) = mpsc::channel();
         thread::scope(|threads| {
             threads.spawn(move || {
-                let _turn = fourth.wait();
+                let _turn = fourth.wait(None);
                 came.send("the fourth").expect("the test");
             });
             thread::yield_now();

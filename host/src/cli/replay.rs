@@ -16,7 +16,7 @@ use super::exit::{Failure, INCOMPLETE};
 use super::limits::{BoundArgs, bounds};
 use super::output::print;
 use super::said::Said;
-use super::screen::{Screen, printable};
+use super::screen::Screen;
 use super::setup::{configured_engine, default_rule, load_rule};
 use super::traffic::{Recorded, RecordedRuling, Records, Traffic};
 use crate::batch::Batch;
@@ -175,7 +175,7 @@ impl Replay {
                 match now {
                     Some(now) if now.is_identical(&was.ruling) => counts.proved += 1,
                     Some(now) if !is_bound_to_differ(was, &now) => {
-                        let id = printable(&records.ids[entry]);
+                        let id = &records.ids[entry];
                         let said = |ruling: Ruling| Said::new(ruling.clone(), ruling.score);
                         let (was, is) = (said(was.ruling.clone()), said(now));
                         differs(format!("{id}: was {was}; is {is}"));

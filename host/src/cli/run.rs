@@ -274,12 +274,12 @@ fn process<P: Publisher>(
     };
     let read = pipeline.read(request);
     let entered = {
-        let _turn = enters.wait();
+        let _turn = enters.wait(None);
         read.map(|incoming| pipeline.enter(incoming))
     };
     let classified = entered.map(|incoming| pipeline.classify(incoming));
     let in_order = |classified| always_in_order || pipeline.keeps_order(classified);
-    let turn = classified.as_ref().is_ok_and(in_order).then(|| delivers.wait());
+    let turn = classified.as_ref().is_ok_and(in_order).then(|| delivers.wait(None)).flatten();
     let result = classified.map(|classified| pipeline.deliver_blocking(classified));
     Processed { event, result, _turn: turn }
 }

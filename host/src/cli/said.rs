@@ -2,8 +2,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::screen::printable;
 use crate::outcome::{Bound, Verdict};
+use crate::printable::printable;
 use crate::ruling::Ruling;
 
 /// What a rule said of a record, with its score wherever that was found.

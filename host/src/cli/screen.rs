@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-pub(super) use crate::printable::printable;
+use crate::printable::printable;
 use crate::response::Counts;
 
 /// Standard error, as a person sees it: lines that stay, and below them, on a terminal, one that

@@ -21,9 +21,7 @@ use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::filter::Filter;
 use crate::telemetry;
-
-/// A longer probation is no longer than that. The clock knows no time without end.
-const LONGEST_WINDOW: Duration = Duration::from_secs(366 * 24 * 3600);
+use crate::window::LONGEST_WINDOW;
 
 /// The stages of a rule's life, and what leads from one to the next.
 pub(super) struct Machine {

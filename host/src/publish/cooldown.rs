@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::alert::{self, Alert};
 use crate::pointer::FieldPointer;
+use crate::window::LONGEST_WINDOW;
 
 /// How many keys are remembered at the most. Beyond it, the keys whose windows end first are
 /// forgotten: their next alert is sent at once.
@@ -78,9 +79,6 @@ impl Merged {
         [Message::of(self.key.clone(), self.alerts), Message::of(self.key, second)]
     }
 }
-
-/// A longer window is no longer than that. The clock knows no time without end.
-const LONGEST_WINDOW: Duration = Duration::from_secs(366 * 24 * 3600);
 
 impl Cooldown {
     /// Merges alerts by the value of the payload's field `key`, within `window` after the first.
@@ -210,20 +208,14 @@ fn merged_alert(key: &str, alerts: &[(usize, Alert)]) -> Alert {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
 
     fn alert(id: &str, score: f64) -> Alert {
         Alert {
             record_id: id.to_owned(),
-            subject: "s".to_owned(),
             message: format!("{{\"id\":\"{id}\"}}"),
             score: Some(score),
-            crossed: None,
-            rule: "threshold".to_owned(),
-            rule_version: "0.1.0".to_owned(),
-            rule_digest: Digest::of(b""),
-            group: None,
             deduplication_id: id.to_owned(),
+            ..Alert::sample()
         }
     }
 

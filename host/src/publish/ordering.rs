@@ -225,7 +225,6 @@ mod tests {
 
     use super::*;
     use crate::alert::Alert;
-    use crate::digest::Digest;
     use crate::publish::Cooldown;
 
     /// Takes messages, except those it is to fail, alone or merged.
@@ -254,19 +253,9 @@ mod tests {
     }
 
     fn alert(message: &str) -> Alert {
-        Alert {
-            record_id: String::new(),
-            subject: String::new(),
-            message: message.to_owned(),
-            // What is bad is the highest, and so in every message that it is merged into.
-            score: (message == "bad").then_some(9.0),
-            crossed: None,
-            rule: String::new(),
-            rule_version: String::new(),
-            rule_digest: Digest::of(b""),
-            group: None,
-            deduplication_id: String::new(),
-        }
+        // What is bad is the highest, and so in every message that it is merged into.
+        let score = (message == "bad").then_some(9.0);
+        Alert { message: message.to_owned(), score, ..Alert::sample() }
     }
 
     /// Chains written as one letter each.

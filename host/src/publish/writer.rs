@@ -112,7 +112,6 @@ fn write_line(alert: &Alert, to: &mut Vec<u8>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
 
     fn alert() -> Alert {
         Alert {
@@ -121,11 +120,7 @@ mod tests {
             message: "{\"a\":\"\u{1b}[2J\"}\n".to_owned(),
             score: Some(1.5),
             crossed: Some(Bound::Upper),
-            rule: "threshold".to_owned(),
-            rule_version: "0.1.0".to_owned(),
-            rule_digest: Digest::of(b""),
-            group: None,
-            deduplication_id: "d".to_owned(),
+            ..Alert::sample()
         }
     }
 

@@ -140,7 +140,7 @@ impl Keeper {
     ) -> (Isolated, Aftermath) {
         let (mut parts, mut aftermath) = (Vec::new(), Aftermath::default());
         for Place { share, kept, turn } in places.0 {
-            let Some(_turn) = turn.wait_until(deadline) else {
+            let Some(_turn) = turn.wait(deadline) else {
                 let late = |run: &Run| not_begun(run.entries.len(), &Stop::Deadline);
                 parts.extend(share.runs.iter().map(|run| (run.entries.start, late(run))));
                 continue;

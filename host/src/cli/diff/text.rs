@@ -7,7 +7,7 @@ use indicatif::{BinaryBytes, HumanCount};
 
 use super::cost::Cost;
 use super::summary::{BINS_A_STEP, Distribution, Kind, Party, Summary};
-use crate::cli::screen::printable;
+use crate::printable::printable;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();

@@ -10,7 +10,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::scored::Scored;
 use super::{Bounds, figure, thin};
-use crate::cli::screen::printable;
+use crate::printable::printable;
 
 const BACKGROUND: RGBColor = RGBColor(0xff, 0xff, 0xff);
 const INK: RGBColor = RGBColor(0x1f, 0x23, 0x28);

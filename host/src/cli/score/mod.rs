@@ -32,6 +32,7 @@ use crate::contract::Event;
 use crate::filter::Filter;
 use crate::payload::PayloadReader;
 use crate::pointer::FieldPointer;
+use crate::printable::printable;
 
 /// Where a score stands, unless the rule is told otherwise.
 const DEFAULT_FIELD: &str = "/ANOMALY_SCORE";
@@ -210,7 +211,7 @@ fn report(scored: &Scored, whole: &Distribution) -> String {
         "score     mean {mean}, standard deviation {deviation}, lowest {lowest}, highest {highest}",
     );
     if let Some(record) = &scored.highest {
-        report += &format!(" ({})", super::screen::printable(&record.id));
+        report += &format!(" ({})", printable(&record.id));
     }
     let suggestions = whole.suggestions().map(|(name, at)| (name, at, figure::text(at)));
     let suggestions: Vec<_> = suggestions.collect();

@@ -51,22 +51,11 @@ mod tests {
     use tokio::runtime::Builder;
 
     use super::*;
-    use crate::digest::Digest;
     use crate::publish::{AlertFormat, AlertWriter};
 
     fn alert(subject: &str, message: &str) -> Alert {
-        Alert {
-            record_id: "r".to_owned(),
-            subject: subject.to_owned(),
-            message: message.to_owned(),
-            score: None,
-            crossed: None,
-            rule: "threshold".to_owned(),
-            rule_version: "0.1.0".to_owned(),
-            rule_digest: Digest::of(b""),
-            group: None,
-            deduplication_id: "d".to_owned(),
-        }
+        let (subject, message) = (subject.to_owned(), message.to_owned());
+        Alert { subject, message, ..Alert::sample() }
     }
 
     #[test]

@@ -128,21 +128,9 @@ pub fn check_subject(subject: &str) -> Result<(), InvalidSubject> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
 
     fn alert(message: &str) -> Alert {
-        Alert {
-            record_id: "r".to_owned(),
-            subject: "s".to_owned(),
-            message: message.to_owned(),
-            score: Some(1.5),
-            crossed: None,
-            rule: "threshold".to_owned(),
-            rule_version: "0.1.0".to_owned(),
-            rule_digest: Digest::of(b""),
-            group: None,
-            deduplication_id: "d".to_owned(),
-        }
+        Alert { message: message.to_owned(), score: Some(1.5), ..Alert::sample() }
     }
 
     /// What the alert weighs beside its message.
