@@ -1,9 +1,14 @@
+mod process;
+
 use std::env;
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Output, Stdio};
+use std::process::{Command, ExitStatus, Output};
 use std::thread;
+use std::time::Duration;
+
+use process::Most;
 
 /// Compiles rules in processes of their own, which may take no more time and memory than rules of their size
 /// do: there are components of a few kilobytes on which a compiler works for hours, takes all memory or
@@ -12,7 +17,8 @@ use std::thread;
 /// What a process may take: 30 s of processor time and 20 s more for each MiB of the component, and 256 MiB
 /// of memory, 8 MiB more for each core and 64 times the component's size. The largest rules known, an
 /// interpreter with its libraries, take a tenth of that time and half of that memory. Where the system is no
-/// Unix, there is no such limit, but the process is one of its own.
+/// Unix, there is no such limit, but the process is one of its own. One that has not ended after ten times
+/// its processor time is ended anywhere, and so is one that writes more than it may have in memory.
 ///
 /// It is told nothing of the environment but where the system's libraries are, and on a Unix it ends with
 /// the host.
@@ -79,15 +85,7 @@ impl Compiler {
         }
         let kept = KEPT.iter().filter_map(|name| Some((name, env::var_os(name)?)));
         command.env_clear().envs(kept);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn()?;
-        let written = process.stdin.take().map_or(Ok(()), |mut input| input.write_all(component));
-        let output = process.wait_with_output()?;
-        // A process that ended early says why by itself.
-        match written {
-            Err(error) if output.status.success() => Err(error),
-            _ => Ok(output),
-        }
+        process::run(&mut command, component.to_vec(), bounds.map(Bounds::most))
     }
 }
 
@@ -112,6 +110,12 @@ impl Bounds {
             seconds: 30 + component.saturating_mul(20) / MIB,
             bytes: component.saturating_mul(64).saturating_add((256 + 8 * cores) * MIB),
         }
+    }
+
+    /// What a process may take that keeps to them, on a machine with much else to do.
+    fn most(self) -> Most {
+        let time = Duration::from_secs(self.seconds).saturating_mul(10);
+        Most { time, bytes: self.bytes }
     }
 
     /// Reads them as they were written; there may be none.

@@ -298,7 +298,10 @@ fn what_is_refused_does_not_run_and_one_line_says_why() {
         (&["--rule", "cut.wasm", "--signers", "allowed_signers"], "refused, signature: "),
         (&["--rule", "pulse.wasm", "--settings", r#"{"above": "high"}"#], "refused, settings: "),
         (&["--rule", "pulse.wasm", "--settings", r#"{"abov": 1}"#], "refused, settings: "),
-        (&["--rule", "pulse.wasm", "--rule-digest", &digest], "expected the component "),
+        (
+            &["--rule", "pulse.wasm", "--rule-digest", &digest],
+            "refused, digest: expected the component ",
+        ),
         (&["--rule", "pulse.wasm", "--max-rule-mib", "0"], "larger than 0 bytes"),
         (&["--rule", "pulse.wasm", "--signers", "pulse.wasm.sig"], "line 1: "),
     ];

@@ -24,24 +24,25 @@ impl Annotator {
         Self { explanation, names }
     }
 
-    /// Makes `members` those that say what a record scored, and whether it is an anomaly, if there
-    /// are bounds that tell.
-    pub(crate) fn write(&self, scored: &Scored, anomaly: Option<bool>, members: &mut String) {
-        members.clear();
-        members.push_str(&format!(r#""ANOMALY_SCORE":{}"#, scored.score));
+    /// Makes `annotation` a JSON object that says what a record scored, and whether it is an anomaly,
+    /// if there are bounds that tell.
+    pub(crate) fn write(&self, scored: &Scored, anomaly: Option<bool>, annotation: &mut String) {
+        annotation.clear();
+        annotation.push_str(&format!(r#"{{"ANOMALY_SCORE":{}"#, scored.score));
         if self.explanation != Explanation::None {
-            members.push_str(r#","ANOMALY_EXPLANATION":"{"#);
+            annotation.push_str(r#","ANOMALY_EXPLANATION":"{"#);
             for (number, (name, part)) in self.names.iter().zip(&scored.parts).enumerate() {
                 if number > 0 {
-                    members.push(',');
+                    annotation.push(',');
                 }
-                members.push_str(&self.part(name, part));
+                annotation.push_str(&self.part(name, part));
             }
-            members.push_str(r#"}""#);
+            annotation.push_str(r#"}""#);
         }
         if let Some(anomaly) = anomaly {
-            members.push_str(&format!(r#","anomaly":{anomaly}"#));
+            annotation.push_str(&format!(r#","anomaly":{anomaly}"#));
         }
+        annotation.push('}');
     }
 
     fn part(&self, name: &str, part: &Part) -> String {
@@ -82,33 +83,33 @@ mod tests {
             Part { score: 0.0, strength: 0.0, is_high: false },
         ];
         let scored = Scored { score: 1.25, parts: parts.to_vec() };
-        let mut members = "left over".to_owned();
-        Annotator::new(explanation, &columns).write(&scored, anomaly, &mut members);
-        members
+        let mut annotation = "left over".to_owned();
+        Annotator::new(explanation, &columns).write(&scored, anomaly, &mut annotation);
+        annotation
     }
 
     #[test]
     fn a_score_is_a_number() {
-        let members = annotated(Explanation::None, &["/a", "/b"], None);
-        assert_eq!(members, r#""ANOMALY_SCORE":1.25"#);
-        let members = annotated(Explanation::None, &["/a", "/b"], Some(true));
-        assert_eq!(members, r#""ANOMALY_SCORE":1.25,"anomaly":true"#);
+        let annotation = annotated(Explanation::None, &["/a", "/b"], None);
+        assert_eq!(annotation, r#"{"ANOMALY_SCORE":1.25}"#);
+        let annotation = annotated(Explanation::None, &["/a", "/b"], Some(true));
+        assert_eq!(annotation, r#"{"ANOMALY_SCORE":1.25,"anomaly":true}"#);
     }
 
     #[test]
     fn an_explanation_is_json_in_a_string() {
-        let members = annotated(Explanation::Attribution, &["/a", "/b"], Some(false));
+        let annotation = annotated(Explanation::Attribution, &["/a", "/b"], Some(false));
         assert_eq!(
-            members,
-            r#""ANOMALY_SCORE":1.25,"ANOMALY_EXPLANATION":"{\"a\":{\"ATTRIBUTION_SCORE\":\"1.2500\"},\"b\":{\"ATTRIBUTION_SCORE\":\"0.0000\"}}","anomaly":false"#
+            annotation,
+            r#"{"ANOMALY_SCORE":1.25,"ANOMALY_EXPLANATION":"{\"a\":{\"ATTRIBUTION_SCORE\":\"1.2500\"},\"b\":{\"ATTRIBUTION_SCORE\":\"0.0000\"}}","anomaly":false}"#
         );
     }
 
     #[test]
     fn directions_are_as_kinesis_data_analytics_writes_them() {
         let columns = ["/é\"\\\n", "/vitals/pulse"];
-        let members = annotated(Explanation::WithDirection, &columns, None);
-        let payload: Value = serde_json::from_str(&format!("{{{members}}}")).expect("JSON");
+        let annotation = annotated(Explanation::WithDirection, &columns, None);
+        let payload: Value = serde_json::from_str(&annotation).expect("JSON");
         let explanation = payload["ANOMALY_EXPLANATION"].as_str().expect("a string");
         assert!(explanation.ends_with(
             r#""/vitals/pulse":{"DIRECTION":"LOW","STRENGTH":"0.0000","ATTRIBUTION_SCORE":"0.0000"}}"#

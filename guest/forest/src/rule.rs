@@ -22,7 +22,7 @@ pub struct ForestRule {
     point: Vec<f64>,
     key: String,
     /// What is to be written into the record that was classified last.
-    members: String,
+    annotation: String,
 }
 
 impl Rule for ForestRule {
@@ -73,15 +73,15 @@ impl Rule for ForestRule {
     }
 
     fn rewrite(&mut self, record: &Record<'_>, _verdict: &Verdict, out: &mut Vec<u8>) {
-        annotate(record.payload(), self.members.as_bytes(), out);
+        annotate(record.payload(), &self.annotation, out);
     }
 }
 
 impl ForestRule {
     fn new(settings: RuleSettings) -> Self {
         let model = settings.columns.clone().map(|columns| Model::new(&settings, columns));
-        let (point, key, members) = Default::default();
-        Self { settings, model, point, key, members }
+        let (point, key, annotation) = Default::default();
+        Self { settings, model, point, key, annotation }
     }
 
     /// The verdict on a record, which is learnt if it can be scored and has not been before.
@@ -109,7 +109,7 @@ impl ForestRule {
         if self.settings.annotate {
             let flagged = matches!(verdict, Verdict::Flag(_));
             let anomaly = (!self.settings.bounds.is_unbounded()).then_some(flagged);
-            model.annotator.write(&scored, anomaly, &mut self.members);
+            model.annotator.write(&scored, anomaly, &mut self.annotation);
             if let Verdict::Flag(flag) = &mut verdict {
                 flag.message = self.message(record);
             }
@@ -123,7 +123,7 @@ impl ForestRule {
     /// The record as it goes on, for those who are told of it.
     fn message(&self, record: &Record<'_>) -> Option<String> {
         let mut message = Vec::new();
-        annotate(record.payload(), self.members.as_bytes(), &mut message);
+        annotate(record.payload(), &self.annotation, &mut message);
         message.pop();
         String::from_utf8(message).ok()
     }

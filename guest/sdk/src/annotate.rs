@@ -1,18 +1,66 @@
-/// Appends a payload, which is a JSON object, to `out` with `members` added at its end and a newline
-/// after it. Every other byte of the document stays. `members` is written as JSON has it between
-/// braces: `"anomaly":true`.
+use std::borrow::Cow;
+use std::str;
+
+use crate::json::{Reader, SyntaxError};
+
+/// Appends a payload, which is a JSON object, to `out` with the members of `annotation`, another
+/// one, at its end and a newline after it. Members of its own that have the same keys are left out:
+/// of two, some readers take the first and some the last. Every other byte of the document stays.
 ///
-/// Where the document has a member of the same key already, both stand there, and the one added is
-/// the last: it is the one that counts.
-pub fn annotate(payload: &[u8], members: &[u8], out: &mut Vec<u8>) {
+/// What is no JSON object is appended as it is, with a newline.
+pub fn annotate(payload: &[u8], annotation: &str, out: &mut Vec<u8>) {
+    let before = out.len();
     let document = payload.trim_ascii_end();
-    let kept = document.strip_suffix(b"}").unwrap_or(document);
-    out.extend_from_slice(kept);
-    if kept.trim_ascii() != b"{" {
-        out.push(b',');
+    if str::from_utf8(document).is_ok_and(|document| merge(document, annotation, out) == Ok(true)) {
+        return;
     }
-    out.extend_from_slice(members);
-    out.extend_from_slice(b"}\n");
+    out.truncate(before);
+    out.extend_from_slice(document);
+    out.push(b'\n');
+}
+
+/// Answers with whether both are objects.
+fn merge(document: &str, annotation: &str, out: &mut Vec<u8>) -> Result<bool, SyntaxError> {
+    let mut names: Vec<Cow<'_, str>> = Vec::new();
+    let is_object = Reader::new(annotation).object(|_, key| {
+        names.push(key.text());
+        Ok::<_, SyntaxError>(())
+    })?;
+    let annotation = annotation.trim_ascii();
+    let (true, Some(members)) = (is_object, annotation.get(1..annotation.len() - 1)) else {
+        return Ok(false);
+    };
+
+    let mut reader = Reader::new(document);
+    // Each member begins where the one before it ends, and so with a comma but for the first.
+    let mut start = document.len().min(reader.offset() + 1);
+    out.extend_from_slice(&document.as_bytes()[..start]);
+    let (mut is_empty, mut is_without_first) = (true, false);
+    let is_object = reader.object(|reader, key| {
+        reader.skip()?;
+        let member = &document[start..reader.offset()];
+        start = reader.offset();
+        if names.iter().any(|name| key.is(name)) {
+            is_without_first |= is_empty;
+            return Ok(());
+        }
+        let first = member.trim_ascii_start().strip_prefix(',');
+        let member = if is_empty && is_without_first { first.unwrap_or(member) } else { member };
+        out.extend_from_slice(member.as_bytes());
+        is_empty = false;
+        Ok::<_, SyntaxError>(())
+    })?;
+    reader.finish()?;
+    if is_object {
+        // All but the brace at the end.
+        out.extend_from_slice(&document.as_bytes()[start..document.len() - 1]);
+        if !is_empty && !members.trim_ascii().is_empty() {
+            out.push(b',');
+        }
+        out.extend_from_slice(members.as_bytes());
+        out.extend_from_slice(b"}\n");
+    }
+    Ok(is_object)
 }
 
 #[cfg(test)]
@@ -20,14 +68,19 @@ mod tests {
     use super::annotate;
 
     fn annotated(payload: &str) -> String {
-        let mut out = Vec::new();
-        annotate(payload.as_bytes(), br#""anomaly":true"#, &mut out);
-        String::from_utf8(out).expect("UTF-8")
+        let mut out = b"before".to_vec();
+        annotate(payload.as_bytes(), r#"{"anomaly":true}"#, &mut out);
+        let text = String::from_utf8(out).expect("UTF-8");
+        text.strip_prefix("before").expect("what was there stays").to_owned()
     }
 
     #[test]
     fn every_other_byte_stays() {
         assert_eq!(annotated(r#" { "a" : 1e0 } "#), " { \"a\" : 1e0 ,\"anomaly\":true}\n");
+        assert_eq!(
+            annotated(r#"{ "a":1 , "b":[{}]}"#),
+            "{ \"a\":1 , \"b\":[{}],\"anomaly\":true}\n"
+        );
     }
 
     #[test]
@@ -41,9 +94,26 @@ mod tests {
     }
 
     #[test]
-    fn the_member_that_counts_is_the_added_one() {
-        let text = annotated(r#"{"a":1,"anomaly":"yes"}"#);
-        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        assert_eq!(value["anomaly"], true);
+    fn a_member_of_the_same_key_gives_way() {
+        for (payload, others) in [
+            (r#"{"a":1,"anomaly":"yes"}"#, r#"{"a":1,"#),
+            (r#"{"anomaly":[{"anomaly":1}],"a":1}"#, r#"{"a":1,"#),
+            (r#"{ "anomaly":false , "a":1 }"#, r#"{ "a":1 ,"#),
+            (r#"{"a":{"anomaly":1},"anomaly":2,"b":3}"#, r#"{"a":{"anomaly":1},"b":3,"#),
+            (r#"{"anomaly":1,"a":1,"\u0061nomaly":2}"#, r#"{"a":1,"#),
+            (r#"{"anomaly":1,"anomaly":2}"#, "{"),
+        ] {
+            assert_eq!(annotated(payload), format!("{others}\"anomaly\":true}}\n"), "{payload}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_stays_as_it_is() {
+        for payload in ["", "[1]", "7", "{", "{\"a\":1", "{\"a\"}", "\u{fc}"] {
+            assert_eq!(annotated(payload), format!("{payload}\n"));
+        }
+        let mut out = Vec::new();
+        annotate(b"{\"a\":\"\xff\"}", r#"{"anomaly":true}"#, &mut out);
+        assert_eq!(out, b"{\"a\":\"\xff\"}\n");
     }
 }

@@ -35,8 +35,8 @@ impl Rule for Threshold {
 
     fn rewrite(&mut self, record: &Record<'_>, verdict: &Verdict, out: &mut Vec<u8>) {
         let flagged = matches!(verdict, Verdict::Flag(_));
-        let member: &[u8] = if flagged { br#""anomaly":true"# } else { br#""anomaly":false"# };
-        annotate(record.payload(), member, out);
+        let annotation = if flagged { r#"{"anomaly":true}"# } else { r#"{"anomaly":false}"# };
+        annotate(record.payload(), annotation, out);
     }
 }
 

@@ -15,7 +15,6 @@ use crate::digest::Digest;
 use crate::exports::INTERFACE;
 use crate::live::SupplyError;
 use crate::source::{FetchError, FetchProblem, RuleSource};
-use crate::verify::Check;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -105,13 +104,12 @@ pub(super) fn main(args: VerifyArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a rule is refused for before all of it is here, as any other is refused.
+/// A rule can be refused before all of it is here, as any other is.
 fn not_fetched(error: FetchError) -> Failure {
-    let check = match error.problem {
-        FetchProblem::TooLarge { .. } => Check::Size,
-        FetchProblem::WrongComponent { .. } => Check::Digest,
-        _ => return Failure::fetching(error),
-    };
-    let FetchError { rule, problem } = error;
-    Failure::Runtime(anyhow!("rule {rule}: refused, {check}: {problem}"))
+    match error.problem {
+        FetchProblem::TooLarge { .. } | FetchProblem::WrongComponent { .. } => {
+            Failure::Runtime(error.into())
+        }
+        _ => Failure::fetching(error),
+    }
 }

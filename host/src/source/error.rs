@@ -28,7 +28,7 @@ pub enum FetchProblem {
     )]
     Untrusted(String),
     /// The place is away for now, or the way to it is.
-    #[error("cannot be fetched now: {0}")]
+    #[error("not available now: {0}")]
     Unavailable(String),
     /// It took too long.
     #[error("not fetched within {time:?}{}", after(.last))]
@@ -39,7 +39,7 @@ pub enum FetchProblem {
         last: Option<Box<FetchProblem>>,
     },
     /// It is larger than is read. In bytes.
-    #[error("{part} is larger than {maximum} bytes")]
+    #[error("refused, size: {part} is larger than {maximum} bytes")]
     TooLarge {
         /// What is too large: the component, its signature.
         part: &'static str,
@@ -50,7 +50,7 @@ pub enum FetchProblem {
     #[error("it changed while it was read")]
     Changed,
     /// It is another component than the one that it was pinned to.
-    #[error("expected the component {expected}, found {found}")]
+    #[error("refused, digest: expected the component {expected}, found {found}")]
     WrongComponent {
         /// What it was pinned to.
         expected: Digest,
