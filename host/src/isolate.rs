@@ -16,7 +16,9 @@
 //!   leaves runs. It does not leave one for each: to find any one record of four, to run it alone
 //!   and to have the other three go well takes four runs at worst, and the bound is three. Suspects
 //!   that are left are blamed by inference: the same rule does the same on the same bytes.
-//! - Not so once a suspect was acquitted. Then the rule does fault on innocent records, and all
+//! - Not so where it was the time that ran out: how long the same takes depends on what else the
+//!   machine does. Such suspects run alone, whatever the bound: it is one run more for each.
+//! - Nor once a suspect was acquitted. Then the rule does fault on innocent records, and all
 //!   suspects run alone, whatever the bound.
 //! - Nor where the others used half of the limit that was exceeded, or more. Then the rest of the
 //!   part runs without them before anything is inferred, whatever the bound; if it goes well, no
@@ -125,8 +127,8 @@ impl Stop {
 impl Filter {
     /// Classifies a batch, and if the rule is at fault, finds the records on which it fails: those
     /// fail alone, and all others have their verdicts. It takes at most ⌈log₂ n⌉ + 1 runs beyond the
-    /// first for each such record of a batch of n, unless the records exceed a limit only together,
-    /// and never more than 256.
+    /// first for each such record of a batch of n, and one more for each on which the time runs out,
+    /// unless the records exceed a limit only together; and never more than 256.
     ///
     /// After the deadline nothing is run, and what runs is cut short by it: what has no verdict then
     /// is [unclassified](Cause::Unclassified). Poison records that are found by then stay so, if the
@@ -271,7 +273,7 @@ impl<'a> Search<'a> {
     }
 
     /// Runs suspects alone, and blames those on which the rule faults; and those for which the bound
-    /// leaves no run, unless one was acquitted.
+    /// leaves no run, unless one was acquitted or the next run may be faster.
     fn try_suspects(&mut self) -> Result<(), Stop> {
         let mut suspects = std::mem::take(&mut self.suspects);
         // The more records a part had, the likelier it was too much for a limit.
@@ -280,7 +282,8 @@ impl<'a> Search<'a> {
         let bound = to_blame.saturating_mul(runs_to_isolate(self.batch.len()));
         let mut acquitted = false;
         for Suspect { index, fault, .. } in suspects {
-            if !acquitted && self.extra_runs >= bound {
+            let is_certain = !matches!(fault, Fault::Limit(LimitExceeded::Time { .. }));
+            if is_certain && !acquitted && self.extra_runs >= bound {
                 self.poison.insert(index, fault);
                 continue;
             }
