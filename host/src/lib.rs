@@ -92,6 +92,8 @@ pub mod verify;
 
 mod turns;
 
+mod by_use;
+
 pub mod state;
 
 mod printable;

@@ -18,13 +18,14 @@
 //! | `weir_state_restores_total` | `result` | what was found in the store: `restored`, `nothing`, `refused`, `unavailable` |
 //! | `weir_state_saves_total` | `result` | `stored`, `superseded` (by another process), `failed` |
 //! | `weir_state_save_seconds` | | time to store a state |
-//! | `weir_state_losses_total` | `cause` | what was learnt and is gone: `fault`, `refused`, `superseded`, `unsaved` |
-//! | `weir_rule_info` | `rule`, `version`, `digest` | 1 for the rule that serves, 0 for one that did |
+//! | `weir_state_losses_total` | `cause` | what was learnt and is gone: `evicted`, `fault`, `refused`, `superseded`, `unsaved` |
+//! | `weir_rule_info` | `rule`, `version`, `digest` | 1 for the rule that serves, 0 for one that did in this process, until it ends; unless it is [left out](leave_out_rule_info) |
 //! | `weir_rule_transitions_total` | `transition` | [changes](crate::live::Transition) in which rule serves or is tried |
 //! | `weir_shadow_records_total` | `serving`, `candidate` | what both say of the records that a candidate in shadow was run on |
 //! | `weir_shadow_faulted_batches_total` | | batches on which it faulted and the serving rule did not |
 //! | `weir_shadow_skipped_batches_total` | | batches that it could not keep up with |
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use metrics::{
@@ -75,6 +76,15 @@ pub fn describe() {
     );
 }
 
+/// As the recorder is, it is one for the process.
+static RULE_INFO_IS_LEFT_OUT: AtomicBool = AtomicBool::new(false);
+
+/// Leaves out `weir_rule_info` from now on. Call it for a recorder that writes each gauge it knows again
+/// and again: there, rules that served long ago would never come to an end. The log names each rule.
+pub fn leave_out_rule_info() {
+    RULE_INFO_IS_LEFT_OUT.store(true, Relaxed);
+}
+
 /// A rule serves from now on.
 pub(crate) fn serves(rule: &Rule) {
     rule_info(rule, 1.0);
@@ -86,6 +96,9 @@ pub(crate) fn served(rule: &Rule) {
 }
 
 fn rule_info(rule: &Rule, serves: f64) {
+    if RULE_INFO_IS_LEFT_OUT.load(Relaxed) {
+        return;
+    }
     let Description { name, version, .. } = rule.description();
     let (rule, version, digest) = (name.clone(), version.clone(), rule.digest().to_string());
     gauge!("weir_rule_info", "rule" => rule, "version" => version, "digest" => digest).set(serves);
@@ -184,5 +197,57 @@ pub(crate) fn answered(contract: Contract, counts: &Counts, failures: &[FailedRe
                     .increment(count);
             }
         }
+    }
+}
+
+#[cfg(all(test, feature = "default-rule"))]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString};
+
+    use super::*;
+    use crate::{DEFAULT_RULE, Engine, Limits};
+
+    /// Counts the gauges that are set.
+    #[derive(Default)]
+    struct Gauges(AtomicU64);
+
+    impl Recorder for Gauges {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::noop()
+        }
+
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            self.0.fetch_add(1, Relaxed);
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[test]
+    fn rules_can_be_left_out() {
+        let engine = Engine::new(Limits::default()).expect("an engine");
+        let rule = Rule::load(&engine, DEFAULT_RULE).expect("a rule");
+        let gauges = Gauges::default();
+        let set = || {
+            metrics::with_local_recorder(&gauges, || {
+                serves(&rule);
+                served(&rule);
+            });
+            gauges.0.load(Relaxed)
+        };
+        assert_eq!(set(), 2);
+        leave_out_rule_info();
+        assert_eq!(set(), 2);
     }
 }

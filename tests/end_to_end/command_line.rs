@@ -132,6 +132,10 @@ fn the_lambda_examples_of_the_help_serve_when_pasted() {
             Process::start(command.envs(api.environment()).env("AWS_ENDPOINT_URL", moto.url()));
         let response = api.invoke(&example_text("vital-signs.json")).expect(&example);
         assert_eq!(answers(&response).len(), 500, "{example}");
+
+        let outside = weir::run(&mut shell(&example, &folder));
+        assert_eq!(outside.code, Some(2), "{example}\n{}", outside.stderr);
+        assert!(outside.stderr.contains("not inside Lambda: AWS_LAMBDA_RUNTIME_API"), "{example}");
     }
 }
 

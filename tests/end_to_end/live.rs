@@ -142,6 +142,12 @@ impl Host {
             .unwrap_or_else(|| panic!("it ended without {part:?}:\n{}", self.process.output()))
     }
 
+    /// Waits until so many lines hold this.
+    fn until_lines(&mut self, part: &str, count: usize) {
+        let all = |output: &str| (output.matches(part).count() >= count).then_some(());
+        assert!(self.process.until_output(all).is_some(), "{}", self.process.output());
+    }
+
     /// How many lines hold this.
     fn lines(&self, part: &str) -> usize {
         self.process.output().lines().filter(|line| line.contains(part)).count()
@@ -283,6 +289,9 @@ fn a_function_changes_its_rule_between_two_events() {
     let switched = |output: &str| output.contains("rule switched").then_some(());
     assert!(function.until_output(switched).is_some(), "{}", function.output());
     all_are("Dropped");
+    let counted = |output: &str| (output.matches("CloudWatchMetrics").count() > 1).then_some(());
+    assert!(function.until_output(counted).is_some(), "{}", function.output());
+    assert!(!function.output().contains("weir_rule_info"), "each rule would be written for ever");
 }
 
 #[test]
@@ -385,6 +394,27 @@ fn a_new_rule_is_compared_before_it_takes_over() {
     host.until("rule promoted");
     host.until("rule proven");
     assert!(host.say("d").contains("\"pass\""));
+    host.end();
+}
+
+#[test]
+fn a_rule_that_the_source_no_longer_holds_is_not_promoted() {
+    let mut host = Host::start(passing(), &["--promote-after", "2"]);
+    assert!(host.say("before").contains("\"pass\""));
+    host.replace_by(trapping());
+    host.until("rule runs in shadow");
+    host.replace(b"damaged");
+    host.until("rule withdrawn: the source holds something else");
+    (0..3).for_each(|_| assert!(host.say("after").contains("\"pass\"")));
+
+    host.replace_by(trapping());
+    host.until_lines("rule runs in shadow", 2);
+    assert_eq!(host.lines("rule promoted"), 0, "{}", host.process.output());
+    // It may be on its way back: one that is replaced is gone for a moment.
+    fs::remove_file(host.folder.path().join("rule.wasm")).expect("the rule's file");
+    host.until("not found");
+    (0..2).for_each(|_| assert!(host.say("gone").contains("\"pass\"")));
+    host.until("rule promoted");
     host.end();
 }
 

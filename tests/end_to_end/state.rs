@@ -1,9 +1,9 @@
 //! What a rule has learnt outlives the process that learnt it.
 
-use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
@@ -83,6 +83,11 @@ fn records(numbers: impl IntoIterator<Item = usize>) -> Vec<Record> {
     numbers.into_iter().map(record).collect()
 }
 
+fn terminate(process: u32) {
+    let told = Command::new("kill").args(["-TERM", &process.to_string()]).status();
+    assert!(told.expect("kill").success());
+}
+
 /// A run that is given events of one shard.
 struct Shard {
     run: Conversation,
@@ -115,8 +120,7 @@ impl Shard {
     }
 
     fn terminate(mut self) {
-        let told = Command::new("kill").args(["-TERM", &self.run.id().to_string()]).status();
-        assert!(told.expect("kill").success());
+        terminate(self.run.id());
         assert_eq!(self.run.code(), Some(143));
     }
 }
@@ -329,13 +333,100 @@ fn a_damaged_state_is_refused_loudly_and_kept() {
 }
 
 #[test]
-fn a_store_that_is_away_costs_no_record() {
+fn a_store_that_is_away_costs_no_record_and_is_told_once() {
+    let event = Service::Kinesis.event(&records(0..1));
+    let of_shard = |shard| event.replace("shardId-0", &format!("shardId-{shard}")) + "\n";
+    let events: String = (0..4).map(of_shard).collect();
     // Nothing listens there.
     for place in ["s3://states", "dynamodb://states"] {
-        let output = weir::run_with_input(&mut run(place), "{}\n{}\n");
-        assert!(output.stderr.contains("the store cannot be read"), "{}", output.stderr);
-        assert_eq!(scores(&output.success()), [1.0, 2.0]);
+        let output = weir::run_with_input(run(place).args(["--alerts", "/dev/null"]), &events);
+        assert_eq!(output.stdout.lines().count(), 4, "all are answered");
+        let told = output.stderr.matches("the store cannot be read").count();
+        assert_eq!(told, 1, "{}", output.stderr);
+        let lost = "4 states could not be saved";
+        assert!(output.exit(1).stderr.contains(lost));
     }
+}
+
+/// An answer of a run whose store is taken away. What it says of it, and its exit code.
+fn without_its_store(states: &Path, end: impl FnOnce(&Child)) -> weir::Output {
+    let mut command = run(states.to_str().expect("UTF-8"));
+    command.args(["--state-every", "1h", "--alerts", "/dev/null"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut run = command.spawn().expect("weir");
+    let mut input = run.stdin.take().expect("a pipe");
+    input.write_all(b"{}\n").expect("a run that reads");
+    let mut answers = BufReader::new(run.stdout.take().expect("a pipe"));
+    answers.read_line(&mut String::new()).expect("an answer");
+    fs::remove_dir_all(states).expect("the directory");
+    end(&run);
+    drop(input);
+    let output = run.wait_with_output().expect("its end");
+    weir::Output {
+        stdout: String::new(),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        code: output.status.code(),
+    }
+}
+
+#[test]
+fn what_cannot_be_saved_at_the_end_is_lost_and_told() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let states = folder.path().join("states");
+    for (is_terminated, code) in [(false, 1), (true, 143)] {
+        let end = |run: &Child| {
+            if is_terminated {
+                terminate(run.id());
+            }
+        };
+        let output = without_its_store(&states, end).exit(code);
+        assert!(output.stderr.contains("1 state could not be saved"), "{}", output.stderr);
+        assert!(!output.stderr.contains("tried again"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn a_function_that_ends_tells_what_it_could_not_save() {
+    let api = RuntimeApi::start();
+    let folder = TempDir::new().expect("a temporary folder");
+    let states = folder.path().join("states");
+    let mut function = Process::start(
+        weir(["lambda", "--state-every", "1h"])
+            .envs(api.environment())
+            .env("SNS_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:alerts")
+            .env("WEIR_RULE", counter())
+            .env("WEIR_STATE", &states),
+    );
+    api.invoke(&Service::Kinesis.event(&records(0..1))).expect("an answer");
+    fs::remove_dir_all(&states).expect("the directory");
+    terminate(function.id());
+    let told = function.until_output(|output| {
+        output.contains("weir_state_losses_total").then(|| output.to_owned())
+    });
+    let told = told.expect("the metric");
+    assert!(told.contains("the state could not be saved"), "{told}");
+    assert!(!told.contains("tried again"), "{told}");
+}
+
+#[test]
+fn what_was_learnt_is_saved_although_nothing_can_be_answered() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let (file, states) = (folder.path().join("records.ndjson"), folder.path().join("states"));
+    fs::write(&file, "{}\n".repeat(3)).expect("a file");
+    let run = || {
+        let mut command = run(states.to_str().expect("UTF-8"));
+        command.args(["--state-every", "1h", "--alerts", "/dev/null"]).arg(&file);
+        command
+    };
+    let full = File::options().write(true).open("/dev/full").expect("a disk that is full");
+    let output = run().stdin(Stdio::null()).stdout(full).output().expect("weir");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot write the answer"), "{stderr}");
+    let learnt: u32 = position(&states).parse().expect("a number");
+    // As many as it had learnt is what it answers again.
+    let scores = scores(&weir::run(&mut run()).success());
+    assert_eq!((scores[0], scores[2]), (f64::from(learnt), 3.0));
 }
 
 #[test]

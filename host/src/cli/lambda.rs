@@ -1,3 +1,4 @@
+use std::env;
 use std::io;
 use std::pin::pin;
 use std::process::ExitCode;
@@ -28,7 +29,13 @@ const RULE_POLL: Duration = Duration::from_secs(60);
 #[derive(Debug, Default, Args)]
 #[command(after_help = "\
 The same binary, started as `bootstrap` without arguments inside Lambda, does the same: configure
-it by the environment.
+it by the environment. Outside, `cargo lambda watch` stands in for the service.
+
+Exit codes:
+  1    it cannot be served: why, is said on standard error
+  2    called or configured wrongly, or not inside Lambda
+  130  ended by SIGINT, after what was under way
+  143  ended by SIGTERM, after what was under way
 
 Examples:
   SNS_TOPIC_ARN=arn:aws:sns:eu-west-1:123456789012:alarms ANOMALY_THRESHOLD_SCORE=1.5 weir lambda
@@ -47,6 +54,7 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
         .with_max_level(tracing::Level::INFO)
         .without_time()
         .init();
+    check_is_inside_lambda()?;
     let metrics = metrics()?;
     let mut config = args.config.load()?;
     // Another instance may be given the next event.
@@ -94,6 +102,8 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
                 };
                 select(serving, pin!(finished)).await;
                 pipeline.save_states().await;
+                // Also what could not be saved.
+                let _ = metrics.flush(io::stdout());
                 Ok(signal.exit_code())
             }
         }
@@ -103,15 +113,33 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
     ended
 }
 
+/// The runtime panics without them.
+fn check_is_inside_lambda() -> Result<(), Failure> {
+    let told = [
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    ];
+    match told.into_iter().find(|name| env::var(name).is_err()) {
+        Some(missing) => Err(Failure::usage(anyhow!(
+            "not inside Lambda: {missing} is not set; `cargo lambda watch` runs it on this machine"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Counts in the embedded metric format of CloudWatch, which is written to the log.
 fn metrics() -> Result<&'static Collector, Failure> {
-    let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| "weir".to_owned());
+    let function = env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| "weir".to_owned());
     let collector = metrics_cloudwatch_embedded::Builder::new()
         .cloudwatch_namespace("Weir")
         .with_dimension("FunctionName", function)
         .init()
         .map_err(|error| Failure::Runtime(anyhow!("cannot record metrics: {error}")))?;
     telemetry::describe();
+    // Each gauge is written again with every event, and none is ever forgotten.
+    telemetry::leave_out_rule_info();
     Ok(collector)
 }
 

@@ -40,7 +40,8 @@ Not to be proved are records that were redacted and are judged otherwise now,
 those that the rule was at fault on or had no time for, and, if the rule keeps
 state, those of a partition of the stream whose state was not new when the
 recording began, all behind the first that is missing, and those that came
-again.
+again. States take 256 MiB together: what follows on one that had to make room,
+as it was not used for longest, is not to be proved either.
 
 Exit codes:
   0  all records are proved

@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
 use futures_util::{StreamExt, stream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::spawn_blocking;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
+use super::counted::counted;
 use super::exit::{Failure, INCOMPLETE};
 use super::files;
 use super::input::InputEvent;
@@ -63,7 +65,7 @@ rule's place while it runs: docs/live.md.
 
 Exit codes:
   0    all answered
-  1    something could not be processed
+  1    something could not be processed, or not be saved with --state
   2    called or configured wrongly
   130  ended by SIGINT, 143 by SIGTERM
 
@@ -137,6 +139,7 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
         let (rule, supply) = open_rule(&config).await?;
         let _watching = goes_on.then(|| watch(&config, &rule, supply, RULE_POLL));
         let keeper = keeper(&config).await?;
+        let unsaved = config.state.is_some().then(|| keeper.unsaved());
         let events = match follow {
             true => files::follow(files, config.contract),
             false => files::read(files, config.contract),
@@ -146,7 +149,7 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
                 let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
                 let topic = topic.map_err(Failure::usage)?;
                 let pipeline = pipeline(&config, rule, keeper, topic).await?;
-                answer_all(pipeline, recorder, events, &screen, false).await
+                answer_all(pipeline, recorder, unsaved, events, &screen, false).await
             }
             (Some(_), Some(_)) => Err(Failure::usage(anyhow!(
                 "--alerts is for dry runs, and a topic is set: add --dry-run to publish nothing"
@@ -156,18 +159,17 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
                 let writer = AlertWriter::new(AlertFormat::Ndjson, file.map_err(Failure::Usage)?);
                 let writer = DryRun::new(writer, config.max_publish_bytes);
                 let pipeline = pipeline(&config, rule, keeper, writer).await?;
-                answer_all(pipeline, recorder, events, &screen, true).await
+                answer_all(pipeline, recorder, unsaved, events, &screen, true).await
             }
             (None, None) => {
                 let writer = AlertWriter::new(AlertFormat::Text, screen.clone());
                 let writer = DryRun::new(writer, config.max_publish_bytes);
                 let pipeline = pipeline(&config, rule, keeper, writer).await?;
-                answer_all(pipeline, recorder, events, &screen, true).await
+                answer_all(pipeline, recorder, unsaved, events, &screen, true).await
             }
         }
     });
-    // What is under way ends with the process: a rule that is compiled, or, after an error, events whose
-    // answers nobody is left to take.
+    // A rule that is compiled ends with the process.
     runtime.shutdown_background();
     ended
 }
@@ -177,6 +179,7 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
 async fn answer_all<P: Publisher + 'static>(
     mut pipeline: Pipeline<P>,
     recorder: Option<Recorder>,
+    unsaved: Option<Arc<AtomicUsize>>,
     events: mpsc::Receiver<anyhow::Result<InputEvent>>,
     screen: &Screen,
     dry_run: bool,
@@ -188,7 +191,7 @@ async fn answer_all<P: Publisher + 'static>(
     // While an event waits for its turn, or for those before it to be answered, others go on.
     let at_once = 2 * cores;
     let pipeline = Arc::new(pipeline);
-    let _saving = save_due_states(&pipeline);
+    let saving = save_due_states(&pipeline);
     // The rule may change to one that keeps state: it is to see events in order.
     let (mut entrances, mut deliveries) = (Turns::default(), Turns::default());
     let events =
@@ -198,9 +201,17 @@ async fn answer_all<P: Publisher + 'static>(
         lines.line(&format!("{}: finishing what was taken", signal.name()));
     });
     let shutdown = shutdown.context("cannot listen for signals").map_err(Failure::Runtime)?;
+    // Whoever reads the answers is gone, or the disk is full that they are written to.
+    let unanswerable = Notify::new();
+    let ends = async {
+        tokio::select! {
+            _ = shutdown.clone().requested() => {}
+            () = unanswerable.notified() => {}
+        }
+    };
     let mut processed = pin!(
         events
-            .take_until(shutdown.clone().requested())
+            .take_until(ends)
             .map(|event| {
                 let pipeline = Arc::clone(&pipeline);
                 let turns = (entrances.next(), deliveries.next());
@@ -213,11 +224,25 @@ async fn answer_all<P: Publisher + 'static>(
     let mut blocks_its_shard = BlockedShard::default();
     // Whether something could not even be answered.
     let mut unanswered = false;
+    // Why nothing more is answered. What was taken is finished all the same.
+    let mut failure = None;
     while let Some(next) = processed.next().await {
-        let next = next.context("an event was not processed").map_err(Failure::Runtime)?;
+        let next = match next.context("an event was not processed") {
+            Ok(next) => next,
+            Err(error) => {
+                failure.get_or_insert(error);
+                unanswerable.notify_one();
+                continue;
+            }
+        };
         match next {
             Ok(Processed { event, result: Ok(response), .. }) => {
-                answer(&response).map_err(Failure::Runtime)?;
+                if failure.is_none()
+                    && let Err(error) = answer(&response)
+                {
+                    failure = Some(error);
+                    unanswerable.notify_one();
+                }
                 report_failures(screen, &event, &response);
                 blocks_its_shard.warn_once(screen, &response);
                 counts += response.counts;
@@ -237,13 +262,22 @@ async fn answer_all<P: Publisher + 'static>(
     if let Ok(Some(agreement)) = spawn_blocking(move || shadow.withdraw()).await {
         screen.line(&format!("shadow: {agreement}"));
     }
+    drop(saving);
     pipeline.save_states().await;
+    let unsaved = unsaved.map_or(0, |unsaved| unsaved.load(Ordering::Relaxed));
+    if unsaved > 0 {
+        let states = counted(unsaved, "state");
+        screen.line(&format!("error: {states} could not be saved: what was learnt since is lost"));
+    }
     if let Some(recorder) = recorder {
         let told = spawn_blocking(move || recorder.tally()).await;
         record::report(screen, &told.context("the recording").map_err(Failure::Runtime)?);
     }
     screen.summary(&counts, dry_run);
-    let incomplete = unanswered || counts.failed > 0;
+    let incomplete = unanswered || unsaved > 0 || counts.failed > 0;
+    if let Some(error) = failure {
+        return Err(Failure::Runtime(error));
+    }
     if let Some(signal) = shutdown.ended_by() {
         return Ok(signal.exit_code());
     }

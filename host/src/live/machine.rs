@@ -42,6 +42,16 @@ struct Progress {
     refused: HashSet<Version>,
 }
 
+impl Progress {
+    /// The candidate in shadow that is to serve if it agrees.
+    fn undecided(&self) -> Option<&Filter> {
+        match &self.trial {
+            Some(Trial::Shadow(Shadow { candidate, decides: true, .. })) => Some(candidate),
+            _ => None,
+        }
+    }
+}
+
 /// What is tried, on a thread of its own.
 enum Trial {
     Shadow(Shadow),
@@ -86,7 +96,18 @@ impl Machine {
 
     pub(super) fn offer(&self, candidate: Arc<Filter>) -> Offer {
         let mut progress = self.progress();
-        if let Some(known) = self.known(&mut progress, &candidate) {
+        let offered = version(&candidate);
+        // Whatever becomes of the offer, what is tried no longer stands where offers come from.
+        if let Some(tried) = progress.undecided()
+            && version(tried) != offered
+        {
+            let why = match offered == version(&self.serving().filter) {
+                true => "the serving rule was offered again",
+                false => "another rule was offered",
+            };
+            self.withdraw_for(&mut progress, why);
+        }
+        if let Some(known) = self.known(&mut progress, &offered) {
             return known;
         }
         if let Some(refused) = self.probe(&mut progress, &candidate) {
@@ -126,6 +147,13 @@ impl Machine {
         Some(lock(&shadow.agreement).clone())
     }
 
+    pub(super) fn withdraw_undecided(&self, why: &str) {
+        let mut progress = self.progress();
+        if progress.undecided().is_some() {
+            self.withdraw_for(&mut progress, why);
+        }
+    }
+
     pub(super) fn swap(&self, filter: Arc<Filter>) {
         let mut progress = self.progress();
         let old = self.serving();
@@ -151,22 +179,16 @@ impl Machine {
     }
 
     /// What is to be said of a candidate without running it, if anything.
-    fn known(&self, progress: &mut Progress, candidate: &Arc<Filter>) -> Option<Offer> {
-        let offered = version(candidate);
-        if progress.refused.contains(&offered) {
+    fn known(&self, progress: &mut Progress, offered: &Version) -> Option<Offer> {
+        if progress.refused.contains(offered) {
             return Some(Offer::RefusedBefore);
         }
-        if offered == version(&self.serving().filter) {
-            if matches!(progress.trial, Some(Trial::Shadow(Shadow { decides: true, .. }))) {
-                self.withdraw_for(progress, "the serving rule was offered again");
-            }
+        if *offered == version(&self.serving().filter) {
             return Some(Offer::Known);
         }
         match &progress.trial {
-            Some(Trial::Shadow(shadow)) if shadow.decides => {
-                (version(&shadow.candidate) == offered).then_some(Offer::Known)
-            }
-            Some(Trial::Probation(probation)) if version(&probation.last_good) == offered => {
+            Some(Trial::Shadow(Shadow { decides: true, .. })) => Some(Offer::Known),
+            Some(Trial::Probation(probation)) if version(&probation.last_good) == *offered => {
                 self.roll_back(progress, "the rule before it was offered again");
                 Some(Offer::Serves)
             }

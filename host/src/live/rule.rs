@@ -22,8 +22,9 @@ impl LiveRule {
     }
 
     /// Offers a candidate: an opened rule that was verified, if that is asked for. As the policy
-    /// says, it takes over at once or is first compared in [shadow](Stage::Shadow); a candidate that
-    /// is there already is withdrawn. It is first given a batch without records.
+    /// says, it takes over at once or is first compared in [shadow](Stage::Shadow); another candidate
+    /// that was offered before and is compared still is withdrawn, also if this one is refused. It is
+    /// first given a batch without records.
     ///
     /// In probation, an offer of the rule before rolls back to it, and any other has to wait.
     pub fn offer(&self, candidate: impl Into<Arc<Filter>>) -> Offer {
@@ -40,6 +41,12 @@ impl LiveRule {
     /// what it came to.
     pub fn withdraw(&self) -> Option<Agreement> {
         self.0.withdraw()
+    }
+
+    /// Withdraws the candidate in shadow if it was to serve: what it was offered from holds something
+    /// else by now.
+    pub(super) fn withdraw_undecided(&self, why: &str) {
+        self.0.withdraw_undecided(why);
     }
 
     /// Has another rule serve from the next batch on, whatever the policy says and whatever is going

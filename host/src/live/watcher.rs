@@ -2,6 +2,8 @@ use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinError;
+
 use super::offer::Offer;
 use super::rule::LiveRule;
 use super::supply::{Supply, SupplyError};
@@ -57,39 +59,56 @@ impl Watcher {
                     self.offer(candidate).await;
                 }
             }
-            Err(error) => self.tell(&error),
-        }
-    }
-
-    /// It takes as long as the rule needs to take over a state.
-    async fn offer(&mut self, candidate: Arc<Filter>) {
-        let (rule, offered) = (self.rule.clone(), Arc::clone(&candidate));
-        match tokio::task::spawn_blocking(move || rule.offer(offered)).await {
-            Ok(Offer::Later) => self.waiting = Some(candidate),
-            Ok(_) => self.waiting = None,
             Err(error) => {
-                tracing::error!(source = %self.supply, %error, "the rule was not offered")
+                self.tell(&error);
+                // What cannot be fetched may still be there.
+                if !matches!(error, SupplyError::Fetch(_)) {
+                    self.withdraw().await;
+                }
             }
         }
     }
 
+    async fn offer(&mut self, candidate: Arc<Filter>) {
+        let offered = Arc::clone(&candidate);
+        match self.change(move |rule| rule.offer(offered)).await {
+            Some(Offer::Later) => self.waiting = Some(candidate),
+            Some(_) => self.waiting = None,
+            None => {}
+        }
+    }
+
+    /// What was to take over is no longer what the source holds.
+    async fn withdraw(&mut self) {
+        self.waiting = None;
+        self.change(|rule| rule.withdraw_undecided("the source holds something else by now")).await;
+    }
+
+    /// It takes as long as a rule needs to take over a state.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&LiveRule) -> T + Send + 'static,
+    ) -> Option<T> {
+        let rule = self.rule.clone();
+        let changed = tokio::task::spawn_blocking(move || change(&rule)).await;
+        let not_changed = |error: &JoinError| {
+            tracing::error!(source = %self.supply, %error, "what is at the source was not considered");
+        };
+        changed.inspect_err(not_changed).ok()
+    }
+
     fn tell(&mut self, error: &SupplyError) {
-        let serving = self.rule.digest();
         match error {
             SupplyError::Fetch(fetch) => {
                 self.tell_once(Failing::Source(discriminant(&fetch.problem)), error);
             }
-            error if error.is_of_the_host() => {
-                self.tell_once(Failing::Host(error.clone()), error);
-                self.waiting = None;
-            }
+            error if error.is_of_the_host() => self.tell_once(Failing::Host(error.clone()), error),
             // The supply does not bring again what was refused.
             error => {
+                let serving = self.rule.digest();
                 tracing::warn!(%serving, "{error}; the rule that serves goes on");
                 telemetry::rule_changed("refused");
                 self.failing = None;
-                // What was to take over is no longer what the source holds.
-                self.waiting = None;
             }
         }
     }

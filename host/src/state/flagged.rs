@@ -124,14 +124,21 @@ impl Ledger {
         batch: &Batch,
         others: usize,
     ) -> usize {
-        let before = self.flagged.len();
-        for flag in outcome.flagged.iter().filter(|flag| flag.index >= others) {
-            let Some(record) = record(run, batch, flag.index) else { continue };
-            // It is to be dealt with once more.
-            self.settled.remove(&record);
-            self.flagged.push(record, flag, outcome);
+        let mut records = Records::of(run, batch);
+        let learnt = outcome.flagged.iter().filter(|flag| flag.index >= others);
+        let flags: Vec<_> =
+            learnt.filter_map(|flag| Some((records.get(flag.index)?, flag))).collect();
+        if flags.is_empty() {
+            return 0;
         }
-        if self.flagged.len() == before { 0 } else { self.flagged.make_room() }
+        let flagged: HashSet<&Record> = flags.iter().map(|(record, _)| record).collect();
+        // They are to be dealt with once more.
+        self.settled.retain(|record, _| !flagged.contains(record));
+        self.flagged.0.retain(|remembered| !flagged.contains(&remembered.record));
+        self.flagged
+            .0
+            .extend(flags.into_iter().map(|(record, flag)| Remembered::new(record, flag, outcome)));
+        self.flagged.make_room()
     }
 }
 
@@ -142,29 +149,46 @@ pub(super) fn unsettled(
     run: &Run,
     batch: &Batch,
 ) -> Option<Unsettled> {
-    let of = |flag: &Flag| Some((run.entries.start + flag.index, record(run, batch, flag.index)?));
+    let mut known = Records::of(run, batch);
+    let of = |flag: &Flag| Some((run.entries.start + flag.index, known.get(flag.index)?));
     let records: Vec<_> = outcome.flagged.iter().filter_map(of).collect();
     (!records.is_empty()).then(|| Unsettled { flagged: Arc::clone(flagged), records })
 }
 
-/// What one of a run's records is known by. None if it does not come again.
-fn record(run: &Run, batch: &Batch, index: usize) -> Option<Record> {
-    if let Some(position) = run.positions.get(index) {
-        let before = run.positions[..index].iter().rev();
-        let part = before.take_while(|other| *other == position).count();
-        return Some(Record::At { position: position.clone(), part });
+/// What the records of a run are known by. To be asked in the order in which they stand there: the parts of
+/// an aggregate are counted from the last one.
+struct Records<'a> {
+    run: &'a Run,
+    batch: &'a Batch,
+    /// The last one that was asked for, and which part of its aggregate it is.
+    last: (usize, usize),
+}
+
+impl<'a> Records<'a> {
+    fn of(run: &'a Run, batch: &'a Batch) -> Self {
+        Self { run, batch, last: (0, 0) }
     }
-    let payload = sha256_hex(batch.payload(run.entries.start + index)?);
-    Some(Record::Named { id: run.ids.get(index)?.clone(), payload })
+
+    /// None if the record does not come again.
+    fn get(&mut self, index: usize) -> Option<Record> {
+        let positions = &self.run.positions;
+        if let Some(position) = positions.get(index) {
+            let (mut at, mut part) = if self.last.0 <= index { self.last } else { (0, 0) };
+            while at < index {
+                part = if positions[at] == positions[at + 1] { part + 1 } else { 0 };
+                at += 1;
+            }
+            self.last = (at, part);
+            return Some(Record::At { position: position.clone(), part });
+        }
+        let payload = sha256_hex(self.batch.payload(self.run.entries.start + index)?);
+        Some(Record::Named { id: self.run.ids.get(index)?.clone(), payload })
+    }
 }
 
 impl Flagged {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
     }
 
     /// Forgets what is of records before a position.
@@ -173,14 +197,6 @@ impl Flagged {
             Record::At { position, .. } => position >= first,
             Record::Named { .. } => true,
         });
-    }
-
-    fn push(&mut self, record: Record, flag: &Flag, outcome: &Outcome) {
-        let rewritten = outcome.rewritten.as_ref().and_then(|all| all.get(flag.index));
-        let rewritten = rewritten.and_then(|payload| str::from_utf8(payload).ok());
-        let rewritten = rewritten.map(str::to_owned);
-        self.0.retain(|remembered| remembered.record != record);
-        self.0.push(Remembered { record, flag: flag.clone(), rewritten });
     }
 
     /// Forgets what there is no room for. Says how many.
@@ -210,9 +226,9 @@ impl Flagged {
         }
         let by_record: HashMap<&Record, &Remembered> =
             self.0.iter().map(|remembered| (&remembered.record, remembered)).collect();
-        let mut rewritten = Vec::new();
+        let (mut known, mut rewritten) = (Records::of(run, batch), Vec::new());
         for index in records {
-            let Some(record) = record(run, batch, index) else { continue };
+            let Some(record) = known.get(index) else { continue };
             if let Some(remembered) = by_record.get(&record)
                 && outcome.flag(Flag { index, ..remembered.flag.clone() })
             {
@@ -227,6 +243,12 @@ impl Flagged {
 }
 
 impl Remembered {
+    fn new(record: Record, flag: &Flag, outcome: &Outcome) -> Self {
+        let rewritten = outcome.rewritten.as_ref().and_then(|all| all.get(flag.index));
+        let rewritten = rewritten.and_then(|payload| str::from_utf8(payload).ok());
+        Self { record, flag: flag.clone(), rewritten: rewritten.map(str::to_owned) }
+    }
+
     /// What it takes to store it.
     fn bytes(&self) -> usize {
         serde_json::to_string(self).map_or(0, |text| text.len() + 1)

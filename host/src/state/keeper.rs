@@ -1,4 +1,6 @@
 use std::collections::HashMap;
+#[cfg(feature = "cli")]
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -22,7 +24,8 @@ const MAX_SESSIONS: usize = 32;
 /// Batches of one partition are classified one after the other, in the order in which they came;
 /// those of different partitions at the same time. A partition's state is taken from the store when
 /// its first batch comes, and saved when it is [due](SaveEvery), when its session is closed because
-/// others need the room, and by [`Pipeline::save_states`](crate::Pipeline::save_states).
+/// others need the room, and by [`Pipeline::save_states`](crate::Pipeline::save_states). Nothing is held of
+/// one that is closed: it is read again when the next batch comes.
 ///
 /// A batch that waits holds a thread. Let fewer come at once than tokio has for what blocks: 512,
 /// unless the runtime was told otherwise.
@@ -111,6 +114,9 @@ impl Keeper {
     /// Takes a place in the queue of each partition that a batch holds records of.
     pub(crate) fn enter(&self, shares: Vec<Share>) -> Places {
         let mut partitions = self.partitions();
+        if shares.iter().any(|share| !partitions.slots.contains_key(&share.partition)) {
+            partitions.forget_idle();
+        }
         partitions.clock += 1;
         let used = partitions.clock;
         let place = |share: Share| {
@@ -196,15 +202,22 @@ impl Keeper {
         }
     }
 
-    /// Saves all that is not saved yet, and waits until it is.
+    /// Saves all that is not saved yet, and waits until it is. It is for the end: what cannot be saved
+    /// counts as lost.
     pub(crate) fn save_all(&self) {
         let all = self.least_recently_used();
         for kept in &all {
             lock(kept).begin_to_save_all(&self.storage);
         }
         for kept in &all {
-            lock(kept).settle(&self.storage, true);
+            lock(kept).end_to_save(&self.storage);
         }
+    }
+
+    /// How many states could not be saved and are lost, as it goes on being counted.
+    #[cfg(feature = "cli")]
+    pub(crate) fn unsaved(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.storage.unsaved)
     }
 
     /// Closes idle sessions while more than the maximum are open. One in use, or that waits for room,
@@ -240,6 +253,17 @@ impl Keeper {
     }
 }
 
+impl Partitions {
+    /// Forgets those that nothing is known of but what is stored: it is read again when they come again.
+    fn forget_idle(&mut self) {
+        self.slots.retain(|_, slot| {
+            // Whoever has a place in its queue holds it, and nobody else can get it meanwhile.
+            let is_in_use = Arc::strong_count(&slot.kept) > 1;
+            is_in_use || try_lock(&slot.kept).is_none_or(|kept| !kept.is_forgettable())
+        });
+    }
+}
+
 /// What so many records came to that the rule was not given.
 fn not_begun(records: usize, stop: &Stop) -> Isolated {
     let outcome = Outcome::unclassified(records, &stop.to_string());
@@ -263,4 +287,59 @@ fn after_panic<'a>(mutex: &Mutex<Kept>, mut kept: MutexGuard<'a, Kept>) -> Mutex
     mutex.clear_poison();
     kept.lose("classification ended early");
     kept
+}
+
+#[cfg(all(test, feature = "default-rule"))]
+mod tests {
+    use std::thread;
+
+    use tokio::runtime::Builder;
+
+    use super::super::fixture::{filter, share};
+    use super::*;
+
+    fn classify(keeper: &Keeper, filter: &Arc<Filter>, shard: &str, number: u64) -> u64 {
+        let (share, batch) = share(shard, number);
+        let (_, aftermath) = keeper.classify(filter, keeper.enter(vec![share]), &batch, None);
+        aftermath.lessons[0].after
+    }
+
+    #[test]
+    fn partitions_that_have_ended_are_forgotten_and_known_again() {
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        let _entered = runtime.enter();
+        let (keeper, filter) = (Keeper::default().max_sessions(2), filter());
+        for shard in 0..20 {
+            assert_eq!(classify(&keeper, &filter, &format!("shard-{shard}"), 1), 0);
+            // Those that are open, the one that was closed for this one, and this one.
+            assert!(keeper.partitions().slots.len() <= 4);
+        }
+        for shard in 0..20 {
+            assert_eq!(classify(&keeper, &filter, &format!("shard-{shard}"), 2), 1, "as it was");
+        }
+    }
+
+    #[test]
+    fn a_partition_that_a_batch_waits_for_is_not_forgotten() {
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        let _entered = runtime.enter();
+        let (keeper, filter) = (Keeper::default().max_sessions(1), filter());
+        let (first, batch) = share("a", 1);
+        let waiting = keeper.enter(vec![first]);
+        classify(&keeper, &filter, "b", 1);
+        classify(&keeper, &filter, "c", 1);
+        thread::scope(|threads| {
+            let runtime = runtime.handle();
+            let (keeper, filter) = (&keeper, &filter);
+            // Behind the one that waits.
+            let (second, after) = share("a", 2);
+            let behind = keeper.enter(vec![second]);
+            let after = threads.spawn(move || {
+                let _entered = runtime.enter();
+                keeper.classify(filter, behind, &after, None).1.lessons[0].after
+            });
+            keeper.classify(filter, waiting, &batch, None);
+            assert_eq!(after.join().expect("no panic"), 1, "the state that the first has taught");
+        });
+    }
 }

@@ -48,6 +48,8 @@ pub(super) struct Kept {
     files: u64,
     learnt_in: u64,
     stored_in: u64,
+    /// What the file begins with in which was learnt what is stored.
+    stored_of: Option<String>,
     learnt: Learnt,
     /// What is flagged and not dealt with.
     flagged: flagged::Shared,
@@ -55,8 +57,12 @@ pub(super) struct Kept {
     stored: Known,
     /// How often in a row the rule ran out of time with what is stored.
     too_late: u32,
+    /// It was said that what is stored cannot be read.
+    is_told: bool,
     unsaved: Unsaved,
     saving: Option<Saving>,
+    /// A save of this session came to nothing, as far as is known: it may be stored nevertheless.
+    is_unconfirmed: bool,
 }
 
 /// The rule, running.
@@ -106,6 +112,7 @@ struct Saving {
     flagged_draft: u64,
     /// Of which file: see [`Kept::files`].
     learnt_in: u64,
+    learnt_of: Option<String>,
 }
 
 impl Kept {
@@ -118,18 +125,35 @@ impl Kept {
             files: 0,
             learnt_in: 0,
             stored_in: 0,
+            stored_of: None,
             learnt: Learnt::default(),
             flagged: flagged::Shared::default(),
             generation: 0,
             stored: Known::Unread { look_at: None },
             too_late: 0,
+            is_told: false,
             unsaved: Unsaved::default(),
             saving: None,
+            is_unconfirmed: false,
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
         self.session.is_some()
+    }
+
+    /// Whether one that is made anew would go on as it does: all that is to be known is stored, or nothing is.
+    pub(super) fn is_forgettable(&self) -> bool {
+        // Lines of a file come again only if they are of the file that is known by the store.
+        let is_file_stored = || self.stored_of == self.file && self.stored_in == self.files;
+        // An event that is under way settles its flags later, and here.
+        let flags_are_settled =
+            || Arc::strong_count(&self.flagged) == 1 && !flagged::lock(&self.flagged).has_settled();
+        self.session.is_none()
+            && self.saving.is_none()
+            && self.too_late == 0
+            && (self.file.is_none() || is_file_stored())
+            && flags_are_settled()
     }
 
     /// Takes note of what happened since the last batch: to what was being saved, to the rule, and in
@@ -266,6 +290,7 @@ impl Kept {
 
     fn drop_session(&mut self) {
         self.session = None;
+        self.is_unconfirmed = false;
         self.learnt = Learnt::default();
         flagged::lock(&self.flagged).flagged = Flagged::default();
         self.unsaved = Unsaved::default();
@@ -343,16 +368,21 @@ impl Kept {
     /// Asks the store whether another has saved meanwhile.
     fn look_for_newer(&mut self, storage: &Storage) {
         let Known::Holds(seen) = &self.stored else { return };
-        match Handle::current().block_on(storage.store.version(&self.key)) {
+        let asked = Handle::current().block_on(storage.store.version(&self.key));
+        if asked.is_ok() {
+            storage.reads_again(&mut self.is_told);
+        }
+        match asked {
             Ok(version) if version == *seen => {}
             Ok(Some(_)) => self.stored = Known::Unread { look_at: None },
             Ok(None) => {
                 tracing::warn!(partition = %self.partition, "the stored state was taken away");
                 self.stored = Known::Holds(None);
             }
-            Err(error) => {
+            Err(error) if storage.is_news(&mut self.is_told) => {
                 tracing::warn!(partition = %self.partition, %error, "the store cannot be asked");
             }
+            Err(_) => {}
         }
     }
 
@@ -370,12 +400,16 @@ impl Kept {
     ) -> Result<(), Stop> {
         let max_bytes = max_bytes(filter);
         let loaded = Handle::current().block_on(storage.store.load(&self.key, max_bytes));
+        if loaded.is_ok() {
+            storage.reads_again(&mut self.is_told);
+        }
         let partition = &self.partition;
         match loaded {
             Ok(None) => {
                 tracing::info!(%partition, "nothing is stored");
                 telemetry::state_restored("nothing");
                 self.stored = Known::Holds(None);
+                self.stored_of = None;
             }
             Ok(Some(stored)) if self.is_of_this_session(&stored, storage) => {
                 self.stored = Known::Holds(Some(stored.version));
@@ -394,8 +428,10 @@ impl Kept {
                     }
                     self.session = Some(session);
                     flagged::lock(&self.flagged).restore(flagged);
+                    self.stored_of.clone_from(&learnt.beginning);
                     self.learnt = learnt;
                     self.learnt_in = self.stored_in;
+                    self.is_unconfirmed = false;
                     self.generation = generation;
                     self.too_late = 0;
                     self.unsaved = Unsaved::default();
@@ -412,11 +448,13 @@ impl Kept {
                 Err(NotRestored::Refused(reason)) => self.refuse(storage, stored, reason),
             },
             Err(error) => {
-                tracing::error!(
-                    %partition,
-                    %error,
-                    "the store cannot be read: the rule goes on without, and saves nothing until it can"
-                );
+                if storage.is_news(&mut self.is_told) {
+                    tracing::error!(
+                        %partition,
+                        %error,
+                        "the store cannot be read: the rule goes on without, and saves nothing until it can"
+                    );
+                }
                 telemetry::state_restored("unavailable");
                 self.stored = Known::Unread { look_at: Some(Instant::now() + LOOK_AGAIN_AFTER) };
             }
@@ -425,9 +463,10 @@ impl Kept {
     }
 
     /// Whether a state is this session's own, from a save whose confirmation was lost: it has learnt more since.
+    /// One of an earlier session is not, which this one has not seen if the store could not be read.
     fn is_of_this_session(&self, stored: &Stored, storage: &Storage) -> bool {
         let is_own = |(header, _): (Header, _)| header.writer == storage.writer;
-        self.is_open() && envelope::open(&stored.bytes).is_ok_and(is_own)
+        self.is_unconfirmed && self.is_open() && envelope::open(&stored.bytes).is_ok_and(is_own)
     }
 
     /// What is stored is as good as before: it cannot be taken over now.
@@ -503,19 +542,31 @@ impl Kept {
         }
     }
 
+    /// Waits for what is being saved. What is not saved then is lost.
+    pub(super) fn end_to_save(&mut self, storage: &Storage) {
+        let failed = self.conclude(true);
+        if failed.is_none() && self.unsaved.since.is_none() {
+            return;
+        }
+        // While the store cannot be read, which was said, sessions may be closed again and again.
+        let is_told = failed.is_none() && !self.is_open() && storage.is_unreadable();
+        if !is_told {
+            tracing::error!(
+                partition = %self.partition,
+                error = failed.as_ref().map(tracing::field::display),
+                "the state could not be saved: what it has learnt since it was saved last is lost"
+            );
+        }
+        telemetry::state_lost("unsaved");
+        storage.count_unsaved();
+    }
+
     /// Saves, and ends the session.
     pub(super) fn close(&mut self, storage: &Storage) {
         self.begin_to_save_all(storage);
         // Others wait for its room, and need not wait for the store.
         self.session = None;
-        self.settle(storage, true);
-        if self.unsaved.since.is_some() {
-            tracing::error!(
-                partition = %self.partition,
-                "the session is closed, and what it has learnt could not be saved"
-            );
-            telemetry::state_lost("unsaved");
-        }
+        self.end_to_save(storage);
         self.drop_session();
         self.stored = Known::Unread { look_at: None };
     }
@@ -536,6 +587,7 @@ impl Kept {
             Ok(snapshot) => snapshot,
             Err(fault) => {
                 self.unsaved.records = records;
+                storage.count_unsaved();
                 return self.lose(&format!("no snapshot: {fault}"));
             }
         };
@@ -558,17 +610,27 @@ impl Kept {
         // what blocks may all be held by batches that wait for this.
         let thread = thread::Builder::new().name("weir-save".to_owned());
         let thread = thread.spawn(move || runtime.block_on(save(store, draft)));
-        let learnt_in = self.learnt_in;
-        self.saving = Some(Saving { thread, started, bytes, flagged_draft, learnt_in });
+        let (learnt_in, learnt_of) = (self.learnt_in, self.learnt.beginning.clone());
+        self.saving = Some(Saving { thread, started, bytes, flagged_draft, learnt_in, learnt_of });
     }
 
     /// Takes note of what became of a save that was under way: if it has ended, or else after
     /// waiting for it.
     pub(super) fn settle(&mut self, storage: &Storage, wait: bool) {
-        let Some(saving) = self.saving.take_if(|saving| wait || saving.has_ended()) else {
-            return;
-        };
-        let Saving { thread, started, bytes, flagged_draft, learnt_in } = saving;
+        if let Some(error) = self.conclude(wait) {
+            tracing::warn!(
+                partition = %self.partition,
+                %error,
+                every = ?storage.every,
+                "the state could not be saved: it is tried again when it is due next"
+            );
+        }
+    }
+
+    /// The same. Says why the state is not stored, if it is to be saved once more.
+    fn conclude(&mut self, wait: bool) -> Option<StoreError> {
+        let saving = self.saving.take_if(|saving| wait || saving.has_ended())?;
+        let Saving { thread, started, bytes, flagged_draft, learnt_in, learnt_of } = saving;
         let failed = |why| Saved::Failed(StoreError(why));
         let saved = match thread {
             Ok(thread) => thread.join().unwrap_or_else(|_| failed("saving panicked".to_owned())),
@@ -581,22 +643,24 @@ impl Kept {
                 let generation = self.generation;
                 tracing::debug!(partition = %self.partition, generation, bytes, "state saved");
                 self.stored = Known::Holds(Some(version));
+                self.is_unconfirmed = false;
                 self.stored_in = learnt_in;
+                self.stored_of = learnt_of;
                 flagged::lock(&self.flagged).stored(flagged_draft);
+                None
             }
             Saved::Superseded => {
                 self.tell_superseded();
                 self.unsaved = Unsaved::default();
                 self.stored = Known::Unread { look_at: None };
+                None
             }
             Saved::Failed(error) => {
-                tracing::warn!(
-                    partition = %self.partition,
-                    %error,
-                    every = ?storage.every,
-                    "the state could not be saved: it is tried again when it is due next"
-                );
-                self.unsaved.since.get_or_insert_with(Instant::now);
+                if self.is_open() {
+                    self.is_unconfirmed = true;
+                    self.unsaved.since.get_or_insert_with(Instant::now);
+                }
+                Some(error)
             }
         }
     }
@@ -604,7 +668,7 @@ impl Kept {
     fn tell_superseded(&self) {
         tracing::warn!(
             partition = %self.partition,
-            "another process has saved a state of this partition: it is taken over, and this one's is \
+            "another state of this partition was saved: it is taken over, and what was learnt beside it is \
              dropped"
         );
         telemetry::state_lost("superseded");
@@ -703,14 +767,15 @@ mod tests {
 
     #[cfg(feature = "default-rule")]
     mod room {
-        use std::iter;
+        use std::{fs, iter};
 
         use tokio::runtime::Builder;
 
         use super::*;
-        use crate::contract::{Contract, Event, Origin, Share};
-        use crate::state::{MemoryStore, StateStore};
-        use crate::{Engine, FOREST_RULE, Limits, Rule};
+        use crate::contract::{Origin, Share};
+        use crate::state::fixture::{filter, line, share};
+        use crate::state::tests::directory;
+        use crate::state::{FileStore, MemoryStore, StateStore};
 
         /// Has it classify the record of a shard with this number.
         fn classify(
@@ -720,33 +785,24 @@ mod tests {
             number: u64,
             deadline: Option<Instant>,
         ) -> Result<Isolated, Stop> {
-            let (share, batch) = share(number);
+            classify_share(kept, storage, filter, share("a", number), deadline)
+        }
+
+        fn classify_share(
+            kept: &mut Kept,
+            storage: &Storage,
+            filter: &Arc<Filter>,
+            (share, batch): (Share, Batch),
+            deadline: Option<Instant>,
+        ) -> Result<Isolated, Stop> {
             kept.catch_up(storage, filter);
-            let session = kept.begin(storage, filter, None, deadline)?;
+            let session = kept.begin(storage, filter, share.beginning.as_ref(), deadline)?;
             let left = &mut Aftermath::default();
             Ok(kept.classify(&session, &share.runs[0], &batch, deadline, left))
         }
 
-        /// What a shard holds of an event with one record: `{"pulse":1}`.
-        fn share(number: u64) -> (Share, Batch) {
-            let body = format!(
-                r#"{{"Records":[{{"eventID":"a:{number}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{number}","data":"eyJwdWxzZSI6MX0="}}}}]}}"#
-            );
-            let (event, batch) =
-                Event::read(Some(Contract::Kinesis), body.as_bytes(), &Origin::default())
-                    .expect("an event");
-            (event.shares(&batch).remove(0), batch)
-        }
-
         fn kept() -> Kept {
-            Kept::new(share(1).0.partition)
-        }
-
-        fn filter() -> Arc<Filter> {
-            let limits = Limits { time: Duration::from_millis(500), ..Limits::default() };
-            let engine = Engine::new(limits).expect("an engine");
-            let rule = Rule::load(&engine, FOREST_RULE).expect("a rule");
-            Arc::new(rule.open(r#"{"upper":1.5}"#).expect("an opened rule"))
+            Kept::new(share("a", 1).0.partition)
         }
 
         #[test]
@@ -790,6 +846,86 @@ mod tests {
             let _others: Vec<_> = iter::from_fn(|| filter.rule().engine.slot(now).ok()).collect();
             let isolated = classify(&mut kept(), &storage, &filter, 1, None).expect("a session");
             assert_eq!((isolated.fault, isolated.stop), (None, None));
+        }
+
+        #[test]
+        fn what_an_earlier_session_saved_is_not_overwritten_by_one_that_has_not_seen_it() {
+            let runtime = Builder::new_current_thread().build().expect("a runtime");
+            let _entered = runtime.enter();
+            let directory = directory("earlier");
+            let store = FileStore::open(&directory).expect("a directory");
+            let storage = Storage::new(Arc::new(store), SaveEvery::Records(100));
+            let (mut kept, filter) = (kept(), filter());
+            for number in 1..=3 {
+                classify(&mut kept, &storage, &filter, number, None).expect("a session");
+            }
+            kept.close(&storage);
+
+            let state = directory.join(format!("{}.state", kept.key));
+            let away = directory.join("away");
+            fs::rename(&state, &away).expect("a state");
+            fs::create_dir(&state).expect("what cannot be read");
+            classify(&mut kept, &storage, &filter, 4, None).expect("a session, without it");
+            fs::remove_dir(&state).expect("it");
+            fs::rename(&away, &state).expect("the state");
+            kept.begin_to_save_all(&storage);
+            kept.end_to_save(&storage);
+            classify(&mut kept, &storage, &filter, 4, None).expect("a session");
+            assert_eq!(kept.learnt.records, 4);
+            fs::remove_dir_all(directory).expect("the directory");
+        }
+
+        #[test]
+        fn what_is_not_in_the_store_is_not_forgotten() {
+            let runtime = Builder::new_current_thread().build().expect("a runtime");
+            let _entered = runtime.enter();
+            let storage = Storage::new(Arc::new(MemoryStore::default()), SaveEvery::Records(100));
+            let filter = filter();
+            let mut kept = kept();
+            assert!(kept.is_forgettable(), "there is nothing yet");
+            classify(&mut kept, &storage, &filter, 1, None).expect("a session");
+            assert!(!kept.is_forgettable(), "it is open");
+            kept.close(&storage);
+            assert!(kept.is_forgettable());
+            let under_way = Arc::clone(&kept.flagged);
+            assert!(!kept.is_forgettable(), "flags of it are settled later");
+            drop(under_way);
+            kept.too_late = 1;
+            assert!(!kept.is_forgettable(), "the store does not count that");
+        }
+
+        #[test]
+        fn which_file_is_read_is_forgotten_once_the_store_knows() {
+            let runtime = Builder::new_current_thread().build().expect("a runtime");
+            let _entered = runtime.enter();
+            let storage = Storage::new(Arc::new(MemoryStore::default()), SaveEvery::Records(100));
+            let (filter, full) = (filter(), Some(Instant::now()));
+            let of = |line, begins, replaces| Origin {
+                name: "a.ndjson",
+                line,
+                is_file: true,
+                begins,
+                replaces,
+            };
+            let mut kept = Kept::new(line(of(1, true, false)).0.partition);
+            for number in 1..=2 {
+                let line = line(of(number, number == 1, false));
+                classify_share(&mut kept, &storage, &filter, line, None).expect("a session");
+            }
+            kept.close(&storage);
+            assert!(kept.is_forgettable(), "its lines are known to be of this file");
+
+            // Another takes its place, and nothing of that is learnt.
+            let slots: Vec<_> = iter::from_fn(|| filter.rule().engine.slot(full).ok()).collect();
+            let first = line(of(1, true, true));
+            classify_share(&mut kept, &storage, &filter, first, full).expect_err("no room");
+            drop(slots);
+            assert!(!kept.is_forgettable(), "its lines would count as coming again");
+            classify_share(&mut kept, &storage, &filter, line(of(2, false, false)), None)
+                .expect("a session");
+            assert_eq!(kept.learnt.records, 3);
+            kept.close(&storage);
+            assert!(kept.is_forgettable());
         }
     }
 }

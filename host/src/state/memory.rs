@@ -1,20 +1,21 @@
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
 use super::store::{SaveError, StateStore, StoreError, Stored, Version};
+use crate::by_use::ByUse;
+use crate::telemetry;
 
-/// How many states it keeps at the most.
-const MAX_STATES: usize = 1024;
-
-/// How many bytes they have together at the most.
+/// How many bytes the states have together at the most.
 const MAX_BYTES: usize = 256 << 20;
 
+/// What one takes beside its bytes, about: key, version, and its place among the others.
+const BYTES_AROUND: usize = 512;
+
 /// A store that lasts as long as the process. It lets a rule that faulted go on from what it had
-/// learnt before, and holds the states of partitions whose sessions are closed: 1024 at the most, of 256 MiB
-/// together.
+/// learnt before, and holds the states of partitions whose sessions are closed: of 256 MiB together. If
+/// another has no room, those are forgotten that were saved or read the longest time ago.
 #[derive(Debug)]
 pub struct MemoryStore {
     states: Mutex<States>,
@@ -23,9 +24,11 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct States {
-    by_key: HashMap<String, Stored>,
-    /// How many they have together.
+    kept: ByUse<Stored>,
+    /// How much they take together.
     bytes: usize,
+    /// Whether it was said that one was forgotten.
+    told: bool,
 }
 
 impl Default for MemoryStore {
@@ -35,8 +38,15 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    fn get<T>(&self, key: &str, what: impl FnOnce(&Stored) -> T) -> Option<T> {
-        self.states().by_key.get(key).map(what)
+    fn get(&self, key: &str) -> Option<Stored> {
+        let mut states = self.states();
+        let state = states.take(key)?;
+        states.put(key, state.clone());
+        Some(state)
+    }
+
+    fn version_of(&self, key: &str) -> Option<Version> {
+        self.states().kept.get(key).map(|state| state.version.clone())
     }
 
     fn put(
@@ -46,21 +56,18 @@ impl MemoryStore {
         expected: Option<&Version>,
     ) -> Result<Version, SaveError> {
         let mut states = self.states();
-        let before = states.by_key.get(key);
-        if before.map(|stored| &stored.version) != expected {
+        if states.kept.get(key).map(|state| &state.version) != expected {
             return Err(SaveError::Conflict);
         }
-        let others = states.bytes - before.map_or(0, |stored| stored.bytes.len());
-        if before.is_none() && states.by_key.len() == MAX_STATES {
-            return Err(StoreError(format!("{MAX_STATES} states are kept in memory")).into());
-        }
-        if bytes.len() > self.max_bytes - others {
+        let room = self.max_bytes.checked_sub(room_for(&bytes));
+        let Some(room) = room else {
             let most = self.max_bytes;
             return Err(StoreError(format!("states of {most} bytes are kept in memory")).into());
-        }
-        states.bytes = others + bytes.len();
+        };
+        states.take(key);
+        states.forget_until(room);
         let version = Version::of(&bytes);
-        states.by_key.insert(key.to_owned(), Stored { bytes, version: version.clone() });
+        states.put(key, Stored { bytes, version: version.clone() });
         Ok(version)
     }
 
@@ -70,17 +77,54 @@ impl MemoryStore {
     }
 }
 
+impl States {
+    fn take(&mut self, key: &str) -> Option<Stored> {
+        let state = self.kept.take(key)?;
+        self.bytes -= room_for(&state.bytes);
+        Some(state)
+    }
+
+    /// Puts one where none is of its key.
+    fn put(&mut self, key: &str, state: Stored) {
+        self.bytes += room_for(&state.bytes);
+        self.kept.put(key, state);
+    }
+
+    /// Forgets those that were used the longest time ago, until the others take no more than that.
+    fn forget_until(&mut self, bytes: usize) {
+        while self.bytes > bytes
+            && let Some((key, state)) = self.kept.take_oldest()
+        {
+            self.bytes -= room_for(&state.bytes);
+            telemetry::state_lost("evicted");
+            if !self.told {
+                self.told = true;
+                tracing::warn!(
+                    key = &*key,
+                    states = self.kept.len(),
+                    "the states in memory have no more room: from now on, those are forgotten that \
+                     were used the longest time ago; a place for states keeps them all"
+                );
+            }
+        }
+    }
+}
+
+fn room_for(state: &[u8]) -> usize {
+    state.len().saturating_add(BYTES_AROUND)
+}
+
 impl StateStore for MemoryStore {
     fn load<'a>(
         &'a self,
         key: &'a str,
         _max_bytes: usize,
     ) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
-        ready(Ok(self.get(key, Stored::clone))).boxed()
+        ready(Ok(self.get(key))).boxed()
     }
 
     fn version<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
-        ready(Ok(self.get(key, |stored| stored.version.clone()))).boxed()
+        ready(Ok(self.version_of(key))).boxed()
     }
 
     fn save<'a>(
@@ -97,17 +141,48 @@ impl StateStore for MemoryStore {
 mod tests {
     use super::*;
 
+    /// A store with room for as many states of this many bytes.
+    fn with_room(states: usize, bytes: usize) -> MemoryStore {
+        MemoryStore { max_bytes: states * (bytes + BYTES_AROUND), ..MemoryStore::default() }
+    }
+
+    #[test]
+    fn what_was_used_the_longest_time_ago_makes_room() {
+        let store = with_room(2, 32);
+        let put = |key, bytes| store.put(key, vec![0; bytes], None);
+        put("a", 32).expect("half of it");
+        put("b", 32).expect("all of it");
+        assert!(store.get("a").is_some());
+        put("c", 32).expect("in the place of b");
+        let held = ["a", "b", "c"].map(|key| store.version_of(key).is_some());
+        assert_eq!(held, [true, false, true]);
+        put("d", 33).expect("in the place of both");
+        let held = ["a", "b", "c", "d"].map(|key| store.version_of(key).is_some());
+        assert_eq!(held, [false, false, false, true]);
+    }
+
+    #[test]
+    fn those_in_use_outlast_any_number_of_others() {
+        let store = with_room(3, 1);
+        let mut live = store.put("live", vec![0], None).expect("a state");
+        for number in 1..100 {
+            store.put(&format!("ended {number}"), vec![0], None).expect("a state");
+            live = store.put("live", vec![number], Some(&live)).expect("its own is stored");
+        }
+        assert_eq!(store.states().kept.len(), 3);
+    }
+
     #[test]
     fn the_states_are_bounded_together() {
-        let store = MemoryStore { max_bytes: 64, ..MemoryStore::default() };
-        let half = || vec![0; 32];
-        let first = store.put("a", half(), None).expect("half of it");
-        store.put("b", half(), None).expect("all of it");
-        assert!(matches!(store.put("c", vec![0], None), Err(SaveError::Store(_))));
-        // One that takes the place of another is no more than the difference.
-        let smaller = store.put("a", vec![0; 31], Some(&first)).expect("less");
-        store.put("c", vec![0], None).expect("what it left");
-        assert!(matches!(store.put("a", half(), Some(&smaller)), Err(SaveError::Store(_))));
-        assert_eq!(store.get("a", |stored| stored.version.clone()), Some(smaller));
+        let store = with_room(2, 32);
+        let first = store.put("a", vec![0; 32], None).expect("half of it");
+        store.put("b", vec![0; 32], None).expect("all of it");
+        let most = store.max_bytes - BYTES_AROUND;
+        let too_large = store.put("a", vec![0; most + 1], Some(&first));
+        assert!(matches!(too_large, Err(SaveError::Store(_))));
+        assert_eq!(store.version_of("a"), Some(first.clone()), "nothing makes room for it");
+        assert!(store.version_of("b").is_some());
+        store.put("a", vec![0; most], Some(&first)).expect("as much as there is");
+        assert_eq!((store.version_of("b"), store.states().bytes), (None, store.max_bytes));
     }
 }

@@ -32,6 +32,9 @@ mod kept;
 
 mod keeper;
 
+#[cfg(all(test, feature = "default-rule"))]
+mod fixture;
+
 #[cfg(test)]
 mod tests;
 

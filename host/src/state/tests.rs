@@ -13,7 +13,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().build().expect("a runtime")
 }
 
-fn directory(name: &str) -> PathBuf {
+pub(super) fn directory(name: &str) -> PathBuf {
     let directory = std::env::temp_dir().join(format!("weir-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&directory);
     directory

@@ -1,88 +1,155 @@
-use std::collections::HashMap;
-
 use crate::batch::Batch;
+use crate::by_use::ByUse;
 use crate::filter::Filter;
 use crate::outcome::{Cause, Outcome, Verdict};
 use crate::recording::Learnt;
 
-/// The states of a rule, each as it was when the next record came to it.
+/// How many bytes the states take together of which no instance is open.
+const MAX_CLOSED_BYTES: usize = 256 << 20;
+
+/// What one takes beside its snapshot and its name, about.
+const BYTES_AROUND: usize = 256;
+
+/// The states of a rule, each as it was when the next record came to it: by the partitions of the stream.
+///
+/// Each instance takes up room in the engine, so not all can be open; and snapshots take memory, so not all
+/// are kept. Those go that were not used for longest.
 pub(super) struct States {
     /// The rule, that has seen nothing.
     opened: Filter,
-    /// By the partitions of the stream.
-    states: HashMap<String, State>,
-    /// Counts the runs of records that were classified.
-    clock: u64,
+    open: ByUse<State<Filter>>,
+    /// As snapshots.
+    closed: ByUse<State<Vec<u8>>>,
+    closed_bytes: usize,
+    max_closed_bytes: usize,
 }
 
-struct State {
-    kept: Kept,
+struct State<K> {
+    kept: K,
     /// How many records it has learnt.
     learnt: u64,
-    /// When it was last used.
-    used: u64,
-}
-
-/// Each instance takes up room in the engine, so not all can be open.
-enum Kept {
-    Open(Box<Filter>),
-    Closed(Vec<u8>),
 }
 
 impl States {
     pub(super) fn new(opened: Filter) -> Self {
-        Self { opened, states: HashMap::new(), clock: 0 }
+        let (open, closed) = (ByUse::default(), ByUse::default());
+        Self { opened, open, closed, closed_bytes: 0, max_closed_bytes: MAX_CLOSED_BYTES }
     }
 
     /// Has the rule classify records that came one after the other, of which the first was learnt so. None if
     /// the state is not known that it came to: then it is not known any more from here on.
     pub(super) fn classify(&mut self, first: &Learnt, batch: &Batch) -> Option<Outcome> {
-        self.clock += 1;
-        let before = self.states.remove(&first.state);
-        let before = before.filter(|state| state.learnt == first.after);
-        let begins =
-            || State { kept: Kept::Open(Box::new(self.opened.anew())), learnt: 0, used: 0 };
-        let mut state = before.or_else(|| (first.after == 0).then(begins))?;
-        self.make_room();
-        let filter = state.kept.open(&self.opened)?;
-        let outcome = filter.classify_isolating(batch, None).outcome;
+        let mut state = self.take(first)?;
+        let outcome = state.kept.classify_isolating(batch, None).outcome;
         // After a fault, its state is gone.
         if outcome.failed.iter().all(|failure| failure.cause != Cause::Unclassified) {
             let failed = |verdict: &&Verdict| **verdict != Verdict::Fail;
             state.learnt += outcome.verdicts.iter().filter(failed).count() as u64;
-            state.used = self.clock;
-            self.states.insert(first.state.clone(), state);
+            self.open.put(&first.state, state);
         }
         Some(outcome)
+    }
+
+    /// The state that a record came to, open. It is kept no longer.
+    fn take(&mut self, Learnt { state: name, after, .. }: &Learnt) -> Option<State<Filter>> {
+        if let Some(state) = self.open.take(name)
+            && state.learnt == *after
+        {
+            return Some(state);
+        }
+        let closed = self.take_closed(name).filter(|state| state.learnt == *after);
+        if closed.is_none() && *after > 0 {
+            return None;
+        }
+        self.make_room();
+        let kept = self.opened.anew();
+        if let Some(State { kept: snapshot, .. }) = closed {
+            kept.restore(&snapshot).ok()?;
+        }
+        Some(State { kept, learnt: *after })
+    }
+
+    fn take_closed(&mut self, name: &str) -> Option<State<Vec<u8>>> {
+        let state = self.closed.take(name)?;
+        self.closed_bytes -= room_for(name, &state.kept);
+        Some(state)
     }
 
     /// Closes the state that was not used for longest, if another could not be opened beside all that are.
     fn make_room(&mut self) {
         let max = (self.opened.rule().engine.max_instances() / 2).max(1);
-        let is_open = |state: &&mut State| matches!(state.kept, Kept::Open(_));
-        let open = self.states.values_mut().filter(is_open);
-        let mut open: Vec<&mut State> = open.collect();
-        if open.len() >= max
-            && let Some(oldest) = open.iter_mut().min_by_key(|state| state.used)
-            && let Kept::Open(filter) = &oldest.kept
+        if self.open.len() >= max
+            && let Some((name, State { kept: filter, learnt })) = self.open.take_oldest()
+            && let Ok(snapshot) = filter.snapshot()
         {
-            // Without a snapshot, it is one that no rule takes over.
-            oldest.kept = Kept::Closed(filter.snapshot().unwrap_or_default());
+            self.closed_bytes += room_for(&name, &snapshot);
+            self.closed.put(&name, State { kept: snapshot, learnt });
+        }
+        while self.closed_bytes > self.max_closed_bytes
+            && let Some((name, State { kept: snapshot, .. })) = self.closed.take_oldest()
+        {
+            self.closed_bytes -= room_for(&name, &snapshot);
         }
     }
 }
 
-impl Kept {
-    /// The rule with this state. None if it does not take it over.
-    fn open(&mut self, opened: &Filter) -> Option<&Filter> {
-        if let Self::Closed(snapshot) = self {
-            let filter = opened.anew();
-            filter.restore(snapshot).ok()?;
-            *self = Self::Open(Box::new(filter));
+fn room_for(name: &str, snapshot: &[u8]) -> usize {
+    name.len() + snapshot.len() + BYTES_AROUND
+}
+
+#[cfg(all(test, feature = "default-rule"))]
+mod tests {
+    use super::*;
+    use crate::batch::Encoding;
+    use crate::{Engine, FOREST_RULE, Limits, Rule};
+
+    fn states() -> States {
+        let engine = Engine::new(Limits::default()).expect("an engine");
+        let rule = Rule::load(&engine, FOREST_RULE).expect("a rule");
+        let settings = r#"{"columns": ["/v"], "scorer": "zscore", "upper": 3}"#;
+        States::new(rule.open(settings).expect("settings that it takes"))
+    }
+
+    /// Whether the state is known that a record of a partition came to, as the next of so many.
+    fn is_known(states: &mut States, partition: usize, after: u64) -> bool {
+        let first = Learnt { state: partition.to_string(), after, again: false };
+        let mut batch = Batch::with_capacity(Encoding::Plain, 1, 0);
+        batch.push(br#"{"v": 1}"#);
+        states.classify(&first, &batch).is_some()
+    }
+
+    #[test]
+    fn the_states_that_were_not_used_for_longest_make_room() {
+        let mut states = states();
+        let open = states.opened.rule().engine.max_instances() / 2;
+        for partition in 0..open + 8 {
+            assert!(is_known(&mut states, partition, 0));
         }
-        match self {
-            Self::Open(filter) => Some(filter),
-            Self::Closed(_) => None,
+        assert_eq!((states.open.len(), states.closed.len()), (open, 8));
+        assert!(is_known(&mut states, 0, 1), "a snapshot is taken over");
+
+        // Of the 8 that are closed by now, 4 fit.
+        states.max_closed_bytes = states.closed_bytes / 2;
+        assert!(is_known(&mut states, open + 8, 0));
+        assert!(states.closed_bytes <= states.max_closed_bytes);
+        assert!(states.closed.len() > 0);
+        let known = |partition: &usize| is_known(&mut states, *partition, 1);
+        assert_eq!((1..5).filter(known).count(), 0, "they made room");
+        assert!(is_known(&mut states, 0, 2), "it was used since");
+        assert!(is_known(&mut states, open + 7, 1));
+        assert!(is_known(&mut states, 1, 0), "what begins anew needs none");
+    }
+
+    #[test]
+    fn what_a_closed_state_takes_is_given_back() {
+        let mut states = states();
+        let open = states.opened.rule().engine.max_instances() / 2;
+        for partition in 0..=open {
+            assert!(is_known(&mut states, partition, 0));
         }
+        assert!(states.closed_bytes > 0);
+        // It is not the state that the record came to, so it is of no more use.
+        assert!(!is_known(&mut states, 0, 7));
+        assert_eq!((states.closed.len(), states.closed_bytes), (0, 0));
     }
 }

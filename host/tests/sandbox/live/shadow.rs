@@ -1,3 +1,5 @@
+use std::mem::discriminant;
+
 use weir::live::{Offer, Stage};
 
 use super::*;
@@ -127,4 +129,32 @@ fn a_candidate_gives_way_to_the_next_and_to_the_rule_that_serves() {
     assert_eq!(host.rule().stage(), Stage::Serving);
     let withdrawn = "rule withdrawn: the serving rule was offered again";
     assert_logged("way-newer", &["rule runs in shadow", withdrawn]);
+}
+
+#[test]
+fn a_candidate_gives_way_to_one_that_is_refused() {
+    let host = Host::start(&passing("refusal-old"), comparing(1000));
+    let refused = Guest { classify: TRAP.to_owned(), ..passing("refusal-trap") };
+    let expected = [
+        Offer::Refused("on a batch without records".to_owned()),
+        // As the source has it again that had it before.
+        Offer::RefusedBefore,
+    ];
+    for expected in expected {
+        assert_eq!(host.rule().offer(host.open(&passing("refusal-new"))), Offer::Shadows);
+        let offer = host.rule().offer(host.open(&refused));
+        assert_eq!(discriminant(&offer), discriminant(&expected), "{offer:?}");
+        assert_eq!(host.rule().stage(), Stage::Serving);
+    }
+    let shadowed = ["rule runs in shadow", "rule withdrawn: another rule was offered"];
+    assert_logged("refusal-new", &[shadowed, shadowed].concat());
+}
+
+#[test]
+fn a_candidate_that_is_not_to_serve_stays_when_another_is_refused() {
+    let host = Host::start(&passing("stays-old"), UpdatePolicy::default());
+    assert_eq!(host.rule().shadow(host.open(&passing("stays-new"))), Offer::Shadows);
+    let refused = Guest { classify: TRAP.to_owned(), ..passing("stays-trap") };
+    assert!(matches!(host.rule().offer(host.open(&refused)), Offer::Refused(_)));
+    assert!(matches!(host.rule().stage(), Stage::Shadow { .. }));
 }
