@@ -18,6 +18,10 @@ const DIGEST_BYTES: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key([u8; DIGEST_BYTES]);
 
+/// How the names of files end that hold native code.
+#[cfg(unix)]
+const ENDING: &str = ".cwasm";
+
 impl Key {
     pub(super) fn new(engine: &wasmtime::Engine, component: Digest) -> Self {
         let mut settings = HashOf(Sha256::new());
@@ -25,6 +29,21 @@ impl Key {
         let known = wrapper::KNOWN.as_flattened();
         let key = settings.0.chain_update(known).chain_update(component.as_bytes()).finalize();
         Self(key.into())
+    }
+
+    /// The name of the file for its code.
+    #[cfg(unix)]
+    pub(super) fn file_name(&self) -> String {
+        format!("{self}{ENDING}")
+    }
+
+    /// Whether it is the name of the file of a key.
+    #[cfg(unix)]
+    pub(super) fn names(file_name: &str) -> bool {
+        let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        file_name
+            .strip_suffix(ENDING)
+            .is_some_and(|key| key.len() == 2 * DIGEST_BYTES && key.bytes().all(is_digit))
     }
 }
 
@@ -137,6 +156,14 @@ mod tests {
         let here = codegen::config(None).expect("settings");
         let there = codegen::config(Some("x86_64-unknown-linux-gnu")).expect("settings");
         assert_eq!(key(&here, b"rule"), key(&there, b"rule"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_of_a_key_is_known_by_its_name() {
+        assert!(Key::names(&KEY.file_name()));
+        assert!(!Key::names(&KEY.to_string()));
+        assert!(!Key::names(&KEY.file_name()[1..]));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use super::artifact::NotTheCode;
 use super::artifact::{Artifact, Key};
 #[cfg(unix)]
 use super::place::{Place, PlaceError};
+#[cfg(unix)]
+use super::pruning;
 use super::{Code, CodeOrigin};
 use crate::compiler::NotCompiled;
 use crate::digest::Digested;
@@ -36,7 +38,7 @@ impl CodeCache {
     }
 
     /// Keeps what had to be compiled in a directory, which is made if there is none. What it holds
-    /// can be deleted at any time.
+    /// can be deleted at any time; when it is more than 1 GiB, what was used longest ago is.
     #[must_use]
     pub fn directory(self, path: impl Into<PathBuf>) -> Self {
         Self { directory: Some(path.into()), ..self }
@@ -89,15 +91,20 @@ impl CodeCache {
         let Some(place) = used(directory, Place::create(directory).map_err(NotUsed::from)) else {
             return compile(engine, component);
         };
-        let name = format!("{key}.cwasm");
+        let name = key.file_name();
         let file = directory.join(&name);
         if let Some(code) = used(&file, kept(engine, &place, name.as_ref(), &key)) {
+            if let Err(error) = place.touch(name.as_ref()) {
+                tracing::debug!(file = %file.display(), %error, "native code may be kept shorter");
+            }
             return Ok((code, CodeOrigin::Cached));
         }
         let compiled = compile(engine, component)?;
         let artifact = Artifact::new(&key, &compiled.0.serialize()?).into_bytes();
         if let Err(error) = place.write(name.as_ref(), &artifact) {
             tracing::debug!(file = %file.display(), %error, "native code is not kept");
+        } else if let Err(error) = pruning::prune(&place, name.as_ref(), pruning::KEPT_BYTES) {
+            tracing::debug!(path = %directory.display(), %error, "the cache is not pruned");
         }
         Ok(compiled)
     }

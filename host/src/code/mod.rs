@@ -9,6 +9,9 @@ mod serve;
 #[cfg(unix)]
 mod place;
 
+#[cfg(unix)]
+mod pruning;
+
 use std::fmt;
 
 use wasmtime::component::Component;

@@ -5,15 +5,18 @@
 //! if they are sticky, as `/tmp` is, for there nobody can replace what is another's. All is checked
 //! on open handles, each opened below the one before, so that nothing can be exchanged in between.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatVfsMountFlags};
+use rustix::fs::{
+    AtFlags, CWD, Dir, Mode, OFlags, StatVfsMountFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT,
+};
 
 /// How to open a directory to look it over: it need not be readable.
 #[cfg(target_os = "linux")]
@@ -74,6 +77,45 @@ impl Place {
         Ok(bytes)
     }
 
+    /// The files of this directory whose names are `wanted`.
+    pub(super) fn files(&self, wanted: impl Fn(&OsStr) -> bool) -> io::Result<Vec<FileOfPlace>> {
+        let mut files = Vec::new();
+        let directory = open(&self.directory, OsStr::new("."), OFlags::DIRECTORY)?;
+        for entry in Dir::new(directory)? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if !wanted(name) {
+                continue;
+            }
+            // Not a link, and not what another process has removed meanwhile.
+            let opened = open(&self.directory, name, OFlags::NOFOLLOW | OFlags::NONBLOCK);
+            let Ok(metadata) = opened.and_then(|file| File::from(file).metadata()) else {
+                continue;
+            };
+            if metadata.is_file() {
+                let (bytes, modified) = (metadata.len(), metadata.modified()?);
+                files.push(FileOfPlace { name: name.to_owned(), bytes, modified });
+            }
+        }
+        Ok(files)
+    }
+
+    /// Has a file of this directory modified now, by the clock of the file system.
+    pub(super) fn touch(&self, name: &OsStr) -> io::Result<()> {
+        let time = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
+        let times =
+            Timestamps { last_access: time(UTIME_OMIT), last_modification: time(UTIME_NOW) };
+        Ok(rustix::fs::utimensat(&self.directory, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Removes a file of this directory, unless another process was faster.
+    pub(super) fn remove(&self, name: &OsStr) -> io::Result<()> {
+        match rustix::fs::unlinkat(&self.directory, name, AtFlags::empty()) {
+            Err(rustix::io::Errno::NOENT) => Ok(()),
+            removed => Ok(removed?),
+        }
+    }
+
     /// Writes a file of this directory, which others see whole or not at all.
     pub(super) fn write(&self, name: &OsStr, bytes: &[u8]) -> io::Result<()> {
         let temporary = temporary_name(name);
@@ -96,10 +138,27 @@ impl Place {
     }
 }
 
+/// A file of a place.
+#[derive(Debug)]
+pub(super) struct FileOfPlace {
+    pub(super) name: OsString,
+    pub(super) bytes: u64,
+    /// By the clock of the file system.
+    pub(super) modified: SystemTime,
+}
+
 /// A name that no other process takes, and none that ended early has left behind.
 fn temporary_name(name: &OsStr) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!(".{}.{}-{}", name.display(), std::process::id(), now.as_nanos())
+}
+
+/// The name under which a file of this temporary name was to be seen; none if it is no such name.
+pub(super) fn name_of_temporary(name: &str) -> Option<&str> {
+    let (name, writer) = name.strip_prefix('.')?.rsplit_once('.')?;
+    let (process, nanoseconds) = writer.split_once('-')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number(process) && is_number(nanoseconds)).then_some(name)
 }
 
 fn open(directory: impl AsFd, name: &OsStr, flags: OFlags) -> io::Result<OwnedFd> {

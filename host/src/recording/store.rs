@@ -1,17 +1,17 @@
-//! The files of a recording, as they are written: private, and never more than a number of bytes in
-//! all.
+//! The files of a recording, as they are written: private, few, and never more than a number of bytes
+//! in all.
 
 use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::folder::{self, Segment};
 use super::header::Header;
 
-/// Over how many files the bytes are spread: so much is kept at least of what was allowed.
-const SEGMENTS: u64 = 8;
+/// Over how many files the bytes are spread: of full ones, all but one are kept at least.
+const SEGMENTS: usize = 8;
 
 /// The file that says that somebody records into the folder.
 const LOCK: &str = "recording.lock";
@@ -34,8 +34,8 @@ struct Current {
     file: File,
     segment: Segment,
     bytes: u64,
-    /// The last header in it.
-    header: Arc<Header>,
+    /// The last header in it, as far as it was written here.
+    header: Option<Arc<Header>>,
 }
 
 impl Store {
@@ -84,42 +84,63 @@ impl Store {
         let maximum = self.segment_bytes();
         let current = match self.current.take() {
             // What was removed is written into for nobody.
-            Some(current) if current.is_gone() => self.begin(header)?,
+            Some(current) if current.is_gone() => self.begin()?,
             Some(current) => {
-                let follows = current.header == *header;
+                let follows = current.header.as_ref() == Some(header);
                 let text = if follows { line } else { &with_header };
                 if current.bytes + text.len() as u64 <= maximum {
-                    let current = self.current.insert(current);
-                    current.header = Arc::clone(header);
-                    return current.write(text);
+                    return self.current.insert(current).write(header, text);
                 }
                 self.written.push_back((current.segment, current.bytes));
-                self.begin(header)?
+                self.begin()?
             }
-            None => self.begin(header)?,
+            None => match self.resume(with_header.len() as u64)? {
+                Some(current) => current,
+                None => self.begin()?,
+            },
         };
-        self.current.insert(current).write(&with_header)
+        self.current.insert(current).write(header, &with_header)
     }
 
     fn segment_bytes(&self) -> u64 {
-        self.max_bytes / SEGMENTS
+        self.max_bytes / SEGMENTS as u64
     }
 
-    /// Begins another file, for which the oldest make room.
-    fn begin(&mut self, header: &Arc<Header>) -> io::Result<Current> {
-        let mut total: u64 = self.written.iter().map(|(_, bytes)| bytes).sum();
-        while total + self.segment_bytes() > self.max_bytes {
+    /// Goes on with the last file, which an earlier run has left, if there is room for so many bytes.
+    fn resume(&mut self, bytes: u64) -> io::Result<Option<Current>> {
+        let Some((last, _)) = self.written.back() else { return Ok(None) };
+        // What cannot be gone on with stays as it is.
+        let Ok(Some((file, written))) = reopen(&last.path) else { return Ok(None) };
+        if written + bytes > self.segment_bytes() {
+            return Ok(None);
+        }
+        self.make_room(self.written.len() - 1)?;
+        let last = self.written.pop_back();
+        Ok(last.map(|(segment, _)| Current { file, segment, bytes: written, header: None }))
+    }
+
+    /// Begins another file.
+    fn begin(&mut self) -> io::Result<Current> {
+        self.make_room(self.written.len())?;
+        let segment = Segment::new(&self.folder, self.next);
+        let file = private().create_new(true).open(&segment.path)?;
+        self.next += 1;
+        Ok(Current { file, segment, bytes: 0, header: None })
+    }
+
+    /// Removes the oldest files until there is room for one beside so many of them.
+    fn make_room(&mut self, mut beside: usize) -> io::Result<()> {
+        let mut total: u64 = self.written.iter().take(beside).map(|(_, bytes)| bytes).sum();
+        while beside >= SEGMENTS || total + self.segment_bytes() > self.max_bytes {
             let Some((oldest, bytes)) = self.written.front() else { break };
             match fs::remove_file(&oldest.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => total -= bytes,
             }
             self.written.pop_front();
+            beside -= 1;
         }
-        let segment = Segment::new(&self.folder, self.next);
-        let file = private().create_new(true).open(&segment.path)?;
-        self.next += 1;
-        Ok(Current { file, segment, bytes: 0, header: Arc::clone(header) })
+        Ok(())
     }
 }
 
@@ -137,15 +158,42 @@ impl Current {
         false
     }
 
-    fn write(&mut self, text: &[u8]) -> io::Result<()> {
+    /// Writes a text that stands below this header, or begins with it.
+    fn write(&mut self, header: &Arc<Header>, text: &[u8]) -> io::Result<()> {
         let written = self.file.write_all(text);
         match written {
-            Ok(()) => self.bytes += text.len() as u64,
+            Ok(()) => {
+                self.bytes += text.len() as u64;
+                self.header = Some(Arc::clone(header));
+            }
             // If that fails as well, half a line is left; the error that is told is the first.
             Err(_) => drop(self.file.set_len(self.bytes)),
         }
         written
     }
+}
+
+/// Opens a file of an earlier run to go on with it, and tells its size. None if it is not a private one, or
+/// if it ends in half a line.
+fn reopen(path: &Path) -> io::Result<Option<(File, u64)>> {
+    if !fs::symlink_metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    let mut file = private().create(false).read(true).open(path)?;
+    let metadata = file.metadata()?;
+    #[cfg(unix)]
+    if std::os::unix::fs::MetadataExt::mode(&metadata) & 0o077 != 0 {
+        return Ok(None);
+    }
+    if metadata.len() > 0 {
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            return Ok(None);
+        }
+    }
+    Ok(Some((file, metadata.len())))
 }
 
 /// Files that nobody else may read. Text goes to their end, also after some was taken back.
@@ -199,10 +247,78 @@ mod tests {
             }
         }
         let texts = folder.texts();
-        assert!(texts.len() >= SEGMENTS as usize - 1, "{} files", texts.len());
+        assert!((SEGMENTS - 1..=SEGMENTS).contains(&texts.len()), "{} files", texts.len());
         assert!(texts.iter().all(|text| text.starts_with("{\"weir_recording\":")));
         let first = folder::list(&folder.0).expect("a folder").remove(0);
         assert!(first.number > 1, "the oldest are gone");
+    }
+
+    #[test]
+    fn a_run_goes_on_with_the_last_file() {
+        let folder = Folder::new("runs");
+        let header = Arc::new(header("{}"));
+        for _ in 0..20 {
+            let mut store = Store::open(folder.0.clone(), 1 << 20).expect("a folder");
+            store.append(&header, LINE).expect("room");
+        }
+        let texts = folder.texts();
+        assert_eq!(texts.len(), 1);
+        assert_eq!(texts[0].lines().count(), 40, "each run has a header");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_gone_on_with_stays_as_it_is() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let folder = Folder::new("stays");
+        let header = Arc::new(header("{}"));
+        let append = || {
+            let mut store = Store::open(folder.0.clone(), 1 << 20).expect("a folder");
+            store.append(&header, LINE).expect("room");
+        };
+        append();
+        let path = |number| Segment::new(&folder.0, number).path;
+        let half = |path: &Path| private().open(path).expect("a file").write_all(b"{\"n\":");
+        half(&path(1)).expect("room");
+        append();
+        fs::set_permissions(path(2), fs::Permissions::from_mode(0o644)).expect("a mode");
+        append();
+        symlink(path(3), path(4)).expect("a link");
+        append();
+        let texts = folder.texts();
+        let lines: Vec<usize> = texts.iter().map(|text| text.lines().count()).collect();
+        assert_eq!(lines, [3, 2, 2, 2, 2]);
+    }
+
+    #[test]
+    fn there_are_no_more_files_than_it_takes() {
+        let folder = Folder::new("count");
+        let header = Arc::new(header("{}"));
+        for _ in 0..3 * SEGMENTS {
+            let mut store = Store::open(folder.0.clone(), 1 << 20).expect("a folder");
+            store.append(&header, LINE).expect("room");
+            // The next run does not go on with it.
+            store.current.expect("a file").file.write_all(b"half a line").expect("room");
+            assert!(folder.texts().len() <= SEGMENTS);
+        }
+        let first = folder::list(&folder.0).expect("a folder").remove(0);
+        assert_eq!(first.number, 2 * SEGMENTS as u64 + 1, "the oldest are gone");
+    }
+
+    #[test]
+    fn a_header_that_was_not_written_is_written_with_the_next_record() {
+        let folder = Folder::new("unwritten");
+        let (one, other) = (Arc::new(header("{}")), Arc::new(header("{\"upper\":1}")));
+        let mut store = Store::open(folder.0.clone(), 1 << 20).expect("a folder");
+        store.append(&one, LINE).expect("room");
+        let current = store.current.as_mut().expect("a file");
+        let read_only = File::open(&current.segment.path).expect("a file");
+        let writable = std::mem::replace(&mut current.file, read_only);
+        assert!(store.append(&other, LINE).is_err());
+        store.current.as_mut().expect("a file").file = writable;
+        store.append(&other, LINE).expect("room");
+        assert_eq!(folder.texts()[0].lines().count(), 4);
     }
 
     #[test]

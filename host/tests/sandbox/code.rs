@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use weir::CodeOrigin::{Cached, Compiled, Packaged};
 use weir::{CodeCache, CodeOrigin, Engine, Limits, Rule};
@@ -199,6 +200,29 @@ fn a_link_to_a_directory_is_as_good_as_where_it_leads() {
     assert_eq!(origins(&cache), [Compiled, Cached]);
     set_mode(&directory, 0o777);
     assert_eq!(origins(&cache), [Compiled]);
+}
+
+#[test]
+fn what_a_writer_left_behind_that_was_killed_is_removed() {
+    let folder = Folder::new("killed");
+    let cache = folder.cache();
+    assert_eq!(origins(&cache), [Compiled]);
+    let left = format!(".{}.1-2", folder.file().file_name().expect("a name").display());
+    let left = fs::File::create(folder.0.join(left)).expect("a file");
+    left.set_modified(SystemTime::UNIX_EPOCH).expect("a time");
+    load(&Guest { name: "other", ..Guest::default() }.component(), &cache);
+    assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 2);
+}
+
+#[test]
+fn code_that_is_used_is_not_what_was_used_longest_ago() {
+    let folder = Folder::new("used");
+    assert_eq!(origins(&folder.cache()), [Compiled]);
+    let file = fs::File::options().write(true).open(folder.file()).expect("an artifact");
+    file.set_modified(SystemTime::UNIX_EPOCH).expect("a time");
+    assert_eq!(origins(&folder.cache()), [Cached]);
+    let modified = file.metadata().and_then(|file| file.modified()).expect("a time");
+    assert_ne!(modified, SystemTime::UNIX_EPOCH);
 }
 
 #[test]
