@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::record::{Record, RecordList};
 use super::unpack::{self, Unpacked, unpack};
@@ -46,7 +47,7 @@ pub(super) enum Records<'a> {
 struct Part {
     record: usize,
     /// Which part of an aggregate it is, from 0, and its own partition key.
-    of_aggregate: Option<(usize, String)>,
+    of_aggregate: Option<(usize, Arc<str>)>,
 }
 
 impl Part {
@@ -214,7 +215,7 @@ impl<'a> Event<'a> {
 
     fn part_of_aggregate(&self, entry: usize) -> Option<(usize, &str)> {
         let part = self.parts.as_ref()?.get(entry)?;
-        part.of_aggregate.as_ref().map(|(number, key)| (*number, key.as_str()))
+        part.of_aggregate.as_ref().map(|(number, key)| (*number, &**key))
     }
 
     /// The records that cannot be unpacked, ascending, each with its answer.

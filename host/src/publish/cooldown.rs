@@ -3,6 +3,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::alert::{self, Alert};
 use crate::pointer::FieldPointer;
@@ -24,9 +25,20 @@ const MAX_MERGED: usize = 1_000;
 pub struct Cooldown {
     pub(crate) key: FieldPointer,
     window: Duration,
-    /// When the window of each key ends.
-    open: Mutex<HashMap<String, Instant>>,
+    open: Mutex<Open>,
 }
+
+/// The windows that are open.
+#[derive(Debug, Default)]
+struct Open {
+    /// When the window of each key ends.
+    ends: HashMap<Key, Instant>,
+    /// When those that have ended are forgotten the next time.
+    look_at: Option<Instant>,
+}
+
+/// The SHA-256 of a key, which takes as much room as any other, however long the key is.
+type Key = [u8; 32];
 
 /// A message to publish, and which of the alerts it stands for.
 #[derive(Debug, PartialEq)]
@@ -50,7 +62,7 @@ pub(crate) struct Merged {
 /// The time after the first alert of a key, in which those that follow are merged.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Window {
-    key: String,
+    key: Key,
     ends: Instant,
 }
 
@@ -99,16 +111,14 @@ impl Cooldown {
         // Where the merged message of a key stands among the messages.
         let mut places: Vec<(usize, String)> = Vec::new();
         let mut open = self.open();
-        forget(&mut open, now);
+        open.forget(now, self.window);
         for (index, key, alert) in alerts {
             let Some(key) = key else {
                 messages.push(Some(Message::alone(index, alert)));
                 continue;
             };
-            if open.get(&key).is_none_or(|&ends| ends <= now) {
-                let ends = now + self.window;
-                open.insert(key.clone(), ends);
-                let opened = Some(Window { key, ends });
+            let opened = open.begin(&key, now, self.window);
+            if opened.is_some() {
                 messages.push(Some(Message { opened, ..Message::alone(index, alert) }));
                 continue;
             }
@@ -131,27 +141,45 @@ impl Cooldown {
     /// Closes the window of a message that was not confirmed: the next alert is the first again.
     pub(crate) fn close(&self, window: &Window) {
         let mut open = self.open();
-        if open.get(&window.key) == Some(&window.ends) {
-            open.remove(&window.key);
+        if open.ends.get(&window.key) == Some(&window.ends) {
+            open.ends.remove(&window.key);
         }
     }
 
     /// Each change leaves the map whole, so a panic elsewhere does no harm.
-    fn open(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+    fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes room when there are too many keys.
-fn forget(open: &mut HashMap<String, Instant>, now: Instant) {
-    if open.len() < MAX_KEYS {
-        return;
+impl Open {
+    /// Opens the window of a key, unless it is open.
+    fn begin(&mut self, key: &str, now: Instant, window: Duration) -> Option<Window> {
+        let key = Sha256::digest(key).into();
+        if self.ends.get(&key).is_some_and(|&ends| ends > now) {
+            return None;
+        }
+        let ends = now + window;
+        self.ends.insert(key, ends);
+        Some(Window { key, ends })
     }
-    open.retain(|_, ends| *ends > now);
-    if open.len() >= MAX_KEYS {
-        let mut ends: Vec<Instant> = open.values().copied().collect();
-        let median = *ends.select_nth_unstable(MAX_KEYS / 2).1;
-        open.retain(|_, ends| *ends > median);
+
+    /// Forgets windows that have ended, once in the time of one: by then, all have that were left before. When
+    /// there are too many keys, forgets those at once, and of the others all but half as many as there may be.
+    fn forget(&mut self, now: Instant, window: Duration) {
+        let is_time = self.look_at.is_none_or(|look_at| look_at <= now);
+        if !is_time && self.ends.len() < MAX_KEYS {
+            return;
+        }
+        self.look_at = Some(now + window);
+        self.ends.retain(|_, ends| *ends > now);
+        if self.ends.len() >= MAX_KEYS {
+            let mut ends: Vec<Instant> = self.ends.values().copied().collect();
+            let gone = ends.len() - MAX_KEYS / 2;
+            let last = *ends.select_nth_unstable(gone).1;
+            self.ends.retain(|_, ends| *ends > last);
+            self.ends.shrink_to(MAX_KEYS);
+        }
     }
 }
 
@@ -303,14 +331,44 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_forgotten_when_there_are_too_many() {
+    fn a_key_takes_no_more_room_for_being_long() {
         let (cooldown, now) = (cooldown(), Instant::now());
-        for number in 0..MAX_KEYS + 10 {
-            let key = Some(number.to_string());
+        let key = |last| Some("k".repeat(10_000) + last);
+        let alerts = ["1", "2", "1"].into_iter().enumerate();
+        let keyed = alerts.map(|(index, last)| (index, key(last), alert("1", 1.0)));
+        let opened = |message: &Message| message.opened.is_some();
+        let messages = cooldown.merge(keyed, now);
+        assert_eq!(messages.iter().map(opened).collect::<Vec<_>>(), [true, true, false]);
+        let bytes: usize = cooldown.open().ends.keys().map(|key| key.len()).sum();
+        assert_eq!(bytes, 2 * 32);
+    }
+
+    #[test]
+    fn windows_that_have_ended_are_forgotten() {
+        let (cooldown, now) = (cooldown(), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        cooldown.merge(keyed(&[("a", "1", 1.0), ("b", "2", 1.0)]), now);
+        cooldown.merge(keyed(&[("c", "3", 1.0)]), after(59));
+        assert_eq!(cooldown.open().ends.len(), 3);
+        cooldown.merge(keyed(&[("d", "4", 1.0)]), after(60));
+        assert_eq!(cooldown.open().ends.len(), 2);
+        cooldown.merge(keyed(&[]), after(120));
+        assert_eq!(cooldown.open().ends.len(), 0);
+    }
+
+    #[test]
+    fn keys_are_forgotten_when_there_are_too_many() {
+        let (now, window) = (Instant::now(), Duration::from_secs(60));
+        let mut open = Open::default();
+        open.forget(now, window);
+        // More than twice as many, as one event may hold.
+        let begun = (0..MAX_KEYS * 2 + 10).map(|number| {
             let later = now + Duration::from_nanos(number as u64);
-            cooldown.merge([(0, key, alert("1", 1.0))], later);
-        }
-        assert!(cooldown.open().len() <= MAX_KEYS);
-        assert!(cooldown.open().contains_key(&(MAX_KEYS + 9).to_string()));
+            open.begin(&number.to_string(), later, window).expect("a key that is new")
+        });
+        let last = begun.last().expect("some");
+        open.forget(now, window);
+        assert!((MAX_KEYS / 4..=MAX_KEYS).contains(&open.ends.len()), "{}", open.ends.len());
+        assert!(open.ends.contains_key(&last.key));
     }
 }

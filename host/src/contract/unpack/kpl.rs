@@ -30,10 +30,19 @@ const MAGIC_BASE64: &[u8] = b"84maw";
 
 const CHECKSUM_BYTES: usize = 16;
 
+/// An aggregate, taken apart.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Aggregate<'a> {
+    /// The table of partition keys: any number of records may have the same one.
+    pub(super) partition_keys: Vec<&'a str>,
+    pub(super) records: Vec<UserRecord<'a>>,
+}
+
 /// A user record.
 #[derive(Debug, PartialEq)]
 pub(super) struct UserRecord<'a> {
-    pub(super) partition_key: &'a str,
+    /// Where its partition key is in the table.
+    pub(super) partition_key: usize,
     pub(super) data: &'a [u8],
 }
 
@@ -45,7 +54,7 @@ pub(super) fn may_begin(base64: &[u8]) -> bool {
 }
 
 /// Takes an aggregate apart.
-pub(super) fn split(data: &[u8]) -> Result<Vec<UserRecord<'_>>, KplError> {
+pub(super) fn split(data: &[u8]) -> Result<Aggregate<'_>, KplError> {
     let rest = data.strip_prefix(&MAGIC).ok_or(KplError::NotAnAggregate)?;
     let Some((message, checksum)) = rest.split_last_chunk::<CHECKSUM_BYTES>() else {
         return Err(KplError::TooShort { bytes: data.len() });
@@ -53,14 +62,14 @@ pub(super) fn split(data: &[u8]) -> Result<Vec<UserRecord<'_>>, KplError> {
     if Md5::digest(message)[..] != checksum[..] {
         return Err(KplError::Checksum);
     }
-    let mut keys = Vec::new();
+    let mut partition_keys = Vec::new();
     let mut records = Vec::new();
     let mut fields = Fields { bytes: message, at: 0, base: MAGIC.len() };
     while let Some(Field { number, value, at }) = fields.next()? {
         match number {
             1 => {
                 let key = value.bytes(at)?;
-                keys.push(str::from_utf8(key).map_err(|_| KplError::NotUtf8 { at })?);
+                partition_keys.push(str::from_utf8(key).map_err(|_| KplError::NotUtf8 { at })?);
             }
             3 => {
                 let bytes = value.bytes(at)?;
@@ -70,12 +79,13 @@ pub(super) fn split(data: &[u8]) -> Result<Vec<UserRecord<'_>>, KplError> {
         }
     }
     let user_record = |(at, (key, data)): (usize, (u64, _))| {
-        let partition_key = usize::try_from(key).ok().and_then(|key| keys.get(key).copied());
-        let partition_key =
-            partition_key.ok_or(KplError::NoSuchKey { at, key, keys: keys.len() })?;
+        let keys = partition_keys.len();
+        let partition_key = usize::try_from(key).ok().filter(|&key| key < keys);
+        let partition_key = partition_key.ok_or(KplError::NoSuchKey { at, key, keys })?;
         Ok(UserRecord { partition_key, data })
     };
-    records.into_iter().map(user_record).collect()
+    let records = records.into_iter().map(user_record).collect::<Result<_, _>>()?;
+    Ok(Aggregate { partition_keys, records })
 }
 
 /// The index of a record's partition key, and its data.
@@ -254,6 +264,12 @@ pub(crate) mod tests {
         sealed(&message)
     }
 
+    /// The partition key and the data of each record.
+    fn found(data: &[u8]) -> Vec<(&str, &[u8])> {
+        let Aggregate { partition_keys, records } = split(data).expect("an aggregate");
+        records.iter().map(|record| (partition_keys[record.partition_key], record.data)).collect()
+    }
+
     fn error(message: &[u8]) -> KplError {
         split(&sealed(message)).expect_err("a broken message")
     }
@@ -261,10 +277,8 @@ pub(crate) mod tests {
     #[test]
     fn what_the_library_of_another_language_aggregated() {
         let data = base64_simd::STANDARD.decode_to_vec(AGGREGATE).expect("base64");
-        let records = split(&data).expect("an aggregate");
-        let found: Vec<_> = records.iter().map(|r| (r.partition_key, r.data)).collect();
         assert_eq!(
-            found,
+            found(&data),
             [
                 ("device-1", &b"{\"ANOMALY_SCORE\":0.5}"[..]),
                 ("device-2", b"{\"ANOMALY_SCORE\":2.5}"),
@@ -290,11 +304,11 @@ pub(crate) mod tests {
             error(&[0x1a, 4, 8, 9, 0x1a, 0]),
             KplError::NoSuchKey { at: 6, key: 9, keys: 0 }
         );
-        assert_eq!(split(&sealed(&[])), Ok(Vec::new()));
+        assert_eq!(split(&sealed(&[])), Ok(Aggregate::default()));
         // Fields of the future are none of ours.
         assert_eq!(
             split(&sealed(&[0x79, 1, 2, 3, 4, 5, 6, 7, 8, 0x7d, 1, 2, 3, 4])),
-            Ok(Vec::new())
+            Ok(Aggregate::default())
         );
     }
 
@@ -305,9 +319,7 @@ pub(crate) mod tests {
         ) {
             let records: Vec<_> = records.iter().map(|(k, d)| (k.as_str(), d.as_slice())).collect();
             let data = aggregate(&records);
-            let found = split(&data).expect("an aggregate");
-            let found: Vec<_> = found.iter().map(|r| (r.partition_key, r.data)).collect();
-            prop_assert_eq!(found, records);
+            prop_assert_eq!(found(&data), records);
             prop_assert!(may_begin(base64_simd::STANDARD.encode_to_string(&data).as_bytes()));
         }
 

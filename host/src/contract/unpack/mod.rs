@@ -5,6 +5,9 @@ mod gzip;
 
 mod kpl;
 
+use std::sync::Arc;
+
+use crate::digest::sha256_hex;
 use gzip::GzipError;
 use kpl::KplError;
 
@@ -13,6 +16,11 @@ const MAX_RECORD_BYTES: usize = 16 << 20;
 
 /// How many bytes the records of an event may inflate to together.
 pub(super) const MAX_EVENT_BYTES: usize = 64 << 20;
+
+/// How many characters a partition key has at the most.
+///
+/// Source: Amazon Kinesis Data Streams API Reference, `PutRecord`.
+const MAX_KEY_CHARACTERS: usize = 256;
 
 /// What a record's data turned out to hold.
 #[derive(Debug, PartialEq)]
@@ -28,7 +36,8 @@ pub(super) enum Unpacked {
 /// A user record of an aggregate.
 #[derive(Debug, PartialEq)]
 pub(super) struct UserRecord {
-    pub(super) partition_key: String,
+    /// One for all records of the aggregate that have it.
+    pub(super) partition_key: Arc<str>,
     /// Its payload, inflated where it was compressed.
     pub(super) payload: Vec<u8>,
 }
@@ -59,16 +68,35 @@ pub(super) fn unpack(
     if !aggregate {
         return inflate(&bytes, left).map(Unpacked::Inflated);
     }
-    let mut records = Vec::new();
-    for (number, record) in kpl::split(&bytes)?.into_iter().enumerate() {
+    user_records(&kpl::split(&bytes)?, left).map(Unpacked::Aggregate)
+}
+
+fn user_records(
+    aggregate: &kpl::Aggregate<'_>,
+    left: &mut usize,
+) -> Result<Vec<UserRecord>, UnpackError> {
+    let kpl::Aggregate { partition_keys, records } = aggregate;
+    let mut shared = vec![None; partition_keys.len()];
+    let user_record = |(number, record): (usize, &kpl::UserRecord<'_>)| {
         let payload = match gzip::is_gzip(record.data) {
             false => record.data.to_vec(),
             true => inflate(record.data, left)
                 .map_err(|error| UnpackError::InAggregate { number, error: Box::new(error) })?,
         };
-        records.push(UserRecord { partition_key: record.partition_key.to_owned(), payload });
+        let key = record.partition_key;
+        let partition_key = shared[key].get_or_insert_with(|| bounded(partition_keys[key]));
+        Ok(UserRecord { partition_key: Arc::clone(partition_key), payload })
+    };
+    records.iter().enumerate().map(user_record).collect()
+}
+
+/// A partition key, or the SHA-256 of what is too long to be one: Kinesis does not look into an aggregate,
+/// and each alert has a key of its own.
+fn bounded(key: &str) -> Arc<str> {
+    match key.chars().nth(MAX_KEY_CHARACTERS) {
+        None => key.into(),
+        Some(_) => sha256_hex(key).into(),
     }
-    Ok(Unpacked::Aggregate(records))
 }
 
 fn inflate(data: &[u8], left: &mut usize) -> Result<Vec<u8>, UnpackError> {
@@ -109,22 +137,33 @@ impl UnpackError {
     }
 }
 
+/// How many bytes a fuzzed payload may inflate to.
+#[cfg(any(fuzzing, test))]
+const MAX_FUZZED_BYTES: usize = 1 << 16;
+
 /// See [`crate::fuzzing::kpl`].
 #[cfg(any(fuzzing, test))]
 pub(crate) fn fuzz_kpl(bytes: &[u8]) {
+    use std::collections::HashMap;
+
     let _ = kpl::split(bytes);
-    if let Ok(records) = kpl::split(&kpl::sealed(bytes)) {
-        let data: usize = records.iter().map(|record| record.data.len()).sum();
-        assert!(data <= bytes.len(), "no more comes out than was in it");
-    }
+    let sealed = kpl::sealed(bytes);
+    let Ok(aggregate) = kpl::split(&sealed) else { return };
+    let data: usize = aggregate.records.iter().map(|record| record.data.len()).sum();
+    assert!(data <= bytes.len(), "no more comes out than was in it");
+    let Ok(records) = user_records(&aggregate, &mut MAX_FUZZED_BYTES.clone()) else { return };
+    // By where each is, so that what is shared counts once.
+    let keys =
+        records.iter().map(|UserRecord { partition_key: key, .. }| (key.as_ptr(), key.len()));
+    let keys: usize = keys.collect::<HashMap<_, _>>().values().sum();
+    assert!(keys + data <= bytes.len(), "no more comes out than was in it, keys included");
 }
 
 /// See [`crate::fuzzing::gzip`].
 #[cfg(any(fuzzing, test))]
 pub(crate) fn fuzz_gzip(bytes: &[u8]) {
-    const MAXIMUM: usize = 1 << 16;
-    if let Ok(payload) = gzip::inflate(bytes, MAXIMUM) {
-        assert!(payload.len() <= MAXIMUM);
+    if let Ok(payload) = gzip::inflate(bytes, MAX_FUZZED_BYTES) {
+        assert!(payload.len() <= MAX_FUZZED_BYTES);
     }
 }
 
@@ -168,13 +207,25 @@ pub(crate) mod tests {
     fn an_aggregate_is_taken_apart_where_there_are_any() {
         let Ok(Unpacked::Aggregate(records)) = unpacked(AGGREGATE) else { panic!("an aggregate") };
         assert_eq!(records.len(), 3);
+        let key = |record: usize| &records[record].partition_key;
+        assert!(Arc::ptr_eq(key(0), key(2)) && !Arc::ptr_eq(key(0), key(1)), "a key is there once");
         assert_eq!(unpack(AGGREGATE, false, &mut 0), Ok(Unpacked::AsItCame));
         let compressed = gzip::tests::compressed(b"{}");
         let data = encode(&aggregate(&[("k", &compressed)]));
-        let record = UserRecord { partition_key: "k".to_owned(), payload: b"{}".to_vec() };
+        let record = UserRecord { partition_key: "k".into(), payload: b"{}".to_vec() };
         assert_eq!(unpacked(&data), Ok(Unpacked::Aggregate(vec![record])));
         let data = encode(&aggregate(&[("k", b"{}"), ("k", &compressed[..12])]));
         let error = unpacked(&data).expect_err("cut short").to_string();
         assert!(error.starts_with("user record 1 of the KPL aggregate: gzip: "), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_stands_as_its_digest() {
+        let (longest, longer) = ("ü".repeat(256), "ü".repeat(257));
+        let data = encode(&aggregate(&[(&longest, b"{}"), (&longer, b"{}"), (&longer, b"[]")]));
+        let Ok(Unpacked::Aggregate(records)) = unpacked(&data) else { panic!("an aggregate") };
+        let keys: Vec<_> = records.iter().map(|record| &*record.partition_key).collect();
+        let digest = sha256_hex(&longer);
+        assert_eq!(keys, [&*longest, &digest, &digest]);
     }
 }
