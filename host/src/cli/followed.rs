@@ -5,11 +5,17 @@ use std::thread;
 use std::time::Duration;
 
 use super::inflated::GZIP_BEGINS;
-use super::input::Source;
+use super::input::{BYTES_PER_EVENT, Source};
 use crate::same_file::is_same;
 
-/// How often a file is looked at that has no more to read.
+/// How often a file is looked at that has no more to read, at first.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How often at the least, however long nothing was written to it: of many files most are quiet.
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+
+/// How many bytes there is room for while a file is waited for: many may be.
+const ROOM_WHILE_WAITING: usize = 8 << 10;
 
 /// How long a file that was replaced has to be quiet before the next one is read: who writes it may go on
 /// until it is told, as when logs are rotated.
@@ -26,11 +32,13 @@ pub(super) struct Followed {
     next: Option<File>,
     /// What is in the way, as it was said.
     told: Option<ErrorKind>,
+    /// How long nothing was to be read.
+    quiet: Duration,
 }
 
 impl Followed {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, position: 0, next: None, told: None }
+        Self { path, file: None, position: 0, next: None, told: None, quiet: Duration::ZERO }
     }
 
     fn read_on(&mut self, to: &mut [u8]) -> io::Result<usize> {
@@ -41,6 +49,9 @@ impl Followed {
             return Err(io::Error::new(ErrorKind::InvalidData, error));
         }
         self.position += bytes as u64;
+        if bytes > 0 {
+            self.quiet = Duration::ZERO;
+        }
         Ok(bytes)
     }
 
@@ -75,10 +86,22 @@ impl Followed {
         File::open(&self.path).map(Some)
     }
 
+    fn wait(&mut self) {
+        let pause = pause(self.quiet);
+        thread::sleep(pause);
+        self.quiet += pause;
+    }
+
     fn begin(&mut self, file: File) {
         self.file = Some(file);
         self.position = 0;
     }
+}
+
+/// How long to wait before a file is looked at again, after it was quiet so long: in proportion, so that
+/// what comes is late by no more than a tenth of the time in which nothing came.
+fn pause(quiet: Duration) -> Duration {
+    (quiet / 10).clamp(LOOK_EVERY, LOOK_AT_LEAST_EVERY)
 }
 
 impl Read for Followed {
@@ -92,7 +115,7 @@ impl Read for Followed {
                 return Ok(bytes);
             }
             let Some(next) = self.look() else {
-                thread::sleep(LOOK_EVERY);
+                self.wait();
                 continue;
             };
             let Some(file) = &self.file else {
@@ -116,6 +139,20 @@ impl Read for Followed {
 }
 
 impl Source for Followed {
+    /// As much as is left to read.
+    fn room(&self) -> usize {
+        let found = match &self.file {
+            Some(file) => file.metadata(),
+            None => fs::metadata(&self.path),
+        };
+        let left = match found {
+            Ok(found) if found.is_file() => found.len().saturating_sub(self.position),
+            Ok(_) => u64::MAX,
+            Err(_) => 0,
+        };
+        usize::try_from(left).unwrap_or(usize::MAX).clamp(ROOM_WHILE_WAITING, BYTES_PER_EVENT)
+    }
+
     fn begins_anew(&mut self) -> io::Result<bool> {
         let Some(next) = self.next.take() else { return Ok(false) };
         tracing::info!(file = %self.path.display(), "replaced or cut off: reading it anew");
@@ -185,6 +222,37 @@ mod tests {
         });
         assert_eq!(read(&mut followed, 2), "b\n");
         writer.join().expect("the writer");
+    }
+
+    #[test]
+    fn it_has_room_for_what_is_left_to_read() {
+        let scratch = Scratch::new("room");
+        let mut followed = Followed::new(scratch.file());
+        assert_eq!(followed.room(), ROOM_WHILE_WAITING);
+        let left = BYTES_PER_EVENT / 2;
+        scratch.append(&"x".repeat(left));
+        assert_eq!(followed.room(), left, "it is yet to be opened");
+        read(&mut followed, 1);
+        assert_eq!(followed.room(), left - 1);
+        scratch.append(&"x".repeat(BYTES_PER_EVENT));
+        assert_eq!(followed.room(), BYTES_PER_EVENT);
+        read(&mut followed, left + BYTES_PER_EVENT - 1);
+        assert_eq!(followed.room(), ROOM_WHILE_WAITING, "all is read");
+    }
+
+    #[test]
+    fn one_that_is_quiet_is_looked_at_less_often() {
+        let pauses = [0, 999, 5_000, 10_000, 100_000].map(Duration::from_millis).map(pause);
+        assert_eq!(pauses, [100, 100, 500, 1_000, 1_000].map(Duration::from_millis));
+
+        let scratch = Scratch::new("quiet");
+        let mut followed = Followed::new(scratch.file());
+        scratch.append("a");
+        followed.quiet = Duration::from_secs(10);
+        assert_eq!(read(&mut followed, 1), "a");
+        assert_eq!(followed.quiet, Duration::ZERO, "until something is written to it");
+        followed.wait();
+        assert_eq!(followed.quiet, LOOK_EVERY);
     }
 
     #[test]

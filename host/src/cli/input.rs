@@ -1,14 +1,16 @@
 //! Events out of files: JSON documents, one after the other, or records, one a line.
 
+mod lookahead;
 mod outline;
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, ErrorKind::FileTooLarge, Read};
+use std::io::{self, ErrorKind::FileTooLarge, Read};
 use std::mem;
 use std::sync::Arc;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 
+use self::lookahead::Lookahead;
 use self::outline::{Outline, Progress};
 use crate::contract::{Contract, Origin};
 
@@ -19,7 +21,7 @@ const MAX_DOCUMENT_BYTES: usize = 64 << 20;
 const LINES_PER_EVENT: usize = 500;
 
 /// How many bytes are one event at the most, where every line is a record.
-const BYTES_PER_EVENT: usize = 1 << 20;
+pub(super) const BYTES_PER_EVENT: usize = 1 << 20;
 
 /// What some programs begin a file of UTF-8 with. It is no part of what is in it.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -52,6 +54,11 @@ impl InputEvent {
 
 /// What events are read from.
 pub(super) trait Source: Read {
+    /// How many bytes it is worth to make room for, before more is read. At least 1.
+    fn room(&self) -> usize {
+        BYTES_PER_EVENT
+    }
+
     /// After its end: whether another takes its place, which is read from its beginning.
     fn begins_anew(&mut self) -> io::Result<bool> {
         Ok(false)
@@ -61,6 +68,10 @@ pub(super) trait Source: Read {
 impl Source for File {}
 
 impl Source for Box<dyn Source> {
+    fn room(&self) -> usize {
+        (**self).room()
+    }
+
     fn begins_anew(&mut self) -> io::Result<bool> {
         (**self).begins_anew()
     }
@@ -74,10 +85,10 @@ impl Source for Box<dyn Source> {
 pub(super) struct Events<R> {
     name: Arc<str>,
     is_file: bool,
-    /// Lines that were read and given back, to be read before the input goes on.
-    given_back: Cursor<Vec<u8>>,
-    input: BufReader<R>,
-    /// The number of the next line.
+    input: Lookahead<R>,
+    /// Whether nothing was read of it.
+    is_new: bool,
+    /// The number of the line that is ahead.
     line: u64,
     contract: Option<Contract>,
     detected: bool,
@@ -90,21 +101,18 @@ pub(super) struct Events<R> {
     /// How far the document was indented that broke off last, while the next line may be the rest of
     /// it.
     broken_off: Option<usize>,
-    /// Why the input failed, while what was read before goes first.
-    failure: Option<io::Error>,
     /// The input failed: there is no telling what would come next.
     failed: bool,
 }
 
 impl<R: Source> Events<R> {
     pub(super) fn new(name: &str, input: R, contract: Option<Contract>) -> Self {
-        let input = BufReader::with_capacity(BYTES_PER_EVENT, input);
         let detected = contract.is_some();
         Self {
             name: name.into(),
             is_file: false,
-            given_back: Cursor::default(),
-            input,
+            input: Lookahead::new(input),
+            is_new: true,
             line: 1,
             contract,
             detected,
@@ -112,7 +120,6 @@ impl<R: Source> Events<R> {
             replaces: false,
             is_too_long: false,
             broken_off: None,
-            failure: None,
             failed: false,
         }
     }
@@ -124,167 +131,200 @@ impl<R: Source> Events<R> {
     }
 
     fn read(&mut self) -> io::Result<Option<InputEvent>> {
+        if mem::take(&mut self.is_new) {
+            self.pass_byte_order_mark()?;
+        }
         if mem::take(&mut self.is_too_long) {
-            self.input.skip_until(b'\n')?;
-            self.line += 1;
+            self.pass_line()?;
         }
         if self.contract == Some(Contract::Ndjson) {
             return self.lines();
         }
-        let Some(event) = self.document()? else { return Ok(None) };
+        let Some(end) = self.document()? else { return Ok(None) };
         if !self.detected {
-            let contract = Contract::detect(&event.body);
+            let document = &self.input.ahead()[..end];
+            let contract = Contract::detect(document);
             if matches!(contract, Ok(Contract::Ndjson)) {
                 self.contract = Some(Contract::Ndjson);
-                self.give_back(&event.body, event.line);
                 return self.lines();
             }
             // What is broken tells nothing of what follows it, unless it was to be an envelope, whose
             // records must not pass for bare ones.
-            self.detected = contract.is_ok() || has_records(&event.body);
+            self.detected = contract.is_ok() || has_records(document);
         }
-        Ok(Some(event))
+        Ok(Some(self.take(end)))
     }
 
     /// The same, also beyond the end if another input begins there.
     fn read_on(&mut self) -> io::Result<Option<InputEvent>> {
         loop {
             let event = self.read()?;
-            if event.is_some() || !self.input.get_mut().begins_anew()? {
+            if event.is_some() || !self.input.begins_anew()? {
                 return Ok(event);
             }
             (self.line, self.has_begun, self.broken_off) = (1, false, None);
-            self.replaces = true;
-        }
-    }
-
-    /// Gives back what was read last, from the line of this number on.
-    fn give_back(&mut self, text: &[u8], line: u64) {
-        self.line = line;
-        let position = usize::try_from(self.given_back.position()).unwrap_or(usize::MAX);
-        let (taken, ahead) = self.given_back.get_ref().split_at(position);
-        if taken.ends_with(text) {
-            // That is where it is from.
-            self.given_back.set_position((position - text.len()) as u64);
-        } else {
-            self.given_back = Cursor::new([text, ahead].concat());
+            (self.is_new, self.replaces) = (true, true);
         }
     }
 
     /// The next lines, as one event: those that are there, so that a slow pipe is answered as it
     /// flows.
     fn lines(&mut self) -> io::Result<Option<InputEvent>> {
-        let first = self.line;
-        let mut body = Vec::new();
-        for _ in 0..LINES_PER_EVENT {
-            let whole = body.len();
-            let read = match self.line(&mut body) {
-                Err(error) if whole > 0 => {
-                    body.truncate(whole);
-                    self.failure = Some(error);
-                    break;
-                }
-                read => read?,
-            };
-            if read == 0 || body.len() >= BYTES_PER_EVENT || self.would_wait() {
+        let mut end = self.end_of_line(0)?;
+        let ahead = self.input.ahead();
+        for _ in 1..LINES_PER_EVENT {
+            // Whoever writes by blocks stops within a line.
+            let Some(next) = memchr(b'\n', &ahead[end..]) else { break };
+            if end + next >= MAX_DOCUMENT_BYTES || end >= BYTES_PER_EVENT {
                 break;
             }
+            end += next + 1;
         }
-        let begins = !self.has_begun && !body.trim_ascii().is_empty();
+        let begins = !self.has_begun && !ahead[..end].trim_ascii().is_empty();
         self.has_begun |= begins;
-        Ok((!body.is_empty()).then(|| InputEvent { begins, ..self.event(body, first) }))
+        Ok((end > 0).then(|| InputEvent { begins, ..self.take(end) }))
     }
 
-    /// The next JSON document, with the lines it spans.
-    fn document(&mut self) -> io::Result<Option<InputEvent>> {
-        let mut body = Vec::new();
-        let mut first = self.line;
-        let mut outline = Outline::default();
-        loop {
-            let start = body.len();
-            if self.line(&mut body)? == 0 {
-                return Ok((!body.is_empty()).then(|| self.broken(body, first)));
-            }
-            if start == 0 && self.is_between(&body) {
-                body.clear();
-                first = self.line;
-                continue;
-            }
-            match outline.take(&body[start..]) {
-                Progress::Open => {}
-                Progress::Complete(end) => {
-                    // What is behind it in the line is the next document's.
-                    let rest = body.split_off(start + end);
-                    if !rest.is_empty() {
-                        self.give_back(&rest, self.line - 1);
-                    }
-                    return Ok(Some(self.event(body, first)));
-                }
-                Progress::Broken => return Ok(Some(self.broken(body, first))),
-            }
+    /// Where the next JSON document ends in what is ahead. None at the end of the input.
+    fn document(&mut self) -> io::Result<Option<usize>> {
+        if !self.pass_lines_between()? {
+            return Ok(None);
         }
+        let mut outline = Outline::default();
+        let mut is_broken = false;
+        let end = self.find(0, |piece| match outline.take(piece) {
+            Progress::Open => None,
+            Progress::Complete(end) => Some(end),
+            Progress::Broken(at) => {
+                is_broken = true;
+                Some(at)
+            }
+        })?;
+        Ok(Some(match end {
+            Some(at) if is_broken => {
+                let lines = self.end_of_line(at)?;
+                self.end_of_broken(lines)
+            }
+            Some(end) => end,
+            None if outline.is_complete() => self.input.ahead().len(),
+            None => self.end_of_broken(self.input.ahead().len()),
+        }))
     }
 
-    /// A document that is none, out of the lines in which that showed. Those that may be documents of
-    /// their own are given back.
-    fn broken(&mut self, mut body: Vec<u8>, first: u64) -> InputEvent {
-        let indentation = indentation(&body);
-        let (mut end, mut next) = (0, first);
-        for line in body.split_inclusive(|&byte| byte == b'\n') {
+    /// Where a document ends that is none, within the lines in which that showed. Those that may be
+    /// documents of their own are not taken along.
+    fn end_of_broken(&mut self, lines: usize) -> usize {
+        let text = &self.input.ahead()[..lines];
+        let indentation = indentation(text);
+        let (mut end, mut count) = (0, 0);
+        for line in text.split_inclusive(|&byte| byte == b'\n') {
             if end > 0 && !is_within(line, indentation) {
-                break;
+                return end;
             }
             end += line.len();
-            next += 1;
+            count += 1;
         }
-        if end < body.len() {
-            self.give_back(&body.split_off(end), next);
-        } else if next > first + 1 {
+        if count > 1 {
             self.broken_off = Some(indentation);
         }
-        self.event(body, first)
+        end
     }
 
-    /// Whether a line is of no document: it is empty, or the rest of one that broke off.
-    fn is_between(&mut self, line: &[u8]) -> bool {
-        let is_rest = self.broken_off.is_some_and(|indentation| is_within(line, indentation));
-        if !is_rest {
-            self.broken_off = None;
+    /// Passes lines that are of no document: they are empty, or the rest of one that broke off. Whether
+    /// there is another.
+    fn pass_lines_between(&mut self) -> io::Result<bool> {
+        let begins = |byte: &u8| *byte == b'\n' || !byte.is_ascii_whitespace();
+        while let Some(at) = self.find(0, |piece| piece.iter().position(begins))? {
+            let line = &self.input.ahead()[..=at];
+            let is_rest = self.broken_off.is_some_and(|indentation| is_within(line, indentation));
+            if !is_rest {
+                self.broken_off = None;
+                if !line.ends_with(b"\n") {
+                    return Ok(true);
+                }
+            }
+            self.pass_line()?;
         }
-        is_rest || line.trim_ascii().is_empty()
+        self.input.pass(usize::MAX);
+        Ok(false)
     }
 
-    /// Appends the next line; the number of bytes is 0 at the end.
-    fn line(&mut self, to: &mut Vec<u8>) -> io::Result<usize> {
-        let room = (MAX_DOCUMENT_BYTES + 1).saturating_sub(to.len()) as u64;
-        let mut bytes = self.given_back.by_ref().take(room).read_until(b'\n', to)?;
-        if bytes == 0 {
-            bytes = self.input.by_ref().take(room).read_until(b'\n', to)?;
+    /// Passes the rest of the line, however long it is.
+    fn pass_line(&mut self) -> io::Result<()> {
+        loop {
+            if let Some(at) = memchr(b'\n', self.input.ahead()) {
+                self.pass(at + 1);
+                return Ok(());
+            }
+            self.input.pass(usize::MAX);
+            if self.input.fill()? == 0 {
+                return Ok(());
+            }
         }
-        if to.len() > MAX_DOCUMENT_BYTES {
-            let line = self.line;
-            self.is_too_long = !to.ends_with(b"\n");
-            self.line += u64::from(!self.is_too_long);
-            let reason = format!("line {line}: a document exceeds {MAX_DOCUMENT_BYTES} bytes");
-            return Err(io::Error::new(FileTooLarge, reason));
-        }
-        if self.line == 1 && to.starts_with(BYTE_ORDER_MARK) {
-            to.drain(..BYTE_ORDER_MARK.len());
-        }
-        self.line += u64::from(bytes > 0);
-        Ok(bytes)
     }
 
-    /// Whether the next line has yet to be fetched from the input, or the end of it: whoever writes by
-    /// blocks stops within a line.
-    fn would_wait(&self) -> bool {
-        let all_is_taken = self.given_back.position() == self.given_back.get_ref().len() as u64;
-        all_is_taken && memchr(b'\n', self.input.buffer()).is_none()
+    fn pass_byte_order_mark(&mut self) -> io::Result<()> {
+        while BYTE_ORDER_MARK.starts_with(self.input.ahead()) && self.input.fill()? > 0 {}
+        if self.input.ahead().starts_with(BYTE_ORDER_MARK) {
+            self.input.pass(BYTE_ORDER_MARK.len());
+        }
+        Ok(())
     }
 
-    fn event(&self, body: Vec<u8>, line: u64) -> InputEvent {
-        let (contract, name, is_file) = (self.contract, Arc::clone(&self.name), self.is_file);
-        InputEvent { body, contract, name, line, is_file, begins: false, replaces: self.replaces }
+    /// Where the line ends, in what is ahead, that goes on at this place, or the input.
+    fn end_of_line(&mut self, from: usize) -> io::Result<usize> {
+        let end = self.find(from, |piece| memchr(b'\n', piece).map(|at| at + 1))?;
+        Ok(end.unwrap_or(self.input.ahead().len()))
+    }
+
+    /// Finds a place in what is ahead, from there on, and reads more until it is found or the input
+    /// ends. Whoever looks is shown each byte once.
+    fn find(
+        &mut self,
+        from: usize,
+        mut look: impl FnMut(&[u8]) -> Option<usize>,
+    ) -> io::Result<Option<usize>> {
+        let mut seen = from;
+        loop {
+            let ahead = self.input.ahead();
+            let found = look(&ahead[seen..]).map(|at| seen + at);
+            seen = ahead.len();
+            if found.unwrap_or(seen) > MAX_DOCUMENT_BYTES {
+                return Err(self.too_long());
+            }
+            if found.is_some() || self.input.fill()? == 0 {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Passes what is too long, up to the line in which that showed: its rest is passed next.
+    fn too_long(&mut self) -> io::Error {
+        self.pass(MAX_DOCUMENT_BYTES);
+        self.is_too_long = true;
+        let reason = format!("line {}: a document exceeds {MAX_DOCUMENT_BYTES} bytes", self.line);
+        io::Error::new(FileTooLarge, reason)
+    }
+
+    /// Takes so many bytes of what is ahead.
+    fn take(&mut self, bytes: usize) -> InputEvent {
+        let event = InputEvent {
+            body: self.input.ahead()[..bytes].to_vec(),
+            contract: self.contract,
+            name: Arc::clone(&self.name),
+            line: self.line,
+            is_file: self.is_file,
+            begins: false,
+            replaces: self.replaces,
+        };
+        self.pass(bytes);
+        event
+    }
+
+    /// Passes so many bytes of what is ahead.
+    fn pass(&mut self, bytes: usize) {
+        self.line += memchr_iter(b'\n', &self.input.ahead()[..bytes]).count() as u64;
+        self.input.pass(bytes);
     }
 }
 
@@ -295,7 +335,7 @@ impl<R: Source> Iterator for Events<R> {
         if self.failed {
             return None;
         }
-        let event = self.failure.take().map_or_else(|| self.read_on(), Err);
+        let event = self.read_on();
         // What is behind a line that is too long is read as ever.
         self.failed = event.as_ref().is_err_and(|error| error.kind() != FileTooLarge);
         event.transpose()
@@ -333,6 +373,18 @@ mod tests {
     }
 
     impl Source for &[u8] {}
+
+    /// Has something, and must not be asked for more.
+    struct Pipe<'a>(&'a [u8]);
+
+    impl Read for Pipe<'_> {
+        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+            assert!(!self.0.is_empty(), "it would wait");
+            self.0.read(to)
+        }
+    }
+
+    impl Source for Pipe<'_> {}
 
     const EVENT: &str = r#"{"applicationArn":"a","records":[]}"#;
 
@@ -398,6 +450,47 @@ mod tests {
     }
 
     #[test]
+    fn a_document_is_answered_before_its_line_ends() {
+        let text = format!("{EVENT}{EVENT} {{\"records\": [");
+        let mut events = Events::new("x", Pipe(text.as_bytes()), None);
+        let mut next = || events.next().expect("an event").expect("what was read").body;
+        assert_eq!(next(), EVENT.as_bytes());
+        assert_eq!(next(), format!("{EVENT} ").as_bytes());
+    }
+
+    #[test]
+    fn it_is_all_the_same_in_which_pieces_an_input_arrives() {
+        /// Gives a byte at a time.
+        struct Trickle<'a>(&'a [u8]);
+        impl Read for Trickle<'_> {
+            fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+                let bytes = to.len().min(1);
+                self.0.read(&mut to[..bytes])
+            }
+        }
+        impl Source for Trickle<'_> {}
+        let broken = "  {\n    \"records\": [\n      \"x,\n      {}\n\n    ]\n  }\n";
+        let escaped = "{\"applicationArn\":\"\\\\\\\"}\",\n\"records\":[true, 1.5]}";
+        let text = format!("\u{feff}\r\n \n{escaped}{EVENT}\r\n{broken} {EVENT}1 \"a\n{EVENT}[\n");
+        let read: Vec<_> = Events::new("x", Trickle(text.as_bytes()), None)
+            .map(|event| event.expect("an event"))
+            .map(|event| (String::from_utf8(event.body).expect("UTF-8"), event.line))
+            .collect();
+        let expected = [
+            (escaped.to_owned(), 3),
+            (format!("{EVENT}\r\n"), 4),
+            ("  {\n    \"records\": [\n      \"x,\n".to_owned(), 5),
+            (format!(" {EVENT}"), 12),
+            ("1 ".to_owned(), 12),
+            ("\"a\n".to_owned(), 12),
+            (EVENT.to_owned(), 13),
+            ("[\n".to_owned(), 13),
+        ];
+        assert_eq!(read, expected);
+        assert_eq!(events(&text), expected);
+    }
+
+    #[test]
     fn a_byte_order_mark_is_no_part_of_it() {
         for text in ["{\"a\":1}\n{\"a\":2}\n", EVENT, "{\n\"records\": []}"] {
             assert_eq!(events(&format!("\u{feff}{text}")), [(text.to_owned(), 1)]);
@@ -459,15 +552,6 @@ mod tests {
 
     #[test]
     fn a_pipe_is_answered_by_what_is_whole() {
-        /// Has lines, and must not be asked for more.
-        struct Pipe(&'static [u8]);
-        impl Read for Pipe {
-            fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-                assert!(!self.0.is_empty(), "it would wait");
-                self.0.read(to)
-            }
-        }
-        impl Source for Pipe {}
         let pipe = Pipe(b"{\"a\": [1, 2\n{\"a\":1}\n{\"a\":2}\n{\"a\":");
         let mut events = Events::new("x", pipe, None);
         let mut next = || events.next().expect("an event").expect("what was read").body;
@@ -552,5 +636,22 @@ mod tests {
         let line = |number| Ok((number, b"{}\n".to_vec()));
         let too_long = |number| Err(format!("line {number}: a document exceeds 67108864 bytes"));
         assert_eq!(read, [line(1), too_long(2), line(3), too_long(4), line(5)]);
+    }
+
+    #[test]
+    fn a_document_may_be_so_long_whatever_else_is_in_its_line() {
+        let event = |bytes: usize| format!("[\"{}\"]", "x".repeat(bytes - 4)).into_bytes();
+        let half = event(MAX_DOCUMENT_BYTES / 2 + 1);
+        let (whole, too_long) = (event(MAX_DOCUMENT_BYTES), event(MAX_DOCUMENT_BYTES + 1));
+        let rest = EVENT.as_bytes();
+        let text = [&half, &half, &whole, rest, &too_long, rest, b"\n", rest].concat();
+        let read: Vec<_> = Events::new("x", &text[..], Some(Contract::AnalyticsOutput))
+            .map(|event| event.map(|event| (event.line, event.body.len())))
+            .map(|event| event.map_err(|error| error.to_string()))
+            .collect();
+        let too_long = Err("line 1: a document exceeds 67108864 bytes".to_owned());
+        let sizes = [half.len(), half.len(), whole.len(), rest.len()].map(|bytes| Ok((1, bytes)));
+        assert_eq!(read[..4], sizes);
+        assert_eq!(read[4..], [too_long, Ok((2, rest.len()))]);
     }
 }

@@ -1,15 +1,16 @@
-//! Where a JSON document ends that is read line by line.
+//! Where a JSON document ends that arrives piece by piece.
 
-use memchr::memchr2;
+use memchr::memchr3;
 use weir_json::MAX_DEPTH;
 
-/// Follows a document's brackets, commas and colons, so that each line is looked at once. Whether what
+/// Follows a document's brackets, commas and colons, so that each byte is looked at once. Whether what
 /// stands between them is JSON is for others to say.
 #[derive(Debug, Default)]
 pub(super) struct Outline {
     /// The brackets that are open.
     open: Vec<u8>,
     expected: Expected,
+    within: Within,
 }
 
 /// What comes next.
@@ -27,59 +28,99 @@ enum Expected {
     CommaOrEnd,
 }
 
-/// What a document is like after a line of it.
+/// What has begun and goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Within {
+    #[default]
+    Nothing,
+    /// A number, or one of the words that JSON knows.
+    Scalar,
+    String,
+    /// A string, behind a backslash.
+    Escape,
+}
+
+/// What a document is like after a piece of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// It goes on.
+    /// It goes on, if only by blanks.
     Open,
-    /// It ends before this byte of the line.
+    /// It ends before this byte of the piece: behind its line, or before what stands behind it there.
     Complete(usize),
-    /// It is not JSON, whatever follows.
-    Broken,
+    /// This byte of the piece shows that it is not JSON, whatever follows.
+    Broken(usize),
 }
 
 impl Outline {
-    /// Takes the next line.
-    pub(super) fn take(&mut self, line: &[u8]) -> Progress {
-        let mut rest = line;
-        while let [byte, behind @ ..] = rest.trim_ascii_start() {
-            rest = behind;
-            if self.is_complete() {
-                return Progress::Complete(line.len() - rest.len() - 1);
-            }
-            let fits = match byte {
-                b'{' => self.opens(b'{', Expected::FirstKey),
-                b'[' => self.opens(b'[', Expected::FirstElement),
-                b'}' => self.closes(b'{', Expected::FirstKey),
-                b']' => self.closes(b'[', Expected::FirstElement),
-                b',' => self.comma(),
-                b':' => self.colon(),
-                b'"' => match behind_string(rest) {
-                    Some(behind) => {
-                        rest = behind;
-                        self.string()
+    /// Takes the next piece.
+    pub(super) fn take(&mut self, piece: &[u8]) -> Progress {
+        let mut at = 0;
+        while let [byte, ..] = piece[at..] {
+            match self.within {
+                Within::Nothing if byte.is_ascii_whitespace() => {
+                    at += 1;
+                    if byte == b'\n' && self.is_complete() {
+                        return Progress::Complete(at);
                     }
-                    // No later line can end it.
-                    None => false,
-                },
-                _ => {
-                    let end = rest.iter().position(|&byte| ends_scalar(byte));
-                    rest = &rest[end.unwrap_or(rest.len())..];
-                    self.value()
                 }
-            };
-            if !fits {
-                return Progress::Broken;
+                Within::Nothing if self.is_complete() => return Progress::Complete(at),
+                Within::Nothing => {
+                    if !self.begins(byte) {
+                        return Progress::Broken(at);
+                    }
+                    at += 1;
+                }
+                Within::Scalar => {
+                    let Some(end) = piece[at..].iter().position(ends_scalar) else { break };
+                    at += end;
+                    self.within = Within::Nothing;
+                }
+                // Most of an event is long strings.
+                Within::String => {
+                    let Some(end) = memchr3(b'"', b'\\', b'\n', &piece[at..]) else { break };
+                    at += end;
+                    self.within = match piece[at] {
+                        b'"' => Within::Nothing,
+                        b'\\' => Within::Escape,
+                        // No later line can end it.
+                        _ => return Progress::Broken(at),
+                    };
+                    at += 1;
+                }
+                Within::Escape if byte == b'\n' => return Progress::Broken(at),
+                Within::Escape => {
+                    at += 1;
+                    self.within = Within::String;
+                }
             }
         }
-        match self.is_complete() {
-            true => Progress::Complete(line.len()),
-            false => Progress::Open,
-        }
+        Progress::Open
     }
 
-    fn is_complete(&self) -> bool {
-        self.open.is_empty() && self.expected == Expected::CommaOrEnd
+    /// Whether it may end here.
+    pub(super) fn is_complete(&self) -> bool {
+        let is_in_string = matches!(self.within, Within::String | Within::Escape);
+        self.open.is_empty() && self.expected == Expected::CommaOrEnd && !is_in_string
+    }
+
+    /// Takes the first byte of what stands between blanks. Whether it fits.
+    fn begins(&mut self, byte: u8) -> bool {
+        match byte {
+            b'{' => self.opens(b'{', Expected::FirstKey),
+            b'[' => self.opens(b'[', Expected::FirstElement),
+            b'}' => self.closes(b'{', Expected::FirstKey),
+            b']' => self.closes(b'[', Expected::FirstElement),
+            b',' => self.comma(),
+            b':' => self.colon(),
+            b'"' => {
+                self.within = Within::String;
+                self.string()
+            }
+            _ => {
+                self.within = Within::Scalar;
+                self.value()
+            }
+        }
     }
 
     fn opens(&mut self, bracket: u8, expected: Expected) -> bool {
@@ -127,73 +168,101 @@ impl Outline {
 }
 
 /// Whether a number, or one of the words that JSON knows, ends before this byte.
-fn ends_scalar(byte: u8) -> bool {
+fn ends_scalar(byte: &u8) -> bool {
     matches!(byte, b'{' | b'}' | b'[' | b']' | b',' | b':' | b'"') || byte.is_ascii_whitespace()
-}
-
-/// What follows the string whose opening quote is before `bytes`. None if it does not end.
-fn behind_string(mut bytes: &[u8]) -> Option<&[u8]> {
-    // Most of an event is long strings.
-    loop {
-        let at = memchr2(b'"', b'\\', bytes)?;
-        match bytes[at] {
-            b'"' => return bytes.get(at + 1..),
-            _ => bytes = bytes.get(at + 2..)?,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn progress(text: &str) -> Progress {
+    /// Takes a text in pieces of this size: how it stands at the end of it, or which byte of the text
+    /// decided.
+    fn progress_by(text: &str, size: usize) -> Progress {
         let mut outline = Outline::default();
-        let lines = text.split_inclusive('\n').map(|line| outline.take(line.as_bytes()));
-        lines.last().expect("a line")
+        for (number, piece) in text.as_bytes().chunks(size).enumerate() {
+            match outline.take(piece) {
+                Progress::Open => {}
+                Progress::Complete(end) => return Progress::Complete(number * size + end),
+                Progress::Broken(at) => return Progress::Broken(number * size + at),
+            }
+        }
+        Progress::Open
+    }
+
+    fn progress(text: &str) -> Progress {
+        let whole = progress_by(text, text.len());
+        for size in 1..text.len().min(50) {
+            assert_eq!(progress_by(text, size), whole, "{text} by {size}");
+        }
+        whole
     }
 
     #[test]
     fn a_document_ends_where_its_value_does() {
         let texts = [
             "1",
+            "true",
             "\"}\\\"\"",
+            "\"\\\\\"",
             "[]",
             "{}",
             "[{}, [ ], \"\"]",
             "{\"a\": [\n1,\ntrue\n],\n\"b\": {}\n}",
         ];
         for text in texts {
-            let last = text.lines().next_back().expect("a line").len();
-            assert_eq!(progress(text), Progress::Complete(last), "{text}");
+            assert_eq!(
+                progress(&format!("{text}\n\n")),
+                Progress::Complete(text.len() + 1),
+                "{text}"
+            );
             let line = format!("{text}  {{");
-            assert_eq!(progress(&line), Progress::Complete(last + 2), "{text}");
+            assert_eq!(progress(&line), Progress::Complete(text.len() + 2), "{text}");
+            // At the end of the input it need not be followed by anything.
+            let mut outline = Outline::default();
+            assert_eq!(outline.take(text.as_bytes()), Progress::Open, "{text}");
+            assert!(outline.is_complete(), "{text}");
         }
-        for text in ["{", "[1,", "[1\n", "{\"a\"\n", "{\"a\":\n", "{\"a\":1,\n", "[[]\n"] {
-            assert_eq!(progress(text), Progress::Open, "{text}");
+        let open = [
+            "",
+            "{",
+            "[1,",
+            "[1\n",
+            "{\"a\"\n",
+            "{\"a\":\n",
+            "{\"a\":1,\n",
+            "[[]\n",
+            "\"a",
+            "\"a\\",
+        ];
+        for text in open {
+            let mut outline = Outline::default();
+            assert_eq!(outline.take(text.as_bytes()), Progress::Open, "{text}");
+            assert!(!outline.is_complete(), "{text}");
         }
     }
 
     #[test]
     fn a_document_is_broken_where_nothing_can_mend_it() {
         let texts = [
-            "{\"a\": [1, 2\n{",
-            "{\"a\": 1\n\"b\"",
-            "{\"a\" 1",
-            "{\"a\": 1, {",
-            "{1",
-            "[1,]",
-            "[1}",
-            "{\"a\",",
-            "{\"a\"}",
-            "[,",
-            "[:",
-            "]",
-            "\"a",
-            "\"a\\",
+            ("{\"a\": [1, 2\n", "{"),
+            ("{\"a\": 1\n", "\"b\""),
+            ("{\"a\" ", "1"),
+            ("{\"a\": 1, ", "{"),
+            ("{", "1"),
+            ("[1,", "]"),
+            ("[1", "}"),
+            ("{\"a\"", ","),
+            ("{\"a\"", "}"),
+            ("[", ","),
+            ("[", ":"),
+            ("", "]"),
+            ("\"a", "\n"),
+            ("\"a\\", "\n"),
         ];
-        for text in texts {
-            assert_eq!(progress(text), Progress::Broken, "{text}");
+        for (good, bad) in texts {
+            let text = format!("{good}{bad}\n{{}}");
+            assert_eq!(progress(&text), Progress::Broken(good.len()), "{text}");
         }
     }
 
@@ -201,6 +270,6 @@ mod tests {
     fn it_is_as_deep_as_a_document_may_be() {
         let deepest = MAX_DEPTH as usize;
         assert_eq!(progress(&"[\n".repeat(deepest)), Progress::Open);
-        assert_eq!(progress(&"[\n".repeat(deepest + 1)), Progress::Broken);
+        assert_eq!(progress(&"[\n".repeat(deepest + 1)), Progress::Broken(2 * deepest));
     }
 }
