@@ -28,11 +28,14 @@ fn assert_agreement(document: &[u8], pointer: &str) {
     match (scan(document, &field_pointer), serde_json::from_slice::<Json>(document)) {
         (Ok(ours), Ok(theirs)) => {
             let text = ours.root.text();
-            for layouts in [0, 2] {
-                assert_eq!(read(text, layouts).as_ref(), Ok(&theirs), "all of {shown}");
+            for reader in [Reader::of_bytes(document), Reader::new(text)] {
+                for layouts in [0, 2] {
+                    let read = read(reader.clone(), layouts);
+                    assert_eq!(read.as_ref(), Ok(&theirs), "all of {shown}");
+                }
+                assert_eq!(skip(reader.clone()), Ok(ours.root.kind), "all of {shown}");
+                assert_eq!(skip_alike(reader), Ok(()), "all of {shown}");
             }
-            assert_eq!(skip(text), Ok(ours.root.kind), "all of {shown}");
-            assert_eq!(skip_alike(text), Ok(()), "all of {shown}");
             let field = ours.field.map(|value| parsed(value.text()));
             assert_eq!(parsed(text), theirs, "the root of {shown}");
             assert_eq!(field.as_ref(), theirs.pointer(pointer), "{pointer} of {shown}");
@@ -47,12 +50,16 @@ fn assert_agreement(document: &[u8], pointer: &str) {
             assert_place_of_error(document, ours);
             assert_place_of_error(document, fields(document, &[field_pointer]).expect_err("both"));
             assert_place_of_error(document, scan_members(document, |_, _| {}).expect_err("both"));
-            if let Ok(text) = str::from_utf8(document) {
+            let readers = [Some(Reader::of_bytes(document)), text_of(document).map(Reader::new)];
+            for reader in readers.into_iter().flatten() {
                 for layouts in [0, 2] {
-                    assert_place_of_error(document, read(text, layouts).expect_err(text));
+                    assert_place_of_error(
+                        document,
+                        read(reader.clone(), layouts).expect_err("both"),
+                    );
                 }
-                assert_place_of_error(document, skip(text).expect_err(text));
-                skip_alike(text).expect_err(text);
+                assert_place_of_error(document, skip(reader.clone()).expect_err("both"));
+                skip_alike(reader).expect_err("both");
             }
         }
         (ours, theirs) => panic!("{shown}\nours: {ours:?}\ntheirs: {theirs:?}"),
@@ -115,15 +122,17 @@ fn parsed(text: &str) -> Json {
     serde_json::from_str(text).expect("a value's text is JSON")
 }
 
+fn text_of(document: &[u8]) -> Option<&str> {
+    str::from_utf8(document).ok()
+}
+
 /// All of a document, read value by value. On so many levels, objects are taken to look alike.
-fn read(document: &str, levels: usize) -> Result<Json, SyntaxError> {
-    let mut reader = Reader::new(document);
-    let value = read_value(document, &mut reader, &mut vec![Layout::default(); levels])?;
+fn read(mut reader: Reader<'_>, levels: usize) -> Result<Json, SyntaxError> {
+    let value = read_value(&mut reader, &mut vec![Layout::default(); levels])?;
     reader.finish().map(|()| value)
 }
 
 fn read_value<'a>(
-    document: &'a str,
     reader: &mut Reader<'a>,
     layouts: &mut [Layout<'a, Str<'a>>],
 ) -> Result<Json, SyntaxError> {
@@ -132,7 +141,7 @@ fn read_value<'a>(
     }
     let mut members = serde_json::Map::new();
     let mut member = |reader: &mut Reader<'a>, key, layouts: &mut [Layout<'a, Str<'a>>]| {
-        members.insert(text(key), read_value(document, reader, layouts)?);
+        members.insert(text(key), read_value(reader, layouts)?);
         Ok::<_, SyntaxError>(())
     };
     let is_object = match layouts {
@@ -146,20 +155,19 @@ fn read_value<'a>(
     }
     let mut elements = Vec::new();
     let mut element = |reader: &mut Reader<'a>| {
-        elements.push(read_value(document, reader, layouts)?);
+        elements.push(read_value(reader, layouts)?);
         Ok::<_, SyntaxError>(())
     };
     if reader.array(&mut element)? {
         return Ok(Json::Array(elements));
     }
-    let start = reader.offset();
+    let before = reader.clone();
     reader.skip()?;
-    Ok(parsed(&document[start..reader.offset()]))
+    Ok(parsed(text_of(before.up_to(reader)).expect("a value is UTF-8")))
 }
 
 /// Skips what is in the elements of an array, which are taken to be objects that look alike.
-fn skip_alike(document: &str) -> Result<(), SyntaxError> {
-    let mut reader = Reader::new(document);
+fn skip_alike(mut reader: Reader<'_>) -> Result<(), SyntaxError> {
     let mut layout = Layout::default();
     let is_array = reader.array(|reader| {
         reader.object_like(&mut layout, |_| None, |_, ()| Ok(()))?;
@@ -173,15 +181,14 @@ fn skip_alike(document: &str) -> Result<(), SyntaxError> {
 
 /// The text of a string, told by another parser.
 fn text(string: Str<'_>) -> String {
-    let text: String = serde_json::from_str(string.json()).expect("a string is JSON");
+    let text: String = serde_json::from_slice(string.json()).expect("a string is JSON");
     assert!(string.is(&text) && !string.is("something else"));
     assert_eq!(string.text(), text);
-    assert_eq!(string.inner() != text, string.escaped());
+    assert_eq!(string.inner() != text.as_bytes(), string.escaped());
     text
 }
 
-fn skip(document: &str) -> Result<Kind, SyntaxError> {
-    let mut reader = Reader::new(document);
+fn skip(mut reader: Reader<'_>) -> Result<Kind, SyntaxError> {
     let kind = reader.skip()?;
     reader.finish().map(|()| kind)
 }

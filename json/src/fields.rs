@@ -283,7 +283,12 @@ mod tests {
     fn members_are_handed_out_in_order() {
         let mut members = Vec::new();
         let kind = scan_members(br#"{"b":1,"a":[2],"b":"c"}"#, |key, value| {
-            members.push((key.inner(), value.kind, value.text(), value.offset));
+            members.push((
+                key.plain().expect("no escapes"),
+                value.kind,
+                value.text(),
+                value.offset,
+            ));
         });
         assert_eq!(kind, Ok(Kind::Object));
         assert_eq!(

@@ -3,6 +3,7 @@ mod layout;
 pub use layout::Layout;
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::lanes::{self, Lanes, WIDTH};
 use crate::string::{Scanned, Utf8};
@@ -28,23 +29,25 @@ use crate::{Cause, Kind, MAX_DEPTH, SyntaxError, number, string};
 ///     Ok::<_, SyntaxError>(())
 /// })?;
 /// reader.finish()?;
-/// let strings: Vec<_> = strings.iter().map(|string| string.inner()).collect();
+/// let strings: Vec<_> = strings.iter().map(|string| string.text()).collect();
 /// assert_eq!(strings, ["a", "b"]);
 /// # Ok::<_, SyntaxError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
-    text: &'a str,
+    document: &'a [u8],
+    utf8: Utf8,
     /// Where the next value begins, or what follows the last one.
     at: usize,
     /// How many objects and arrays are open.
     depth: u32,
 }
 
-/// A string as it is written in a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A string as it is written in a document. It is UTF-8: either plain ASCII, or all of the document was
+/// checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Str<'a> {
-    json: &'a str,
+    json: &'a [u8],
     escapes: Escapes,
 }
 
@@ -60,19 +63,28 @@ enum Escapes {
 impl<'a> Str<'a> {
     /// The string as JSON: with its quotes and its escapes.
     #[inline]
-    pub fn json(self) -> &'a str {
+    pub fn json(self) -> &'a [u8] {
         self.json
     }
 
     /// What stands between the quotes, with its escapes.
     #[inline]
-    pub fn inner(self) -> &'a str {
+    pub fn inner(self) -> &'a [u8] {
         &self.json[1..self.json.len() - 1]
     }
 
     /// Its text: without the quotes and the escapes.
     pub fn text(self) -> Cow<'a, str> {
-        string::plain(self.inner())
+        string::plain(self.written())
+    }
+
+    /// Its text, if there are no escapes in it.
+    pub fn plain(self) -> Option<&'a str> {
+        (!self.escaped()).then(|| self.written())
+    }
+
+    fn written(self) -> &'a str {
+        str::from_utf8(self.inner()).expect("a string that was read is UTF-8")
     }
 
     /// Whether there are escapes in it. If not, its text is what stands between the quotes.
@@ -84,7 +96,7 @@ impl<'a> Str<'a> {
     /// Whether its text is `plain`, however it is written.
     #[inline(always)]
     pub fn is(self, plain: &str) -> bool {
-        let inner = self.inner().as_bytes();
+        let inner = self.inner();
         if self.escaped() {
             string::unescapes_to(inner, plain.as_bytes())
         } else {
@@ -93,10 +105,26 @@ impl<'a> Str<'a> {
     }
 }
 
+impl fmt::Debug for Str<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Str").field(&self.written()).finish()
+    }
+}
+
 impl<'a> Reader<'a> {
     /// A reader at the start of a document.
     pub fn new(document: &'a str) -> Self {
-        let mut reader = Self { text: document, at: 0, depth: 0 };
+        Self::at_start(document.as_bytes(), Utf8::Checked)
+    }
+
+    /// A reader at the start of a document that may not be UTF-8. That is refused like whatever else is
+    /// no JSON, once it is come to; most documents are ASCII, and are not looked at a second time for it.
+    pub fn of_bytes(document: &'a [u8]) -> Self {
+        Self::at_start(document, Utf8::Unchecked)
+    }
+
+    fn at_start(document: &'a [u8], utf8: Utf8) -> Self {
+        let mut reader = Self { document, utf8, at: 0, depth: 0 };
         reader.skip_whitespace();
         reader
     }
@@ -107,9 +135,15 @@ impl<'a> Reader<'a> {
         self.at
     }
 
+    /// What stands between here and where `later` stands, which has read on in the same document.
+    #[cfg(test)]
+    pub(crate) fn up_to(&self, later: &Self) -> &'a [u8] {
+        &self.document[self.at..later.at]
+    }
+
     /// How many bytes follow it.
     pub fn left(&self) -> usize {
-        self.text.len() - self.at
+        self.document.len() - self.at
     }
 
     /// Reads an object. For each member, `member` is given the key and reads the value; what it
@@ -171,7 +205,7 @@ impl<'a> Reader<'a> {
         match self.byte() {
             b'"' => self.quoted(plain_run).map(|_| Kind::String),
             b'-' | b'0'..=b'9' => {
-                self.at = number::scan(self.text.as_bytes(), self.at)?;
+                self.at = number::scan(self.document, self.at)?;
                 Ok(Kind::Number)
             }
             // Recursion ends where nesting does.
@@ -187,7 +221,7 @@ impl<'a> Reader<'a> {
     /// Checks that nothing follows the document's value.
     pub fn finish(mut self) -> Result<(), SyntaxError> {
         self.skip_whitespace();
-        match self.at < self.text.len() {
+        match self.at < self.document.len() {
             true => Err(SyntaxError::new(Cause::TrailingBytes, self.at)),
             false => Ok(()),
         }
@@ -249,20 +283,20 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     fn quoted(&mut self, run: impl Fn(&[u8], usize) -> usize) -> Result<Str<'a>, SyntaxError> {
         let start = self.at;
-        let bytes = self.text.as_bytes();
+        let bytes = self.document;
         let mut string = Scanned { close: run(bytes, start + 1), escaped: false };
         if bytes.get(string.close) != Some(&b'"') {
-            string = string::scan(bytes, string.close, &mut Utf8::Checked)?;
+            string = string::scan(bytes, string.close, &mut self.utf8)?;
         }
         let Scanned { close, escaped } = string;
         self.at = close + 1;
         let escapes = if escaped { Escapes::Some } else { Escapes::None };
-        Ok(Str { json: &self.text[start..self.at], escapes })
+        Ok(Str { json: &self.document[start..self.at], escapes })
     }
 
     #[inline(always)]
     fn literal(&mut self, literal: &str, kind: Kind) -> Result<Kind, SyntaxError> {
-        if !self.text.as_bytes()[self.at..].starts_with(literal.as_bytes()) {
+        if !self.document[self.at..].starts_with(literal.as_bytes()) {
             return Err(self.unexpected(Cause::ExpectedValue));
         }
         self.at += literal.len();
@@ -272,7 +306,7 @@ impl<'a> Reader<'a> {
     /// The byte at this place; 0, which is good nowhere, at the document's end.
     #[inline(always)]
     fn byte(&self) -> u8 {
-        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+        self.document.get(self.at).copied().unwrap_or(0)
     }
 
     /// Goes on to the next byte that is not whitespace: that byte.
@@ -292,7 +326,7 @@ impl<'a> Reader<'a> {
     /// What is wrong at this place: `cause`, unless the document ends here.
     #[cold]
     fn unexpected(&self, cause: Cause) -> SyntaxError {
-        let at_end = self.at >= self.text.len();
+        let at_end = self.at >= self.document.len();
         SyntaxError::new(if at_end { Cause::UnexpectedEnd } else { cause }, self.at)
     }
 }
@@ -324,7 +358,7 @@ mod tests {
         let mut strings = Vec::new();
         let mut reader = Reader::new(document);
         reader.array(|reader| {
-            strings.extend(reader.string()?.map(|string| (string.inner(), string.escaped())));
+            strings.extend(reader.string()?.map(|string| (string.written(), string.escaped())));
             Ok::<_, SyntaxError>(())
         })?;
         reader.finish().map(|()| strings)

@@ -21,7 +21,7 @@ pub(super) fn respond(records: &[Record<'_>], id_bytes: usize, answers: &[Answer
     response.extend_from_slice(br#"{"records":["#);
     for (record, answer) in records.iter().zip(answers) {
         response.extend_from_slice(br#"{"recordId":"#);
-        response.extend_from_slice(record.id.json().as_bytes());
+        response.extend_from_slice(record.id.json());
         match answer {
             Answer::Failed { .. } => {
                 response.extend_from_slice(br#","result":"DeliveryFailed"},"#);

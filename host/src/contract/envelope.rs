@@ -9,7 +9,6 @@
 
 use std::borrow::Cow;
 
-use simdutf8::compat::from_utf8;
 use weir_json::{Kind, Layout, Reader, Str, SyntaxError};
 
 use super::answer::{AROUND_ANSWERS_BYTES, MAX_RESPONSE_BYTES, MIN_ANSWER_BYTES};
@@ -21,7 +20,7 @@ use crate::batch::Encoding;
 /// What an event holds that matters to any contract.
 #[derive(Debug, Default)]
 pub(super) struct Envelope<'a> {
-    text: &'a str,
+    body: &'a [u8],
     /// `records`, if it is there: as Firehose and Kinesis Data Analytics send them.
     records: Option<List<'a>>,
     /// `Records`, if it is there.
@@ -48,14 +47,13 @@ struct EventSource<'a> {
 impl<'a> Envelope<'a> {
     /// Reads an event, all of it. Its contract may be known.
     pub(super) fn read(body: &'a [u8], contract: Option<Contract>) -> Result<Self, EnvelopeError> {
-        let text = from_utf8(body).map_err(EnvelopeError::NotUtf8)?;
-        let mut envelope = Self { text, ..Self::default() };
-        envelope.read_text(contract).map_err(|refusal| refusal.of(text))?;
+        let mut envelope = Self { body, ..Self::default() };
+        envelope.read_body(contract).map_err(|refusal| refusal.of(body))?;
         Ok(envelope)
     }
 
-    fn read_text(&mut self, contract: Option<Contract>) -> Result<(), Refusal> {
-        let mut reader = Reader::new(self.text);
+    fn read_body(&mut self, contract: Option<Contract>) -> Result<(), Refusal> {
+        let mut reader = Reader::of_bytes(self.body);
         let start = reader.offset();
         let is_object = reader.object(|reader, key| {
             if key.is("records") {
@@ -109,7 +107,7 @@ impl<'a> Envelope<'a> {
     /// from.
     pub(super) fn records(self) -> Result<(Cow<'a, str>, RecordList<'a>), EnvelopeError> {
         let records = self.records.ok_or(EnvelopeError::NoRecords)?;
-        let records = records.map_err(|refusal| refusal.of(self.text))?;
+        let records = records.map_err(|refusal| refusal.of(self.body))?;
         records.refuse_duplicates()?;
         refuse_too_many(&records)?;
         let arns = [self.delivery_stream_arn, self.stream_arn, self.application_arn];
@@ -120,7 +118,7 @@ impl<'a> Envelope<'a> {
     /// from.
     pub(super) fn event_source(self) -> Result<(Cow<'a, str>, RecordList<'a>), EnvelopeError> {
         let EventSource { arn, records, .. } = self.event_source.ok_or(EnvelopeError::NoRecords)?;
-        let records = records.map_err(|refusal| refusal.of(self.text))?;
+        let records = records.map_err(|refusal| refusal.of(self.body))?;
         records.refuse_duplicates()?;
         Ok((text(arn.string()), records))
     }
@@ -341,7 +339,22 @@ mod tests {
             second(r#"{"recordId":"\u0061","data":""}"#),
             "records 0 and 1 of the event have the same recordId \"a\""
         );
-        assert!(read(Contract::Firehose, b"{\"records\": \"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn what_is_no_utf8_is_refused_wherever_it_stands() {
+        let event =
+            r#"{"other":"ü","records":[{"recordId":"a","data":"","more":{"k":"v"}}],"last":1}"#;
+        assert!(read(Contract::Firehose, event.as_bytes()).is_ok());
+        for at in (0..=event.len()).filter(|&at| event.is_char_boundary(at)) {
+            let body = [&event.as_bytes()[..at], b"\xff", &event.as_bytes()[at..]].concat();
+            let refused = read(Contract::Firehose, &body).expect_err("no text");
+            let said = refused.to_string();
+            assert!(
+                said.starts_with("the event is not UTF-8: ") && said.contains(&at.to_string()),
+                "{said}"
+            );
+        }
     }
 
     #[test]

@@ -95,13 +95,17 @@ impl Refusal {
         }
     }
 
-    /// The error for an event whose text is `event`.
+    /// The error for an event.
     #[cold]
-    pub(super) fn of(self, event: &str) -> EnvelopeError {
+    pub(super) fn of(self, event: &[u8]) -> EnvelopeError {
+        // What is no text at all is not said to be a mistake in JSON.
+        if let Err(error) = simdutf8::compat::from_utf8(event) {
+            return EnvelopeError::NotUtf8(error);
+        }
         match *self.0 {
             Reason::Syntax(error) => EnvelopeError::not_json(event, error),
             Reason::Shape { what, offset } => {
-                let before = &event.as_bytes()[..offset];
+                let before = &event[..offset];
                 let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
                 let line_start =
                     before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
@@ -114,8 +118,8 @@ impl Refusal {
 
 impl EnvelopeError {
     /// Says it in the words of `serde_json`, which knows the line and the column.
-    fn not_json(event: &str, error: SyntaxError) -> Self {
-        let parsed = serde_json::from_str::<serde_json::Value>(event);
+    fn not_json(event: &[u8], error: SyntaxError) -> Self {
+        let parsed = serde_json::from_slice::<serde_json::Value>(event);
         Self::NotJson(parsed.err().unwrap_or_else(|| serde_json::Error::custom(error)))
     }
 }

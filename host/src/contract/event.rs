@@ -99,7 +99,7 @@ impl<'a> Event<'a> {
         for (record, data) in records.iter().map(Record::data).enumerate() {
             match unpack(&data, may_be_aggregate, &mut left) {
                 Ok(Unpacked::AsItCame) => {
-                    batch.push(data.as_bytes());
+                    batch.push(&data);
                     event.push_whole(record);
                 }
                 Ok(Unpacked::Inflated(payload)) => {
@@ -198,14 +198,17 @@ impl<'a> Event<'a> {
     /// aggregate or without an envelope: then it is in the batch alone.
     pub(crate) fn data(&self, entry: usize) -> Option<Cow<'a, str>> {
         match self.part_of_aggregate(entry) {
-            None => self.enveloped().get(self.record_of(entry)).map(Record::data),
+            None => self
+                .enveloped()
+                .get(self.record_of(entry))
+                .map(|record| json_string::text(record.data)),
             Some(_) => None,
         }
     }
 
     /// The data of a record as it came.
     pub(crate) fn record_data(&self, record: usize) -> Cow<'a, str> {
-        self.enveloped()[record].data()
+        json_string::text(self.enveloped()[record].data)
     }
 
     /// The partition key or message group of a record.

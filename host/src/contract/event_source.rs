@@ -13,9 +13,9 @@ pub(super) fn respond(records: &[Record<'_>], answers: &[Answer]) -> Vec<u8> {
     let mut response = br#"{"batchItemFailures":["#.to_vec();
     let failed = records.iter().zip(answers).filter(|(_, a)| matches!(a, Answer::Failed { .. }));
     for (number, (record, _)) in failed.enumerate() {
-        let comma = if number == 0 { "" } else { "," };
-        for part in [comma, r#"{"itemIdentifier":"#, record.id.json(), "}"] {
-            response.extend_from_slice(part.as_bytes());
+        let comma: &[u8] = if number == 0 { b"" } else { b"," };
+        for part in [comma, br#"{"itemIdentifier":"#, record.id.json(), b"}"] {
+            response.extend_from_slice(part);
         }
     }
     response.extend_from_slice(b"]}");

@@ -10,7 +10,7 @@
 
 use std::cmp::Ordering;
 
-use weir_json::{Layout, Reader};
+use weir_json::{Layout, Reader, Str};
 
 use super::error::Refusal;
 use super::record::{Field, Record, RecordList, read_object};
@@ -70,9 +70,9 @@ pub(super) fn record<'a>(
     })?;
     let index = list.records.len();
     let id = id.id(index)?;
-    let number = json_string::text(id);
+    let number = json_string::bytes(id);
     // No early end: so the compiler makes vectors of it.
-    let digits = number.bytes().fold(true, |all, byte| all & byte.is_ascii_digit());
+    let digits = number.iter().fold(true, |all, byte| all & byte.is_ascii_digit());
     if number.is_empty() || !digits {
         return Err(EnvelopeError::NotASequenceNumber { index }.into());
     }
@@ -83,20 +83,20 @@ pub(super) fn record<'a>(
 
 /// Puts records in the order of their sequence numbers, in which an event need not have them.
 pub(super) fn put_in_order(list: &mut RecordList<'_>) {
-    list.sort_by(|a, b| compare(&a.id(), &b.id()));
+    list.sort_by(|a, b| compare(&json_string::bytes(a.id), &json_string::bytes(b.id)));
 }
 
 /// The shard that a record came from: what its `eventID` begins with. Empty if it does not say.
 pub(super) fn shard<'a>(record: &Record<'a>) -> &'a str {
-    let event_id = record.event_id.map_or("", |id| id.inner());
-    let shard = event_id.split_once(':').map_or("", |(shard, _)| shard);
     // The ids of shards need no escapes.
-    if shard.contains('\\') { "" } else { shard }
+    let event_id = record.event_id.and_then(Str::plain).unwrap_or_default();
+    event_id.split_once(':').map_or("", |(shard, _)| shard)
 }
 
 /// Compares sequence numbers, which have more digits than any integer type.
-pub(super) fn compare(a: &str, b: &str) -> Ordering {
-    let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+pub(super) fn compare(a: &[u8], b: &[u8]) -> Ordering {
+    let significant = |digits: &[u8]| digits.iter().position(|&digit| digit != b'0');
+    let [a, b] = [a, b].map(|digits| &digits[significant(digits).unwrap_or(digits.len())..]);
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 

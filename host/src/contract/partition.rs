@@ -49,7 +49,7 @@ impl PartialOrd for Position {
 
 impl Ord for Position {
     fn cmp(&self, other: &Self) -> Ordering {
-        kinesis::compare(&self.0, &other.0)
+        kinesis::compare(self.0.as_bytes(), other.0.as_bytes())
     }
 }
 

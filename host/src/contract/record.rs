@@ -27,8 +27,8 @@ impl<'a> Record<'a> {
     }
 
     #[inline]
-    pub(super) fn data(&self) -> Cow<'a, str> {
-        json_string::text(self.data)
+    pub(super) fn data(&self) -> Cow<'a, [u8]> {
+        json_string::bytes(self.data)
     }
 }
 
@@ -140,7 +140,7 @@ impl<'a> RecordList<'a> {
             if payloads.encoding() == Encoding::Base64 && unpack::may_be_packed(&data) {
                 self.payloads = None;
             } else {
-                payloads.push(data.as_bytes());
+                payloads.push(&data);
             }
         }
         self.records.push(record);

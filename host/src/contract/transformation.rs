@@ -60,8 +60,9 @@ fn write(
         Answer::Dropped | Answer::Disposed { .. } => "Dropped",
         Answer::Failed { .. } => "ProcessingFailed",
     };
-    for part in [r#"{"recordId":"#, record.id.json(), r#","result":""#, result, "\""] {
-        response.extend_from_slice(part.as_bytes());
+    for part in [br#"{"recordId":"#, record.id.json(), br#","result":""#, result.as_bytes(), b"\""]
+    {
+        response.extend_from_slice(part);
     }
     if with_data {
         response.extend_from_slice(br#","data":"#);
@@ -71,9 +72,11 @@ fn write(
                 base64_simd::STANDARD.encode_append(payload, response);
                 response.push(b'"');
             }
-            None if record.data.escaped() => serde_json::to_writer(&mut *response, &record.data())
-                .expect("a string can be written to memory"),
-            None => response.extend_from_slice(record.data.json().as_bytes()),
+            None if record.data.escaped() => {
+                serde_json::to_writer(&mut *response, &json_string::text(record.data))
+                    .expect("a string can be written to memory");
+            }
+            None => response.extend_from_slice(record.data.json()),
         }
         if let Some(keys) = partition_keys(index, answer, onward) {
             for part in [r#","metadata":{"partitionKeys":"#, keys, "}"] {

@@ -9,7 +9,7 @@ use crate::{Cause, Kind, SyntaxError, string};
 pub struct Layout<'a, N> {
     members: Vec<Member<'a, N>>,
     /// What stands behind the last member, to the object's end. None while it is not known.
-    tail: Option<&'a str>,
+    tail: Option<&'a [u8]>,
     /// How deep the objects are nested.
     depth: u32,
 }
@@ -22,11 +22,11 @@ const MAX_MEMBERS: usize = 32;
 struct Member<'a, N> {
     /// What stands before its value, from the start of the object or the end of the member before it:
     /// its key, and whole members that are not kept in mind because nobody asks for them.
-    lead: &'a str,
+    lead: &'a [u8],
     /// What its value is called, if that is asked for.
     name: Option<N>,
     /// The value, if it was skipped and its end is its own: behind a number more digits could follow.
-    skipped: Option<&'a str>,
+    skipped: Option<&'a [u8]>,
 }
 
 impl<N> Layout<'_, N> {
@@ -118,14 +118,14 @@ impl<'a> Reader<'a> {
                 None => drop(self.skip()?),
             }
             if (each || name.is_some()) && layout.members.len() < MAX_MEMBERS {
-                let lead_text = &self.text[lead..value];
+                let lead_text = &self.document[lead..value];
                 layout.members.push(Member { lead: lead_text, name, skipped: None });
                 lead = self.at;
             }
             more = self.more(b'}', Cause::ExpectedCommaOrBrace)?;
         }
         if layout.members.len() < MAX_MEMBERS {
-            layout.tail = Some(&self.text[lead..self.at]);
+            layout.tail = Some(&self.document[lead..self.at]);
         }
         Ok(())
     }
@@ -146,23 +146,23 @@ impl<'a> Reader<'a> {
 
     /// Skips a value, which may be that of the last object.
     #[inline(always)]
-    fn skip_like(&mut self, last: &mut Option<&'a str>) -> Result<(), SyntaxError> {
+    fn skip_like(&mut self, last: &mut Option<&'a [u8]>) -> Result<(), SyntaxError> {
         if last.is_some_and(|last| self.pass(last)) {
             return Ok(());
         }
         let start = self.at;
         let kind = self.skip()?;
         let has_end = matches!(kind, Kind::Object | Kind::Array | Kind::String);
-        *last = has_end.then(|| &self.text[start..self.at]);
+        *last = has_end.then(|| &self.document[start..self.at]);
         Ok(())
     }
 
     /// Passes a text, if it comes next.
     #[inline(always)]
-    fn pass(&mut self, text: &str) -> bool {
+    fn pass(&mut self, text: &[u8]) -> bool {
         let end = self.at + text.len();
-        let next = self.text.as_bytes().get(self.at..end);
-        let passes = next.is_some_and(|next| string::equal_texts(next, text.as_bytes()));
+        let next = self.document.get(self.at..end);
+        let passes = next.is_some_and(|next| string::equal_texts(next, text));
         if passes {
             self.at = end;
         }
@@ -176,7 +176,7 @@ mod tests {
 
     /// Those that begin with `a` are asked for, and others not.
     fn asked_for(key: Str<'_>) -> Option<&str> {
-        key.inner().starts_with('a').then_some(key.inner())
+        key.plain().filter(|key| key.starts_with('a'))
     }
 
     /// The keys of all objects of an array that are asked for. Values are skipped.

@@ -6,7 +6,7 @@ use flate2::bufread::MultiGzDecoder;
 const MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
 
 /// The same in base64.
-const MAGIC_BASE64: &[u8] = b"H4sI";
+pub(super) const MAGIC_BASE64: &[u8] = b"H4sI";
 
 /// Whether base64 begins as that of gzip data does.
 #[inline]

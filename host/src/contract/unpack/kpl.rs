@@ -26,7 +26,7 @@ use md5::{Digest, Md5};
 const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
 
 /// The base64 of the magic number, as far as it does not depend on what follows.
-const MAGIC_BASE64: &[u8] = b"84maw";
+pub(super) const MAGIC_BASE64: &[u8] = b"84maw";
 
 const CHECKSUM_BYTES: usize = 16;
 

@@ -45,8 +45,11 @@ pub(super) struct UserRecord {
 /// Whether data that is base64 may hold anything but a payload as it is, by its first characters: most
 /// data does not, and need not be decoded for that.
 #[inline]
-pub(super) fn may_be_packed(data: &str) -> bool {
-    gzip::may_begin(data.as_bytes()) || kpl::may_begin(data.as_bytes())
+pub(super) fn may_be_packed(data: &[u8]) -> bool {
+    // One character tells of nearly all that it is neither: of JSON for one.
+    let begins_as = |magic: &[u8]| data.first() == magic.first();
+    (begins_as(gzip::MAGIC_BASE64) || begins_as(kpl::MAGIC_BASE64))
+        && (gzip::may_begin(data) || kpl::may_begin(data))
 }
 
 /// Unpacks data that is base64, with `left` bytes left for the event. Data that is no base64 is left
@@ -54,12 +57,12 @@ pub(super) fn may_be_packed(data: &str) -> bool {
 ///
 /// It is decoded only if [it may be packed](may_be_packed).
 pub(super) fn unpack(
-    data: &str,
+    data: &[u8],
     may_be_aggregate: bool,
     left: &mut usize,
 ) -> Result<Unpacked, UnpackError> {
-    let aggregate = may_be_aggregate && kpl::may_begin(data.as_bytes());
-    if !aggregate && !gzip::may_begin(data.as_bytes()) {
+    let aggregate = may_be_aggregate && kpl::may_begin(data);
+    if !aggregate && !gzip::may_begin(data) {
         return Ok(Unpacked::AsItCame);
     }
     let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(data) else {
@@ -181,7 +184,7 @@ pub(crate) mod tests {
     }
 
     fn unpacked(data: &str) -> Result<Unpacked, UnpackError> {
-        unpack(data, true, &mut MAX_EVENT_BYTES.clone())
+        unpack(data.as_bytes(), true, &mut MAX_EVENT_BYTES.clone())
     }
 
     #[test]
@@ -199,7 +202,7 @@ pub(crate) mod tests {
         let data = encode(&gzip::tests::compressed(b"{\"a\":1}"));
         assert_eq!(unpacked(&data), Ok(Unpacked::Inflated(b"{\"a\":1}".to_vec())));
         let mut left = 3;
-        let error = unpack(&data, true, &mut left).expect_err("no room in the event");
+        let error = unpack(data.as_bytes(), true, &mut left).expect_err("no room in the event");
         assert!(error.is_transient() && error.to_string().contains("together"), "{error}");
     }
 
@@ -209,7 +212,7 @@ pub(crate) mod tests {
         assert_eq!(records.len(), 3);
         let key = |record: usize| &records[record].partition_key;
         assert!(Arc::ptr_eq(key(0), key(2)) && !Arc::ptr_eq(key(0), key(1)), "a key is there once");
-        assert_eq!(unpack(AGGREGATE, false, &mut 0), Ok(Unpacked::AsItCame));
+        assert_eq!(unpack(AGGREGATE.as_bytes(), false, &mut 0), Ok(Unpacked::AsItCame));
         let compressed = gzip::tests::compressed(b"{}");
         let data = encode(&aggregate(&[("k", &compressed)]));
         let record = UserRecord { partition_key: "k".into(), payload: b"{}".to_vec() };
