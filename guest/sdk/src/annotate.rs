@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::str;
 
 use crate::json::{Reader, SyntaxError};
 
@@ -7,11 +6,12 @@ use crate::json::{Reader, SyntaxError};
 /// one, at its end and a newline after it. Members of its own that have the same keys are left out:
 /// of two, some readers take the first and some the last. Every other byte of the document stays.
 ///
-/// What is no JSON object is appended as it is, with a newline.
+/// What is no JSON object is appended as it is, with a newline, and so is any payload if the annotation is
+/// none.
 pub fn annotate(payload: &[u8], annotation: &str, out: &mut Vec<u8>) {
     let before = out.len();
     let document = payload.trim_ascii_end();
-    if str::from_utf8(document).is_ok_and(|document| merge(document, annotation, out) == Ok(true)) {
+    if merge(document, annotation, out) == Ok(true) {
         return;
     }
     out.truncate(before);
@@ -20,21 +20,21 @@ pub fn annotate(payload: &[u8], annotation: &str, out: &mut Vec<u8>) {
 }
 
 /// Answers with whether both are objects.
-fn merge(document: &str, annotation: &str, out: &mut Vec<u8>) -> Result<bool, SyntaxError> {
+fn merge(document: &[u8], annotation: &str, out: &mut Vec<u8>) -> Result<bool, SyntaxError> {
     let mut names: Vec<Cow<'_, str>> = Vec::new();
-    let is_object = Reader::new(annotation).object(|_, key| {
+    Reader::new(annotation).object(|_, key| {
         names.push(key.text());
         Ok::<_, SyntaxError>(())
     })?;
-    let annotation = annotation.trim_ascii();
-    let (true, Some(members)) = (is_object, annotation.get(1..annotation.len() - 1)) else {
+    let within = annotation.trim_ascii().strip_prefix('{');
+    let Some(members) = within.and_then(|within| within.strip_suffix('}')) else {
         return Ok(false);
     };
 
-    let mut reader = Reader::new(document);
+    let mut reader = Reader::of_bytes(document);
     // Each member begins where the one before it ends, and so with a comma but for the first.
     let mut start = document.len().min(reader.offset() + 1);
-    out.extend_from_slice(&document.as_bytes()[..start]);
+    out.extend_from_slice(&document[..start]);
     let (mut is_empty, mut is_without_first) = (true, false);
     let is_object = reader.object(|reader, key| {
         reader.skip()?;
@@ -44,16 +44,16 @@ fn merge(document: &str, annotation: &str, out: &mut Vec<u8>) -> Result<bool, Sy
             is_without_first |= is_empty;
             return Ok(());
         }
-        let first = member.trim_ascii_start().strip_prefix(',');
+        let first = member.trim_ascii_start().strip_prefix(b",");
         let member = if is_empty && is_without_first { first.unwrap_or(member) } else { member };
-        out.extend_from_slice(member.as_bytes());
+        out.extend_from_slice(member);
         is_empty = false;
         Ok::<_, SyntaxError>(())
     })?;
     reader.finish()?;
     if is_object {
         // All but the brace at the end.
-        out.extend_from_slice(&document.as_bytes()[start..document.len() - 1]);
+        out.extend_from_slice(&document[start..document.len() - 1]);
         if !is_empty && !members.trim_ascii().is_empty() {
             out.push(b',');
         }
@@ -115,5 +115,10 @@ mod tests {
         let mut out = Vec::new();
         annotate(b"{\"a\":\"\xff\"}", r#"{"anomaly":true}"#, &mut out);
         assert_eq!(out, b"{\"a\":\"\xff\"}\n");
+        for annotation in ["", "{", "7", "[]", "{} 7"] {
+            let mut out = Vec::new();
+            annotate(b"{\"a\":1}", annotation, &mut out);
+            assert_eq!(out, b"{\"a\":1}\n", "{annotation}");
+        }
     }
 }

@@ -54,8 +54,8 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
         .with_max_level(tracing::Level::INFO)
         .without_time()
         .init();
-    check_is_inside_lambda()?;
-    let metrics = metrics()?;
+    let function = function_name()?;
+    let metrics = metrics(function)?;
     let mut config = args.config.load()?;
     // Another instance may be given the next event.
     config.state_every.get_or_insert(SaveEvery::Records(1));
@@ -113,25 +113,23 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
     ended
 }
 
-/// The runtime panics without them.
-fn check_is_inside_lambda() -> Result<(), Failure> {
-    let told = [
-        "AWS_LAMBDA_RUNTIME_API",
-        "AWS_LAMBDA_FUNCTION_NAME",
-        "AWS_LAMBDA_FUNCTION_VERSION",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    ];
-    match told.into_iter().find(|name| env::var(name).is_err()) {
-        Some(missing) => Err(Failure::usage(anyhow!(
-            "not inside Lambda: {missing} is not set; `cargo lambda watch` runs it on this machine"
-        ))),
-        None => Ok(()),
-    }
+/// The function's name, if all is set without which the runtime panics.
+fn function_name() -> Result<String, Failure> {
+    let told = |name| {
+        env::var(name).map_err(|_| {
+            Failure::usage(anyhow!(
+                "not inside Lambda: {name} is not set; `cargo lambda watch` runs it on this machine"
+            ))
+        })
+    };
+    told("AWS_LAMBDA_RUNTIME_API")?;
+    told("AWS_LAMBDA_FUNCTION_VERSION")?;
+    told("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?;
+    told("AWS_LAMBDA_FUNCTION_NAME")
 }
 
 /// Counts in the embedded metric format of CloudWatch, which is written to the log.
-fn metrics() -> Result<&'static Collector, Failure> {
-    let function = env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| "weir".to_owned());
+fn metrics(function: String) -> Result<&'static Collector, Failure> {
     let collector = metrics_cloudwatch_embedded::Builder::new()
         .cloudwatch_namespace("Weir")
         .with_dimension("FunctionName", function)

@@ -25,8 +25,6 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct States {
     kept: ByUse<Stored>,
-    /// How much they take together.
-    bytes: usize,
     /// Whether it was said that one was forgotten.
     told: bool,
 }
@@ -39,9 +37,9 @@ impl Default for MemoryStore {
 
 impl MemoryStore {
     fn get(&self, key: &str) -> Option<Stored> {
-        let mut states = self.states();
-        let state = states.take(key)?;
-        states.put(key, state.clone());
+        let kept = &mut self.states().kept;
+        let state = kept.take(key)?;
+        kept.put(key, state.clone(), room_for(&state.bytes));
         Some(state)
     }
 
@@ -59,15 +57,15 @@ impl MemoryStore {
         if states.kept.get(key).map(|state| &state.version) != expected {
             return Err(SaveError::Conflict);
         }
-        let room = self.max_bytes.checked_sub(room_for(&bytes));
-        let Some(room) = room else {
+        let size = room_for(&bytes);
+        let Some(room) = self.max_bytes.checked_sub(size) else {
             let most = self.max_bytes;
             return Err(StoreError(format!("states of {most} bytes are kept in memory")).into());
         };
-        states.take(key);
+        states.kept.take(key);
         states.forget_until(room);
         let version = Version::of(&bytes);
-        states.put(key, Stored { bytes, version: version.clone() });
+        states.kept.put(key, Stored { bytes, version: version.clone() }, size);
         Ok(version)
     }
 
@@ -78,24 +76,11 @@ impl MemoryStore {
 }
 
 impl States {
-    fn take(&mut self, key: &str) -> Option<Stored> {
-        let state = self.kept.take(key)?;
-        self.bytes -= room_for(&state.bytes);
-        Some(state)
-    }
-
-    /// Puts one where none is of its key.
-    fn put(&mut self, key: &str, state: Stored) {
-        self.bytes += room_for(&state.bytes);
-        self.kept.put(key, state);
-    }
-
     /// Forgets those that were used the longest time ago, until the others take no more than that.
     fn forget_until(&mut self, bytes: usize) {
-        while self.bytes > bytes
-            && let Some((key, state)) = self.kept.take_oldest()
+        while self.kept.size() > bytes
+            && let Some((key, _)) = self.kept.take_oldest()
         {
-            self.bytes -= room_for(&state.bytes);
             telemetry::state_lost("evicted");
             if !self.told {
                 self.told = true;
@@ -183,6 +168,6 @@ mod tests {
         assert_eq!(store.version_of("a"), Some(first.clone()), "nothing makes room for it");
         assert!(store.version_of("b").is_some());
         store.put("a", vec![0; most], Some(&first)).expect("as much as there is");
-        assert_eq!((store.version_of("b"), store.states().bytes), (None, store.max_bytes));
+        assert_eq!((store.version_of("b"), store.states().kept.size()), (None, store.max_bytes));
     }
 }

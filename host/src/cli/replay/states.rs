@@ -20,7 +20,6 @@ pub(super) struct States {
     open: ByUse<State<Filter>>,
     /// As snapshots.
     closed: ByUse<State<Vec<u8>>>,
-    closed_bytes: usize,
     max_closed_bytes: usize,
 }
 
@@ -33,7 +32,7 @@ struct State<K> {
 impl States {
     pub(super) fn new(opened: Filter) -> Self {
         let (open, closed) = (ByUse::default(), ByUse::default());
-        Self { opened, open, closed, closed_bytes: 0, max_closed_bytes: MAX_CLOSED_BYTES }
+        Self { opened, open, closed, max_closed_bytes: MAX_CLOSED_BYTES }
     }
 
     /// Has the rule classify records that came one after the other, of which the first was learnt so. None if
@@ -45,7 +44,7 @@ impl States {
         if outcome.failed.iter().all(|failure| failure.cause != Cause::Unclassified) {
             let failed = |verdict: &&Verdict| **verdict != Verdict::Fail;
             state.learnt += outcome.verdicts.iter().filter(failed).count() as u64;
-            self.open.put(&first.state, state);
+            self.open.put(&first.state, state, 1);
         }
         Some(outcome)
     }
@@ -57,7 +56,7 @@ impl States {
         {
             return Some(state);
         }
-        let closed = self.take_closed(name).filter(|state| state.learnt == *after);
+        let closed = self.closed.take(name).filter(|state| state.learnt == *after);
         if closed.is_none() && *after > 0 {
             return None;
         }
@@ -69,12 +68,6 @@ impl States {
         Some(State { kept, learnt: *after })
     }
 
-    fn take_closed(&mut self, name: &str) -> Option<State<Vec<u8>>> {
-        let state = self.closed.take(name)?;
-        self.closed_bytes -= room_for(name, &state.kept);
-        Some(state)
-    }
-
     /// Closes the state that was not used for longest, if another could not be opened beside all that are.
     fn make_room(&mut self) {
         let max = (self.opened.rule().engine.max_instances() / 2).max(1);
@@ -82,19 +75,11 @@ impl States {
             && let Some((name, State { kept: filter, learnt })) = self.open.take_oldest()
             && let Ok(snapshot) = filter.snapshot()
         {
-            self.closed_bytes += room_for(&name, &snapshot);
-            self.closed.put(&name, State { kept: snapshot, learnt });
+            let bytes = name.len() + snapshot.len() + BYTES_AROUND;
+            self.closed.put(&name, State { kept: snapshot, learnt }, bytes);
         }
-        while self.closed_bytes > self.max_closed_bytes
-            && let Some((name, State { kept: snapshot, .. })) = self.closed.take_oldest()
-        {
-            self.closed_bytes -= room_for(&name, &snapshot);
-        }
+        while self.closed.size() > self.max_closed_bytes && self.closed.take_oldest().is_some() {}
     }
-}
-
-fn room_for(name: &str, snapshot: &[u8]) -> usize {
-    name.len() + snapshot.len() + BYTES_AROUND
 }
 
 #[cfg(all(test, feature = "default-rule"))]
@@ -129,9 +114,9 @@ mod tests {
         assert!(is_known(&mut states, 0, 1), "a snapshot is taken over");
 
         // Of the 8 that are closed by now, 4 fit.
-        states.max_closed_bytes = states.closed_bytes / 2;
+        states.max_closed_bytes = states.closed.size() / 2;
         assert!(is_known(&mut states, open + 8, 0));
-        assert!(states.closed_bytes <= states.max_closed_bytes);
+        assert!(states.closed.size() <= states.max_closed_bytes);
         assert!(states.closed.len() > 0);
         let known = |partition: &usize| is_known(&mut states, *partition, 1);
         assert_eq!((1..5).filter(known).count(), 0, "they made room");
@@ -147,9 +132,9 @@ mod tests {
         for partition in 0..=open {
             assert!(is_known(&mut states, partition, 0));
         }
-        assert!(states.closed_bytes > 0);
+        assert!(states.closed.size() > 0);
         // It is not the state that the record came to, so it is of no more use.
         assert!(!is_known(&mut states, 0, 7));
-        assert_eq!((states.closed.len(), states.closed_bytes), (0, 0));
+        assert_eq!((states.closed.len(), states.closed.size()), (0, 0));
     }
 }
