@@ -196,12 +196,17 @@ impl<P: Publisher> Pipeline<P> {
     /// Saves the states that are not saved yet, and waits until they are. To be called at the end:
     /// what is learnt until the process ends is lost without it.
     ///
+    /// Returns how many states could not be saved so far, by this or when their sessions were closed:
+    /// what they have learnt since they were saved last is lost, unless a later call can save it. Each
+    /// is logged.
+    ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
-    pub async fn save_states(&self) {
+    pub async fn save_states(&self) -> usize {
         let keeper = Arc::clone(&self.keeper);
-        on_blocking_thread(move || keeper.save_all()).await;
+        // What ended early has not saved all.
+        on_blocking_thread(move || keeper.save_all()).await.unwrap_or(1)
     }
 
     /// Whether an event is to be published after those before it, because their order is to be kept.
@@ -298,10 +303,11 @@ fn classify(
     (isolated, aftermath)
 }
 
-async fn on_blocking_thread(work: impl FnOnce() + Send + 'static) {
-    if let Err(error) = tokio::task::spawn_blocking(work).await {
-        tracing::error!(%error, "saving ended early");
-    }
+async fn on_blocking_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.inspect_err(|error| tracing::error!(%error, "saving ended early")).ok()
 }
 
 /// An event that was read.

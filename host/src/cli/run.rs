@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -139,7 +138,7 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
         let (rule, supply) = open_rule(&config).await?;
         let _watching = goes_on.then(|| watch(&config, &rule, supply, RULE_POLL));
         let keeper = keeper(&config).await?;
-        let unsaved = config.state.is_some().then(|| keeper.unsaved());
+        let keeps_states = config.state.is_some();
         let events = match follow {
             true => files::follow(files, config.contract),
             false => files::read(files, config.contract),
@@ -149,7 +148,7 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
                 let topic = SnsTopic::connect(arn, config.max_publish_bytes).await;
                 let topic = topic.map_err(Failure::usage)?;
                 let pipeline = pipeline(&config, rule, keeper, topic).await?;
-                answer_all(pipeline, recorder, unsaved, events, &screen, false).await
+                answer_all(pipeline, recorder, keeps_states, events, &screen, false).await
             }
             (Some(_), Some(_)) => Err(Failure::usage(anyhow!(
                 "--alerts is for dry runs, and a topic is set: add --dry-run to publish nothing"
@@ -159,13 +158,13 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
                 let writer = AlertWriter::new(AlertFormat::Ndjson, file.map_err(Failure::Usage)?);
                 let writer = DryRun::new(writer, config.max_publish_bytes);
                 let pipeline = pipeline(&config, rule, keeper, writer).await?;
-                answer_all(pipeline, recorder, unsaved, events, &screen, true).await
+                answer_all(pipeline, recorder, keeps_states, events, &screen, true).await
             }
             (None, None) => {
                 let writer = AlertWriter::new(AlertFormat::Text, screen.clone());
                 let writer = DryRun::new(writer, config.max_publish_bytes);
                 let pipeline = pipeline(&config, rule, keeper, writer).await?;
-                answer_all(pipeline, recorder, unsaved, events, &screen, true).await
+                answer_all(pipeline, recorder, keeps_states, events, &screen, true).await
             }
         }
     });
@@ -179,7 +178,7 @@ pub(super) fn main(args: RunArgs) -> Result<ExitCode, Failure> {
 async fn answer_all<P: Publisher + 'static>(
     mut pipeline: Pipeline<P>,
     recorder: Option<Recorder>,
-    unsaved: Option<Arc<AtomicUsize>>,
+    keeps_states: bool,
     events: mpsc::Receiver<anyhow::Result<InputEvent>>,
     screen: &Screen,
     dry_run: bool,
@@ -263,9 +262,10 @@ async fn answer_all<P: Publisher + 'static>(
         screen.line(&format!("shadow: {agreement}"));
     }
     drop(saving);
-    pipeline.save_states().await;
-    let unsaved = unsaved.map_or(0, |unsaved| unsaved.load(Ordering::Relaxed));
-    if unsaved > 0 {
+    let unsaved = pipeline.save_states().await;
+    // Without a place that outlasts the process all states end with it.
+    let incompletely_saved = keeps_states && unsaved > 0;
+    if incompletely_saved {
         let states = counted(unsaved, "state");
         screen.line(&format!("error: {states} could not be saved: what was learnt since is lost"));
     }
@@ -274,7 +274,7 @@ async fn answer_all<P: Publisher + 'static>(
         record::report(screen, &told.context("the recording").map_err(Failure::Runtime)?);
     }
     screen.summary(&counts, dry_run);
-    let incomplete = unanswered || unsaved > 0 || counts.failed > 0;
+    let incomplete = unanswered || incompletely_saved || counts.failed > 0;
     if let Some(error) = failure {
         return Err(Failure::Runtime(error));
     }

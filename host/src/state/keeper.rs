@@ -1,6 +1,4 @@
 use std::collections::HashMap;
-#[cfg(feature = "cli")]
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -203,8 +201,8 @@ impl Keeper {
     }
 
     /// Saves all that is not saved yet, and waits until it is. It is for the end: what cannot be saved
-    /// counts as lost.
-    pub(crate) fn save_all(&self) {
+    /// counts as lost. Returns how many states are lost by now.
+    pub(crate) fn save_all(&self) -> usize {
         let all = self.least_recently_used();
         for kept in &all {
             lock(kept).begin_to_save_all(&self.storage);
@@ -212,12 +210,7 @@ impl Keeper {
         for kept in &all {
             lock(kept).end_to_save(&self.storage);
         }
-    }
-
-    /// How many states could not be saved and are lost, as it goes on being counted.
-    #[cfg(feature = "cli")]
-    pub(crate) fn unsaved(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.storage.unsaved)
+        self.storage.unsaved()
     }
 
     /// Closes idle sessions while more than the maximum are open. One in use, or that waits for room,

@@ -17,7 +17,7 @@ pub(super) struct Storage {
     /// The store could not be read when it was tried last.
     is_unreadable: AtomicBool,
     /// How many states could not be saved and are lost.
-    pub(super) unsaved: Arc<AtomicUsize>,
+    unsaved: AtomicUsize,
 }
 
 /// How much may be learnt until it is saved.
@@ -38,7 +38,7 @@ impl Storage {
             takes_turns: false,
             writer: format!("{writer:016x}"),
             is_unreadable: AtomicBool::new(false),
-            unsaved: Arc::default(),
+            unsaved: AtomicUsize::new(0),
         }
     }
 
@@ -68,5 +68,10 @@ impl Storage {
     /// A state that was to be saved is lost.
     pub(super) fn count_unsaved(&self) {
         self.unsaved.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many states could not be saved and are lost.
+    pub(super) fn unsaved(&self) -> usize {
+        self.unsaved.load(Ordering::Relaxed)
     }
 }

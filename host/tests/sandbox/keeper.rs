@@ -210,8 +210,9 @@ impl Process {
         self.process(Request { body: text.as_bytes(), contract, origin, deadline: None })
     }
 
-    fn save(&self) {
-        self.runtime.block_on(self.pipeline.save_states());
+    /// Returns how many states could not be saved so far.
+    fn save(&self) -> usize {
+        self.runtime.block_on(self.pipeline.save_states())
     }
 }
 
@@ -501,7 +502,7 @@ fn while_the_store_is_away_records_are_classified_and_nothing_is_overwritten() {
     let store = Shelf::default();
     let first = Process::new(&learning(), keeper(&store));
     first.kinesis(&[("a", 1)]);
-    first.save();
+    assert_eq!(first.save(), 0);
     let saved = store.states().clone();
 
     store.away.store(true, Ordering::Relaxed);
@@ -514,9 +515,9 @@ fn while_the_store_is_away_records_are_classified_and_nothing_is_overwritten() {
 
     store.away.store(true, Ordering::Relaxed);
     assert_eq!(first.kinesis(&[("a", 2)]), [2.0]);
-    first.save();
+    assert_eq!(first.save(), 1);
     store.away.store(false, Ordering::Relaxed);
-    first.save();
+    assert_eq!(first.save(), 1, "none since");
     assert_ne!(*store.states(), saved, "what could not be saved is saved later");
 }
 
