@@ -36,8 +36,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_file_that_was_moved_is_no_longer_there() {
-        let folder = std::env::temp_dir().join(format!("weir-same-file-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
+        let temporary = tempfile::tempdir().expect("a folder");
+        let folder = temporary.path();
         let path = folder.join("a");
         let file = File::create(&path).expect("a file");
         assert!(is_at(&file, &path).expect("a file"));
@@ -46,6 +46,5 @@ mod tests {
         File::create(&path).expect("another");
         assert!(!is_at(&file, &path).expect("another"));
         assert!(is_at(&file, &folder.join("b")).expect("the file"));
-        fs::remove_dir_all(&folder).expect("the folder");
     }
 }

@@ -165,31 +165,25 @@ impl Source for Followed {
 mod tests {
     use std::io::Write;
 
+    use tempfile::TempDir;
+
     use super::*;
 
-    /// A file in a folder of its own, which goes with it.
-    struct Scratch(PathBuf);
+    /// A file in a folder of its own.
+    struct Scratch(TempDir);
 
     impl Scratch {
-        fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("weir-{name}-{}", std::process::id()));
-            fs::create_dir_all(&folder).expect("a folder");
-            Self(folder)
+        fn new() -> Self {
+            Self(tempfile::tempdir().expect("a folder"))
         }
 
         fn file(&self) -> PathBuf {
-            self.0.join("followed")
+            self.0.path().join("followed")
         }
 
         fn append(&self, text: &str) {
             let file = File::options().append(true).create(true).open(self.file());
             file.and_then(|mut file| file.write_all(text.as_bytes())).expect("a file");
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            fs::remove_dir_all(&self.0).expect("the folder");
         }
     }
 
@@ -211,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_file_is_read_as_it_grows() {
-        let scratch = Scratch::new("grows");
+        let scratch = Scratch::new();
         let mut followed = Followed::new(scratch.file());
         scratch.append("a\n");
         assert_eq!(read(&mut followed, 2), "a\n");
@@ -226,7 +220,7 @@ mod tests {
 
     #[test]
     fn it_has_room_for_what_is_left_to_read() {
-        let scratch = Scratch::new("room");
+        let scratch = Scratch::new();
         let mut followed = Followed::new(scratch.file());
         assert_eq!(followed.room(), ROOM_WHILE_WAITING);
         let left = BYTES_PER_EVENT / 2;
@@ -245,7 +239,7 @@ mod tests {
         let pauses = [0, 999, 5_000, 10_000, 100_000].map(Duration::from_millis).map(pause);
         assert_eq!(pauses, [100, 100, 500, 1_000, 1_000].map(Duration::from_millis));
 
-        let scratch = Scratch::new("quiet");
+        let scratch = Scratch::new();
         let mut followed = Followed::new(scratch.file());
         scratch.append("a");
         followed.quiet = Duration::from_secs(10);
@@ -257,12 +251,12 @@ mod tests {
 
     #[test]
     fn what_was_written_before_it_is_replaced_is_read_first() {
-        let scratch = Scratch::new("replaced");
+        let scratch = Scratch::new();
         let mut followed = Followed::new(scratch.file());
         scratch.append("a\n");
         assert_eq!(read(&mut followed, 2), "a\n");
         scratch.append("no end");
-        fs::rename(scratch.file(), scratch.0.join("old")).expect("a file");
+        fs::rename(scratch.file(), scratch.0.path().join("old")).expect("a file");
         scratch.append("b\n");
         assert_eq!(to_its_end(&mut followed), "no end");
         assert_eq!(read(&mut followed, 2), "b\n");
@@ -270,7 +264,7 @@ mod tests {
 
     #[test]
     fn one_that_is_compressed_is_no_file_of_lines() {
-        let scratch = Scratch::new("gzip");
+        let scratch = Scratch::new();
         fs::write(scratch.file(), b"\x1f\x8b\x08\n").expect("a file");
         let error = Followed::new(scratch.file()).read(&mut [0; 9]).expect_err("no text");
         assert!(error.to_string().contains("gzip"), "{error}");
@@ -278,12 +272,12 @@ mod tests {
 
     #[test]
     fn what_is_written_to_a_file_that_was_moved_is_read_before_the_next() {
-        let scratch = Scratch::new("moved");
+        let scratch = Scratch::new();
         let mut followed = Followed::new(scratch.file());
         scratch.append("a\n");
         assert_eq!(read(&mut followed, 2), "a\n");
         let old = File::options().append(true).open(scratch.file());
-        fs::rename(scratch.file(), scratch.0.join("old")).expect("a file");
+        fs::rename(scratch.file(), scratch.0.path().join("old")).expect("a file");
         scratch.append("c\n");
         let writer = thread::spawn(move || {
             // It was told of the new one meanwhile.
@@ -297,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_cut_off_is_read_anew() {
-        let scratch = Scratch::new("cut");
+        let scratch = Scratch::new();
         let mut followed = Followed::new(scratch.file());
         scratch.append("a\nb\n");
         assert_eq!(read(&mut followed, 4), "a\nb\n");
@@ -308,11 +302,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_opened_is_waited_for() {
-        let scratch = Scratch::new("waits");
+        let scratch = Scratch::new();
         let mut followed = Followed::new(scratch.file());
         scratch.append("a\n");
         assert_eq!(read(&mut followed, 2), "a\n");
-        fs::rename(scratch.file(), scratch.0.join("old")).expect("a file");
+        fs::rename(scratch.file(), scratch.0.path().join("old")).expect("a file");
         for in_the_way in ["a folder", "a link to itself"] {
             match in_the_way {
                 "a folder" => fs::create_dir(scratch.file()).expect("a folder"),
@@ -320,7 +314,7 @@ mod tests {
             }
             assert!(followed.look().is_none(), "{in_the_way}");
             assert!(followed.told.is_some(), "{in_the_way}");
-            fs::rename(scratch.file(), scratch.0.join(in_the_way)).expect("it is gone");
+            fs::rename(scratch.file(), scratch.0.path().join(in_the_way)).expect("it is gone");
         }
         scratch.append("b\n");
         assert_eq!(to_its_end(&mut followed), "");

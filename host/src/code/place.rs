@@ -252,13 +252,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_trusted_is_named() {
-        let folder = std::env::temp_dir().join(format!("weir-places-{}", std::process::id()));
+        let temporary = tempfile::tempdir().expect("a folder");
+        let folder = temporary.path();
         drop(Place::create(&folder.join("below")).expect("a place"));
         let mode = fs::Permissions::from_mode(0o770);
-        fs::set_permissions(&folder, mode).expect("a mode");
-        let path = fs::canonicalize(&folder).expect("a path");
-        let opened = [Place::open(&folder), Place::open(&folder.join("below"))];
-        fs::remove_dir_all(&folder).expect("a folder");
+        fs::set_permissions(folder, mode).expect("a mode");
+        let path = fs::canonicalize(folder).expect("a path");
+        let opened = [Place::open(folder), Place::open(&folder.join("below"))];
         for opened in opened {
             let error = opened.expect_err("others may write").to_string();
             let expected = format!("{} can be written by others than its owner", path.display());
@@ -268,12 +268,11 @@ mod tests {
 
     #[test]
     fn a_pipe_is_no_file() {
-        let folder = std::env::temp_dir().join(format!("weir-place-{}", std::process::id()));
-        let place = Place::create(&folder).expect("a place");
-        let made = std::process::Command::new("mkfifo").arg(folder.join("pipe")).status();
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::open(folder.path()).expect("a place");
+        let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status();
         assert!(made.expect("mkfifo").success());
         let read = place.read("pipe".as_ref());
-        fs::remove_dir_all(&folder).expect("a folder");
         assert!(
             matches!(read, Err(PlaceError::Untrusted { why: "is not a file", .. })),
             "{read:?}"

@@ -58,26 +58,26 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
-    use std::path::PathBuf;
     use std::time::SystemTime;
+
+    use tempfile::TempDir;
 
     use super::*;
 
-    /// A place that is gone when the test is over.
-    struct Folder(PathBuf, Place);
+    /// A place of its own.
+    struct Folder(TempDir, Place);
 
     impl Folder {
-        fn new(name: &str) -> Self {
-            let name = format!("weir-pruning-{name}-{}", std::process::id());
-            let path = std::env::temp_dir().join(name);
-            let place = Place::create(&path).expect("a place");
-            Self(path, place)
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            let place = Place::open(folder.path()).expect("a place");
+            Self(folder, place)
         }
 
         /// Writes a file of 100 bytes that was modified so long ago.
         fn write(&self, name: &str, seconds: u64) {
             self.1.write(name.as_ref(), &[0; 100]).expect("room");
-            let file = File::options().write(true).open(self.0.join(name)).expect("a file");
+            let file = File::options().write(true).open(self.0.path().join(name)).expect("a file");
             let modified = SystemTime::now() - Duration::from_secs(seconds);
             file.set_modified(modified).expect("a time");
         }
@@ -93,19 +93,13 @@ mod tests {
         }
     }
 
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
     fn code(digit: char) -> String {
         format!("{}.cwasm", digit.to_string().repeat(64))
     }
 
     #[test]
     fn what_was_used_longest_ago_makes_room() {
-        let folder = Folder::new("room");
+        let folder = Folder::new();
         for (digit, seconds) in [('a', 0), ('b', 40), ('c', 20), ('d', 30)] {
             folder.write(&code(digit), seconds);
         }
@@ -120,7 +114,7 @@ mod tests {
 
     #[test]
     fn what_was_left_behind_goes_and_what_is_being_written_stays() {
-        let folder = Folder::new("left");
+        let folder = Folder::new();
         let temporary = |process: u32| format!(".{}.{process}-1764244800000000000", code('b'));
         folder.write(&temporary(1), 3700);
         folder.write(&temporary(2), 60);
@@ -131,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_is_not_the_caches_stays() {
-        let folder = Folder::new("foreign");
+        let folder = Folder::new();
         let others = [
             code('B'),
             code('b') + ".1-2",
@@ -144,7 +138,7 @@ mod tests {
         for name in &others {
             folder.write(name, 1_000_000);
         }
-        fs::create_dir(folder.0.join(code('c'))).expect("a folder");
+        fs::create_dir(folder.0.path().join(code('c'))).expect("a folder");
         folder.write(&code('a'), 0);
         prune(&folder.1, code('a').as_ref(), 1).expect("a place");
         assert_eq!(folder.names().len(), others.len() + 2);
@@ -152,7 +146,7 @@ mod tests {
 
     #[test]
     fn several_hosts_prune_one_directory_at_once() {
-        let folder = Folder::new("hosts");
+        let folder = Folder::new();
         ('b'..='f').for_each(|digit| folder.write(&code(digit), 10));
         folder.write(&code('a'), 0);
         std::thread::scope(|threads| {

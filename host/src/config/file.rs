@@ -63,8 +63,8 @@ mod tests {
 
     #[test]
     fn every_option_can_be_set() {
-        let folder = std::env::temp_dir().join(format!("weir-config-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
+        let temporary = tempfile::tempdir().expect("a folder");
+        let folder = temporary.path();
         let file = folder.join("weir.toml");
         let text = r#"
             contract = "firehose"
@@ -92,7 +92,6 @@ mod tests {
         let settings = read(&file).expect("options").settings;
         fs::write(&file, "uper = 1").expect("a file");
         let unknown = read(&file).expect_err("an unknown key").to_string();
-        fs::remove_dir_all(&folder).expect("a folder");
 
         assert_eq!(options.upper, Some(1.5));
         assert_eq!(options.rule, Some(RuleSource::local(folder.join("rules/other.wasm"))));

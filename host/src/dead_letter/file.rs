@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn letters_are_appended_one_a_line() {
-        let path = std::env::temp_dir().join(format!("weir-letters-{}", std::process::id()));
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("letters");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         for letters in [vec![letter("1"), letter("2")], vec![letter("3")]] {
             let file = DeadLetterFile::open(&path).expect("a file");
@@ -153,7 +154,6 @@ mod tests {
             assert!(results.iter().all(Result::is_ok));
         }
         let text = std::fs::read_to_string(&path).expect("what was written");
-        std::fs::remove_file(&path).expect("the file");
         let records: Vec<String> = text
             .lines()
             .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn others_may_append_as_well() {
-        let path = std::env::temp_dir().join(format!("weir-shared-letters-{}", std::process::id()));
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("letters");
         let writers = 4;
         std::thread::scope(|threads| {
             for _ in 0..writers {
@@ -181,25 +182,19 @@ mod tests {
             }
         });
         let text = std::fs::read_to_string(&path).expect("what was written");
-        std::fs::remove_file(&path).expect("the file");
         let is_whole = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
         assert_eq!(text.lines().filter(|line| is_whole(line)).count(), writers * 100);
     }
 
     /// A file in a folder of its own, and what is sent to it.
-    fn with_file(
-        name: &str,
-        test: impl Fn(&Path, &dyn Fn(Option<Instant>) -> Result<(), PublishError>),
-    ) {
-        let folder = std::env::temp_dir().join(format!("weir-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let path = folder.join("letters");
+    fn with_file(test: impl Fn(&Path, &dyn Fn(Option<Instant>) -> Result<(), PublishError>)) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("letters");
         let file = DeadLetterFile::open(&path).expect("a file");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         test(&path, &|deadline| {
             runtime.block_on(file.send(vec![letter("1")], deadline)).pop().expect("an answer")
         });
-        std::fs::remove_dir_all(&folder).expect("the folder");
     }
 
     fn letters(path: &Path) -> usize {
@@ -211,7 +206,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_file_that_is_moved_away_is_followed_by_another() {
-        with_file("rotated-letters", |path, send| {
+        with_file(|path, send| {
             send(None).expect("on the disk");
             let old = path.with_extension("1");
             std::fs::rename(path, &old).expect("the file");
@@ -223,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_letter_behind_half_a_line_is_a_line_of_its_own() {
-        with_file("half-letters", |path, send| {
+        with_file(|path, send| {
             std::fs::write(path, "{\"record\":\"0\"}\n{\"half\":").expect("the file");
             send(None).expect("on the disk");
             send(None).expect("on the disk");
@@ -233,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_file_that_stays_locked_confirms_nothing_at_the_deadline() {
-        with_file("locked-letters", |path, send| {
+        with_file(|path, send| {
             let other = open(path).expect("the file");
             other.lock().expect("its lock");
             let late = send(Some(Instant::now()));

@@ -207,27 +207,27 @@ fn private() -> OpenOptions {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::super::header::tests::header;
     use super::*;
 
-    /// A folder that is gone when the test is over.
-    struct Folder(PathBuf);
+    /// A folder of its own.
+    struct Folder(TempDir);
 
     impl Folder {
-        fn new(name: &str) -> Self {
-            let name = format!("weir-recording-{name}-{}", std::process::id());
-            Self(std::env::temp_dir().join(name))
+        fn new() -> Self {
+            Self(tempfile::tempdir().expect("a folder"))
+        }
+
+        /// The place of a recording, which is yet to be made.
+        fn path(&self) -> PathBuf {
+            self.0.path().join("recording")
         }
 
         fn texts(&self) -> Vec<String> {
-            let files = folder::files(&self.0).expect("a folder");
+            let files = folder::files(&self.path()).expect("a folder");
             files.iter().map(|file| fs::read_to_string(file).expect("a file")).collect()
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 
@@ -235,11 +235,11 @@ mod tests {
 
     #[test]
     fn files_never_exceed_the_bound_and_the_oldest_go() {
-        let folder = Folder::new("bound");
+        let folder = Folder::new();
         let header = Arc::new(header("{}"));
         const MAX: u64 = 8 << 10;
         for run in 0..2 {
-            let mut store = Store::open(folder.0.clone(), MAX).expect("a folder");
+            let mut store = Store::open(folder.path(), MAX).expect("a folder");
             for _ in 0..500 {
                 store.append(&header, LINE).expect("room");
                 let bytes: usize = folder.texts().iter().map(String::len).sum();
@@ -249,16 +249,16 @@ mod tests {
         let texts = folder.texts();
         assert!((SEGMENTS - 1..=SEGMENTS).contains(&texts.len()), "{} files", texts.len());
         assert!(texts.iter().all(|text| text.starts_with("{\"weir_recording\":")));
-        let first = folder::list(&folder.0).expect("a folder").remove(0);
+        let first = folder::list(&folder.path()).expect("a folder").remove(0);
         assert!(first.number > 1, "the oldest are gone");
     }
 
     #[test]
     fn a_run_goes_on_with_the_last_file() {
-        let folder = Folder::new("runs");
+        let folder = Folder::new();
         let header = Arc::new(header("{}"));
         for _ in 0..20 {
-            let mut store = Store::open(folder.0.clone(), 1 << 20).expect("a folder");
+            let mut store = Store::open(folder.path(), 1 << 20).expect("a folder");
             store.append(&header, LINE).expect("room");
         }
         let texts = folder.texts();
@@ -271,14 +271,14 @@ mod tests {
     fn what_cannot_be_gone_on_with_stays_as_it_is() {
         use std::os::unix::fs::{PermissionsExt, symlink};
 
-        let folder = Folder::new("stays");
+        let folder = Folder::new();
         let header = Arc::new(header("{}"));
         let append = || {
-            let mut store = Store::open(folder.0.clone(), 1 << 20).expect("a folder");
+            let mut store = Store::open(folder.path(), 1 << 20).expect("a folder");
             store.append(&header, LINE).expect("room");
         };
         append();
-        let path = |number| Segment::new(&folder.0, number).path;
+        let path = |number| Segment::new(&folder.path(), number).path;
         let half = |path: &Path| private().open(path).expect("a file").write_all(b"{\"n\":");
         half(&path(1)).expect("room");
         append();
@@ -293,24 +293,24 @@ mod tests {
 
     #[test]
     fn there_are_no_more_files_than_it_takes() {
-        let folder = Folder::new("count");
+        let folder = Folder::new();
         let header = Arc::new(header("{}"));
         for _ in 0..3 * SEGMENTS {
-            let mut store = Store::open(folder.0.clone(), 1 << 20).expect("a folder");
+            let mut store = Store::open(folder.path(), 1 << 20).expect("a folder");
             store.append(&header, LINE).expect("room");
             // The next run does not go on with it.
             store.current.expect("a file").file.write_all(b"half a line").expect("room");
             assert!(folder.texts().len() <= SEGMENTS);
         }
-        let first = folder::list(&folder.0).expect("a folder").remove(0);
+        let first = folder::list(&folder.path()).expect("a folder").remove(0);
         assert_eq!(first.number, 2 * SEGMENTS as u64 + 1, "the oldest are gone");
     }
 
     #[test]
     fn a_header_that_was_not_written_is_written_with_the_next_record() {
-        let folder = Folder::new("unwritten");
+        let folder = Folder::new();
         let (one, other) = (Arc::new(header("{}")), Arc::new(header("{\"upper\":1}")));
-        let mut store = Store::open(folder.0.clone(), 1 << 20).expect("a folder");
+        let mut store = Store::open(folder.path(), 1 << 20).expect("a folder");
         store.append(&one, LINE).expect("room");
         let current = store.current.as_mut().expect("a file");
         let read_only = File::open(&current.segment.path).expect("a file");
@@ -323,8 +323,8 @@ mod tests {
 
     #[test]
     fn a_header_comes_again_when_it_changes_and_not_otherwise() {
-        let folder = Folder::new("header");
-        let mut store = Store::open(folder.0.clone(), 1 << 20).expect("a folder");
+        let folder = Folder::new();
+        let mut store = Store::open(folder.path(), 1 << 20).expect("a folder");
         let (one, other) = (Arc::new(header("{}")), Arc::new(header("{\"upper\":1}")));
         for header in [&one, &one, &other, &Arc::new((*other).clone())] {
             store.append(header, LINE).expect("room");
@@ -338,11 +338,11 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn in_place_of_a_file_that_was_removed_another_begins() {
-        let folder = Folder::new("removed");
+        let folder = Folder::new();
         let header = Arc::new(header("{}"));
-        let mut store = Store::open(folder.0.clone(), 1 << 20).expect("a folder");
+        let mut store = Store::open(folder.path(), 1 << 20).expect("a folder");
         store.append(&header, LINE).expect("room");
-        let first = folder::list(&folder.0).expect("a folder").remove(0);
+        let first = folder::list(&folder.path()).expect("a folder").remove(0);
         fs::remove_file(&first.path).expect("it is there");
         store.append(&header, LINE).expect("room");
         store.append(&header, LINE).expect("room");
@@ -351,14 +351,14 @@ mod tests {
         assert!(texts[0].starts_with("{\"weir_recording\":"), "{}", texts[0]);
         assert_eq!(texts[0].lines().count(), 3);
 
-        fs::remove_dir_all(&folder.0).expect("a folder");
+        fs::remove_dir_all(folder.path()).expect("a folder");
         assert!(store.append(&header, LINE).is_err(), "no line is written for nobody");
     }
 
     #[test]
     fn what_is_too_long_is_refused_and_leaves_nothing() {
-        let folder = Folder::new("long");
-        let mut store = Store::open(folder.0.clone(), 8 << 10).expect("a folder");
+        let folder = Folder::new();
+        let mut store = Store::open(folder.path(), 8 << 10).expect("a folder");
         let header = Arc::new(header("{}"));
         let error = store.append(&header, &[b'x'; 1 << 10]).expect_err("too long");
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
@@ -367,12 +367,12 @@ mod tests {
 
     #[test]
     fn one_process_at_a_time_records_into_a_folder() {
-        let folder = Folder::new("lock");
-        let first = Store::open(folder.0.clone(), 1 << 20).expect("a folder");
-        let second = Store::open(folder.0.clone(), 1 << 20).err().expect("it is in use");
+        let folder = Folder::new();
+        let first = Store::open(folder.path(), 1 << 20).expect("a folder");
+        let second = Store::open(folder.path(), 1 << 20).err().expect("it is in use");
         assert_eq!(second.kind(), io::ErrorKind::ResourceBusy);
         drop(first);
-        assert!(Store::open(folder.0.clone(), 1 << 20).is_ok());
+        assert!(Store::open(folder.path(), 1 << 20).is_ok());
     }
 
     #[cfg(unix)]
@@ -380,12 +380,12 @@ mod tests {
     fn nobody_else_may_read_it() {
         use std::os::unix::fs::PermissionsExt;
 
-        let folder = Folder::new("private");
-        let mut store = Store::open(folder.0.clone(), 1 << 20).expect("a folder");
+        let folder = Folder::new();
+        let mut store = Store::open(folder.path(), 1 << 20).expect("a folder");
         store.append(&Arc::new(header("{}")), LINE).expect("room");
         let mode =
             |path: &PathBuf| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
-        assert_eq!(mode(&folder.0), 0o700);
-        assert_eq!(mode(&folder::files(&folder.0).expect("a folder")[0]), 0o600);
+        assert_eq!(mode(&folder.path()), 0o700);
+        assert_eq!(mode(&folder::files(&folder.path()).expect("a folder")[0]), 0o600);
     }
 }

@@ -151,21 +151,21 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
+    use tempfile::TempDir;
+
     use super::*;
     use crate::source::{FetchError, FetchLimits, Fetched, Fetcher, RuleSource};
 
-    /// A folder of its own, deleted when dropped.
-    struct Folder(PathBuf);
+    /// A folder of its own.
+    struct Folder(TempDir);
 
     impl Folder {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("weir-{name}-{}", std::process::id()));
-            fs::create_dir_all(&path).expect("a folder");
-            Self(path)
+        fn new() -> Self {
+            Self(tempfile::tempdir().expect("a folder"))
         }
 
         fn write(&self, name: &str, content: &[u8]) -> PathBuf {
-            let path = self.0.join(name);
+            let path = self.0.path().join(name);
             fs::write(&path, content).expect("a file");
             path
         }
@@ -176,12 +176,6 @@ mod tests {
             let file = File::options().write(true).open(&path).expect("the file");
             file.set_modified(SystemTime::now() - 5 * SETTLED).expect("a time");
             path
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 
@@ -197,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_was_brought_is_not_brought_again() {
-        let folder = Folder::new("again");
+        let folder = Folder::new();
         for path in [folder.write("new.wasm", b"1"), folder.write_settled("old.wasm", b"1")] {
             let mut fetcher = fetcher(&path);
             assert_eq!(fetch(&mut fetcher).expect("a file").expect("new").component, b"1");
@@ -215,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_signature_that_comes_later_is_brought_with_what_it_signs() {
-        let folder = Folder::new("signature");
+        let folder = Folder::new();
         let path = folder.write_settled("fever.wasm", b"rule");
         let mut fetcher = fetcher(path);
         let unsigned = fetch(&mut fetcher).expect("a file").expect("new");
@@ -230,15 +224,15 @@ mod tests {
         folder.write("fever.wasm.sig", b"other");
         let signed = fetch(&mut fetcher).expect("a file").expect("new");
         assert_eq!(signed.signature.as_deref(), Some(&b"other"[..]));
-        fs::remove_file(folder.0.join("fever.wasm.sig")).expect("a file");
+        fs::remove_file(folder.0.path().join("fever.wasm.sig")).expect("a file");
         assert_eq!(fetch(&mut fetcher).expect("a file").expect("new").signature, None);
     }
 
     #[test]
     fn the_highest_version_is_brought_and_the_one_below_when_it_goes() {
-        let folder = Folder::new("versions");
+        let folder = Folder::new();
         folder.write("fever-1.9.0.wasm", b"1.9");
-        let mut fetcher = fetcher(&folder.0);
+        let mut fetcher = fetcher(folder.0.path());
         let mut brought = || {
             let fetched = fetch(&mut fetcher).expect("versions").expect("another");
             String::from_utf8(fetched.component).expect("text")
@@ -252,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_is_pinned_must_be_it() {
-        let folder = Folder::new("pinned");
+        let folder = Folder::new();
         let path = folder.write("fever.wasm", b"1");
         let source = RuleSource::local(&path).pinned(crate::Digest::of(b"2"));
         let mut fetcher = Fetcher::new(source, FetchLimits::default());
@@ -264,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_file_is_read_up_to_its_limit() {
-        let folder = Folder::new("limit");
+        let folder = Folder::new();
         let path = folder.write("fever.wasm", b"123");
         let limited = |component_bytes| {
             let limits = FetchLimits { component_bytes, ..FetchLimits::default() };
@@ -279,8 +273,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_pipe_is_not_waited_for() {
-        let folder = Folder::new("pipe");
-        let path = folder.0.join("fever.wasm");
+        let folder = Folder::new();
+        let path = folder.0.path().join("fever.wasm");
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.expect("mkfifo").success());
         let problem = fetch(&mut fetcher(path)).expect_err("not a file").problem;
@@ -290,7 +284,7 @@ mod tests {
     /// Whatever is brought is one of the files that were put there, never a mixture.
     #[test]
     fn a_file_that_is_rewritten_all_the_time_is_brought_whole_or_not_at_all() {
-        let folder = Folder::new("rewritten");
+        let folder = Folder::new();
         let contents = [vec![b'a'; 300_000], vec![b'b'; 200_000]];
         let path = folder.write("fever.wasm", &contents[0]);
         let ended = AtomicBool::new(false);

@@ -80,11 +80,11 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_such() {
-        let directory = std::env::temp_dir().join(format!("weir-highest-{}", std::process::id()));
-        fs::create_dir_all(&directory).expect("a folder");
+        let temporary = tempfile::tempdir().expect("a folder");
+        let directory = temporary.path();
         let highest_of = |names: &[&str]| {
             names.iter().for_each(|name| fs::write(directory.join(name), "").expect("a file"));
-            let found = highest(&directory);
+            let found = highest(directory);
             names.iter().for_each(|name| fs::remove_file(directory.join(name)).expect("a file"));
             found.map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
         };
@@ -92,7 +92,6 @@ mod tests {
             highest_of(&["a-1.9.0.wasm", "a-1.10.0.wasm", "a-1.10.0-rc.1.wasm", "a-2.0.0.sig"]);
         let none = highest_of(&["a.wasm", "README"]);
         let two = highest_of(&["a-1.0.0.wasm", "b-2.0.0.wasm"]);
-        fs::remove_dir_all(&directory).expect("the folder");
         assert_eq!(ten.as_deref(), Ok("a-1.10.0.wasm"));
         assert!(matches!(none, Err(FetchProblem::NotFound(_))), "{none:?}");
         assert!(matches!(two, Err(FetchProblem::Invalid(_))), "{two:?}");
@@ -100,14 +99,14 @@ mod tests {
 
     #[test]
     fn what_is_no_file_is_no_version_and_a_link_that_leads_nowhere_is_one() {
-        let directory = std::env::temp_dir().join(format!("weir-no-file-{}", std::process::id()));
-        fs::create_dir_all(directory.join("a-2.0.0.wasm")).expect("a folder");
+        let temporary = tempfile::tempdir().expect("a folder");
+        let directory = temporary.path();
+        fs::create_dir(directory.join("a-2.0.0.wasm")).expect("a folder");
         fs::write(directory.join("a-1.0.0.wasm"), "").expect("a file");
-        let below_a_folder = highest(&directory);
+        let below_a_folder = highest(directory);
         #[cfg(unix)]
         std::os::unix::fs::symlink("gone", directory.join("a-3.0.0.wasm")).expect("a link");
-        let link = highest(&directory);
-        fs::remove_dir_all(&directory).expect("the folder");
+        let link = highest(directory);
         assert_eq!(below_a_folder, Ok(directory.join("a-1.0.0.wasm")));
         #[cfg(unix)]
         assert_eq!(link, Ok(directory.join("a-3.0.0.wasm")));

@@ -774,7 +774,6 @@ mod tests {
         use super::*;
         use crate::contract::{Origin, Share};
         use crate::state::fixture::{filter, line, share};
-        use crate::state::tests::directory;
         use crate::state::{FileStore, MemoryStore, StateStore};
 
         /// Has it classify the record of a shard with this number.
@@ -852,8 +851,8 @@ mod tests {
         fn what_an_earlier_session_saved_is_not_overwritten_by_one_that_has_not_seen_it() {
             let runtime = Builder::new_current_thread().build().expect("a runtime");
             let _entered = runtime.enter();
-            let directory = directory("earlier");
-            let store = FileStore::open(&directory).expect("a directory");
+            let directory = tempfile::tempdir().expect("a directory");
+            let store = FileStore::open(directory.path()).expect("a directory");
             let storage = Storage::new(Arc::new(store), SaveEvery::Records(100));
             let (mut kept, filter) = (kept(), filter());
             for number in 1..=3 {
@@ -861,8 +860,8 @@ mod tests {
             }
             kept.close(&storage);
 
-            let state = directory.join(format!("{}.state", kept.key));
-            let away = directory.join("away");
+            let state = directory.path().join(format!("{}.state", kept.key));
+            let away = directory.path().join("away");
             fs::rename(&state, &away).expect("a state");
             fs::create_dir(&state).expect("what cannot be read");
             classify(&mut kept, &storage, &filter, 4, None).expect("a session, without it");
@@ -872,7 +871,6 @@ mod tests {
             kept.end_to_save(&storage);
             classify(&mut kept, &storage, &filter, 4, None).expect("a session");
             assert_eq!(kept.learnt.records, 4);
-            fs::remove_dir_all(directory).expect("the directory");
         }
 
         #[test]

@@ -1,7 +1,6 @@
 //! What every store does.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -11,12 +10,6 @@ use super::{FileStore, MemoryStore, SaveError, StateStore, Version};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().build().expect("a runtime")
-}
-
-pub(super) fn directory(name: &str) -> PathBuf {
-    let directory = std::env::temp_dir().join(format!("weir-{name}-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&directory);
-    directory
 }
 
 fn does_what_a_store_does(store: &dyn StateStore) {
@@ -47,19 +40,18 @@ fn memory_is_a_store() {
 
 #[test]
 fn a_directory_is_a_store() {
-    let directory = directory("store");
-    does_what_a_store_does(&FileStore::open(&directory).expect("a directory"));
-    let bounded = FileStore::open(&directory).expect("a directory");
+    let directory = tempfile::tempdir().expect("a directory");
+    does_what_a_store_does(&FileStore::open(directory.path()).expect("a directory"));
+    let bounded = FileStore::open(directory.path()).expect("a directory");
     assert!(runtime().block_on(bounded.load("key", 6)).is_ok());
     let error = runtime().block_on(bounded.load("key", 5)).expect_err("more than that");
     assert!(error.0.contains("more than 5 bytes"), "{error}");
-    fs::remove_dir_all(directory).expect("the directory");
 }
 
 #[test]
 fn of_writers_at_the_same_time_one_wins() {
-    let directory = directory("writers");
-    let store = Arc::new(FileStore::open(&directory).expect("a directory"));
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = Arc::new(FileStore::open(directory.path()).expect("a directory"));
     let mut seen = None;
     for round in 0..20 {
         let saved: Vec<_> = thread::scope(|threads| {
@@ -77,17 +69,15 @@ fn of_writers_at_the_same_time_one_wins() {
         seen = saved.into_iter().next();
         assert_eq!(runtime().block_on(store.version("key")).expect("a state"), seen);
     }
-    fs::remove_dir_all(directory).expect("the directory");
 }
 
 #[test]
 fn what_is_half_written_is_no_state() {
-    let directory = directory("half");
-    let store = FileStore::open(&directory).expect("a directory");
-    fs::write(directory.join("key.new"), "half of a sta").expect("a file");
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = FileStore::open(directory.path()).expect("a directory");
+    fs::write(directory.path().join("key.new"), "half of a sta").expect("a file");
     let load = || runtime().block_on(store.load("key", 100)).expect("a store that can be read");
     assert_eq!(load(), None);
     runtime().block_on(StateStore::save(&store, "key", b"a".to_vec(), None)).expect("a state");
     assert_eq!(load().map(|stored| stored.bytes), Some(b"a".to_vec()));
-    fs::remove_dir_all(directory).expect("the directory");
 }

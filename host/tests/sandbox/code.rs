@@ -5,39 +5,34 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use tempfile::TempDir;
 use weir::CodeOrigin::{Cached, Compiled, Packaged};
 use weir::{CodeCache, CodeOrigin, Engine, Limits, Rule};
 
 use crate::guest::{Guest, batch};
 
-/// A folder of a test's own, removed in the end.
-struct Folder(PathBuf);
+/// A folder of a test's own.
+struct Folder(TempDir);
 
 impl Folder {
-    fn new(test: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("weir-code-{}-{test}", std::process::id()));
-        fs::create_dir(&path).expect("a folder");
-        set_mode(&path, 0o700);
-        Self(path)
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
     }
 
     fn cache(&self) -> CodeCache {
-        CodeCache::default().directory(&self.0)
+        CodeCache::default().directory(self.path())
     }
 
     /// The one file in it.
     fn file(&self) -> PathBuf {
-        let mut entries = fs::read_dir(&self.0).expect("a folder");
+        let mut entries = fs::read_dir(self.path()).expect("a folder");
         let file = entries.next().expect("a file").expect("an entry").path();
         assert!(entries.next().is_none(), "one file");
         file
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // Best effort: it is a temporary folder.
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -58,14 +53,14 @@ fn origins<const N: usize>(cache: &CodeCache) -> [CodeOrigin; N] {
 
 #[test]
 fn a_rule_is_compiled_once() {
-    let folder = Folder::new("once");
+    let folder = Folder::new();
     assert_eq!(origins(&folder.cache()), [Compiled, Cached, Cached]);
     assert_eq!(origins(&CodeCache::default()), [Compiled, Compiled]);
 }
 
 #[test]
 fn what_comes_from_the_cache_runs() {
-    let folder = Folder::new("runs");
+    let folder = Folder::new();
     let guest = Guest::default();
     for (component, directly) in [(guest.component(), true), (guest.wrapped_otherwise(), false)] {
         let compiled = load(&component, &folder.cache());
@@ -82,7 +77,7 @@ fn what_comes_from_the_cache_runs() {
 
 #[test]
 fn limits_do_not_make_code_stale() {
-    let folder = Folder::new("limits");
+    let folder = Folder::new();
     let component = Guest::default().component();
     assert_eq!(load(&component, &folder.cache()).code(), Compiled);
     for limits in other_limits() {
@@ -116,7 +111,7 @@ fn other_limits() -> [Limits; 3] {
 
 #[test]
 fn another_rule_has_code_of_its_own() {
-    let folder = Folder::new("another");
+    let folder = Folder::new();
     assert_eq!(origins(&folder.cache()), [Compiled]);
     let other = Guest { name: "other", ..Guest::default() }.component();
     let rule = load(&other, &folder.cache());
@@ -126,7 +121,7 @@ fn another_rule_has_code_of_its_own() {
 
 #[test]
 fn damaged_code_is_compiled_anew() {
-    let folder = Folder::new("damaged");
+    let folder = Folder::new();
     assert_eq!(origins(&folder.cache()), [Compiled]);
     let whole = fs::read(folder.file()).expect("an artifact");
     let mut flipped = whole.clone();
@@ -140,7 +135,7 @@ fn damaged_code_is_compiled_anew() {
 
 #[test]
 fn code_that_others_may_write_is_compiled_anew() {
-    let folder = Folder::new("file");
+    let folder = Folder::new();
     assert_eq!(origins(&folder.cache()), [Compiled]);
     for mode in [0o660, 0o602] {
         set_mode(&folder.file(), mode);
@@ -152,32 +147,32 @@ fn code_that_others_may_write_is_compiled_anew() {
 
 #[test]
 fn a_directory_that_others_may_write_is_not_used() {
-    let folder = Folder::new("directory");
+    let folder = Folder::new();
     // Sticky or not: others can place files there.
     for mode in [0o770, 0o702, 0o1777] {
-        set_mode(&folder.0, mode);
+        set_mode(folder.path(), mode);
         assert_eq!(origins(&folder.cache()), [Compiled, Compiled], "{mode:o}");
-        assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 0);
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
     }
 }
 
 #[test]
 fn a_directory_below_one_that_others_may_write_is_not_used() {
-    let folder = Folder::new("above");
-    let below = CodeCache::default().directory(folder.0.join("a/b"));
+    let folder = Folder::new();
+    let below = CodeCache::default().directory(folder.path().join("a/b"));
     assert_eq!(origins(&below), [Compiled, Cached]);
-    set_mode(&folder.0, 0o770);
+    set_mode(folder.path(), 0o770);
     assert_eq!(origins(&below), [Compiled, Compiled]);
     // There, what is another's cannot be moved away.
-    set_mode(&folder.0, 0o1777);
+    set_mode(folder.path(), 0o1777);
     assert_eq!(origins(&below), [Cached]);
 }
 
 #[test]
 fn a_link_is_not_followed_to_code() {
-    let (folder, elsewhere) = (Folder::new("link"), Folder::new("linked"));
+    let (folder, elsewhere) = (Folder::new(), Folder::new());
     assert_eq!(origins(&folder.cache()), [Compiled]);
-    let target = elsewhere.0.join("code");
+    let target = elsewhere.path().join("code");
     let file = folder.file();
     fs::rename(&file, &target).expect("moved");
     let code = fs::read(&target).expect("an artifact");
@@ -189,8 +184,8 @@ fn a_link_is_not_followed_to_code() {
 
 #[test]
 fn a_link_to_a_directory_is_as_good_as_where_it_leads() {
-    let folder = Folder::new("links");
-    let (directory, link) = (folder.0.join("directory"), folder.0.join("link"));
+    let folder = Folder::new();
+    let (directory, link) = (folder.path().join("directory"), folder.path().join("link"));
     symlink(&directory, &link).expect("a link");
     let cache = CodeCache::default().directory(&link);
     // It leads nowhere yet.
@@ -204,19 +199,19 @@ fn a_link_to_a_directory_is_as_good_as_where_it_leads() {
 
 #[test]
 fn what_a_writer_left_behind_that_was_killed_is_removed() {
-    let folder = Folder::new("killed");
+    let folder = Folder::new();
     let cache = folder.cache();
     assert_eq!(origins(&cache), [Compiled]);
     let left = format!(".{}.1-2", folder.file().file_name().expect("a name").display());
-    let left = fs::File::create(folder.0.join(left)).expect("a file");
+    let left = fs::File::create(folder.path().join(left)).expect("a file");
     left.set_modified(SystemTime::UNIX_EPOCH).expect("a time");
     load(&Guest { name: "other", ..Guest::default() }.component(), &cache);
-    assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 2);
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2);
 }
 
 #[test]
 fn code_that_is_used_is_not_what_was_used_longest_ago() {
-    let folder = Folder::new("used");
+    let folder = Folder::new();
     assert_eq!(origins(&folder.cache()), [Compiled]);
     let file = fs::File::options().write(true).open(folder.file()).expect("an artifact");
     file.set_modified(SystemTime::UNIX_EPOCH).expect("a time");
@@ -227,8 +222,8 @@ fn code_that_is_used_is_not_what_was_used_longest_ago() {
 
 #[test]
 fn a_directory_that_cannot_be_made_or_written_is_no_error() {
-    let folder = Folder::new("no-directory");
-    let file = folder.0.join("file");
+    let folder = Folder::new();
+    let file = folder.path().join("file");
     fs::write(&file, "").expect("a file");
     for directory in [&file, &file.join("below"), Path::new("/proc/weir"), Path::new("")] {
         let cache = CodeCache::default().directory(directory);
@@ -238,22 +233,25 @@ fn a_directory_that_cannot_be_made_or_written_is_no_error() {
 
 #[test]
 fn a_rule_can_be_compiled_ahead() {
-    let folder = Folder::new("ahead");
-    let file = folder.0.join("guest.cwasm");
+    let folder = Folder::new();
+    let file = folder.path().join("guest.cwasm");
     let component = Guest::default().component();
     let engine = Engine::new(Limits::default()).expect("an engine");
     let code = Rule::precompile(&engine, &component).expect("native code");
     fs::write(&file, code).expect("an artifact");
     set_mode(&file, 0o644);
     let cache = CodeCache::default().package(&file);
-    assert_eq!(origins(&cache.clone().directory(folder.0.join("cache"))), [Packaged, Packaged]);
+    assert_eq!(
+        origins(&cache.clone().directory(folder.path().join("cache"))),
+        [Packaged, Packaged]
+    );
     assert_eq!(folder.file(), file, "nothing else is kept");
 
     let other = Guest { name: "other", ..Guest::default() }.component();
     assert_eq!(load(&other, &cache).code(), Compiled);
     set_mode(&file, 0o666);
     assert_eq!(origins(&cache), [Compiled]);
-    assert_eq!(origins(&CodeCache::default().package(folder.0.join("none"))), [Compiled]);
+    assert_eq!(origins(&CodeCache::default().package(folder.path().join("none"))), [Compiled]);
 }
 
 #[test]

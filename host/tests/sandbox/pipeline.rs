@@ -112,8 +112,8 @@ fn a_trial_is_withdrawn_while_alerts_are_published() {
 
 #[test]
 fn a_state_is_kept_with_one_thread_for_what_blocks() {
-    let folder = std::env::temp_dir().join(format!("weir-one-thread-{}", std::process::id()));
-    let store = FileStore::open(&folder).expect("a folder");
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = FileStore::open(folder.path()).expect("a folder");
     let keeper = Keeper::new(store).save_every(SaveEvery::Records(1)).takes_turns();
     let filter = Guest { keeps_state: true, ..guest() }.open(Limits::default());
     let pipeline =
@@ -124,8 +124,7 @@ fn a_state_is_kept_with_one_thread_for_what_blocks() {
         assert_eq!(response.counts.published, 1);
         pipeline.save_states().await;
     });
-    assert!(std::fs::read_dir(&folder).expect("the folder").count() > 0, "it is saved");
-    std::fs::remove_dir_all(&folder).expect("the folder");
+    assert!(std::fs::read_dir(folder.path()).expect("the folder").count() > 0, "it is saved");
 }
 
 /// What an event is published as: how many messages.
