@@ -10,6 +10,9 @@ use weir_guest::json::Pointer;
 use crate::scorer::{Part, Scored};
 use crate::settings::Explanation;
 
+/// The name that a score is written under.
+pub(crate) const SCORE: &str = "ANOMALY_SCORE";
+
 /// Writes annotations, for columns of the same names.
 #[derive(Clone, Debug)]
 pub(crate) struct Annotator {
@@ -28,7 +31,7 @@ impl Annotator {
     /// if there are bounds that tell.
     pub(crate) fn write(&self, scored: &Scored, anomaly: Option<bool>, annotation: &mut String) {
         annotation.clear();
-        annotation.push_str(&format!(r#"{{"ANOMALY_SCORE":{}"#, scored.score));
+        annotation.push_str(&format!(r#"{{"{SCORE}":{}"#, scored.score));
         if self.explanation != Explanation::None {
             annotation.push_str(r#","ANOMALY_EXPLANATION":"{"#);
             for (number, (name, part)) in self.names.iter().zip(&scored.parts).enumerate() {

@@ -6,6 +6,8 @@ use std::fmt;
 use weir_guest::json::{Fields, FieldsScanner, Kind, Pointer, Value};
 use weir_guest::{FieldError, Record};
 
+use crate::annotation::SCORE;
+
 /// How many columns a record can have.
 pub const MAX_COLUMNS: usize = 30;
 
@@ -31,7 +33,8 @@ impl Columns {
         Self { scanner: FieldsScanner::new(fields), columns: count }
     }
 
-    /// The columns that a first record has: its members that are numbers, in order, without the key.
+    /// The columns that a first record has: its members that are numbers, in order, without the key,
+    /// and without a score that was written into it.
     pub(crate) fn of_record(
         record: &Record<'_>,
         key: Option<&Pointer>,
@@ -44,6 +47,7 @@ impl Columns {
             *is_number = value.kind == Kind::Number;
             place += 1;
         })?;
+        members.remove(SCORE);
         let numbers = members.into_iter().filter(|(_, (_, is_number))| *is_number);
         let mut columns: Vec<_> = numbers
             .map(|(name, (place, _))| (place, Pointer::to_member(&name)))
@@ -141,7 +145,9 @@ impl fmt::Display for Unusable {
         match self {
             Self::Field(error) => error.fmt(f),
             Self::OutOfRange(field) => write!(f, "field {field} is beyond ±{MAX_NUMBER:e}"),
-            Self::NoNumber => f.write_str("no member is a number: there is nothing to score"),
+            Self::NoNumber => {
+                f.write_str("no member is a number, beside a score: there is nothing to score")
+            }
             Self::NotAKey { field, found, offset } => write!(
                 f,
                 "key {field} is not a string, a number or a boolean: found {found} at byte {offset}"
@@ -191,7 +197,9 @@ mod tests {
             r#"{"id":"a","b":2,"a\/c":1.5,"d":null,"e":[1],"f":true,"g":3,"b":4,"g":"x"}"#;
         assert_eq!(of_record(payload, None), Ok(vec!["/b".into(), "/a~1c".into()]));
         assert_eq!(of_record(payload, Some("/b")), Ok(vec!["/a~1c".into()]));
-        for payload in ["{}", r#"{"a":"1"}"#] {
+        let scored = r#"{"a":1,"ANOMALY_SCORE":1.5,"anomaly":true}"#;
+        assert_eq!(of_record(scored, None), Ok(vec!["/a".into()]));
+        for payload in ["{}", r#"{"a":"1"}"#, r#"{"ANOMALY_SCORE":1}"#] {
             assert!(of_record(payload, None).expect_err(payload).contains("no member is a number"));
         }
         assert!(of_record("[1]", None).expect_err("an array").contains("not a JSON object"));

@@ -23,6 +23,8 @@ pub(crate) struct PerKey {
     asleep: LinkedHashMap<Box<str>, Box<[u8]>>,
     asleep_bytes: usize,
     most_asleep_bytes: usize,
+    /// For a snapshot while it is made.
+    scratch: Vec<u8>,
 }
 
 impl PerKey {
@@ -38,6 +40,7 @@ impl PerKey {
             asleep: LinkedHashMap::new(),
             asleep_bytes: 0,
             most_asleep_bytes: half,
+            scratch: Vec::new(),
         }
     }
 
@@ -92,9 +95,10 @@ impl PerKey {
     /// Sends the scorer that was used the longest time ago to sleep, and returns it.
     fn send_to_sleep(&mut self) -> Option<Scorer> {
         let (key, scorer) = self.awake.pop_front()?;
-        let mut snapshot = Vec::new();
-        scorer.snapshot(&mut snapshot);
-        let snapshot = snapshot.into_boxed_slice();
+        self.scratch.clear();
+        scorer.snapshot(&mut self.scratch);
+        // Of just its length: what is cut off of a longer one leaves a gap that nothing fits into.
+        let snapshot = Box::from(&*self.scratch);
         self.asleep_bytes += entry_bytes(&key, &snapshot);
         self.asleep.insert(key, snapshot);
         while self.asleep_bytes > self.most_asleep_bytes {
@@ -115,27 +119,50 @@ impl PerKey {
     }
 
     /// How much the snapshots of all take with their keys, a length before each, in bytes, at the most.
-    pub(crate) fn snapshot_bytes(&self) -> usize {
-        let scorer = self.settings.memory_bytes();
-        let awake = self.awake.keys().map(|key| 8 + key.len() + scorer);
+    pub(crate) fn most_snapshot_bytes(&self) -> usize {
+        let awake = self.awake.iter();
+        let awake = awake.map(|(key, scorer)| 8 + key.len() + scorer.most_snapshot_bytes());
         let asleep = self.asleep.iter().map(|(key, snapshot)| 8 + key.len() + snapshot.len());
         8 + awake.sum::<usize>() + asleep.sum::<usize>()
     }
 
-    /// Takes over a key that is awake, as the one that was used last. False if there can be none
-    /// like it.
-    pub(crate) fn add_awake(&mut self, key: &str, snapshot: &[u8]) -> Result<bool, String> {
-        let scorer = Scorer::restore(self.settings, snapshot)?;
-        let is_new = self.awake.insert(key.into(), scorer).is_none();
-        Ok(is_new && self.awake.len() <= self.most_awake)
-    }
-
-    /// Takes over a key that sleeps, as the one of them that was used last. False if there can be
-    /// none like it.
-    pub(crate) fn add_asleep(&mut self, key: &str, snapshot: &[u8]) -> bool {
-        self.asleep_bytes += entry_bytes(key, snapshot);
-        let is_new = self.asleep.insert(key.into(), snapshot.into()).is_none();
-        is_new && !self.awake.contains_key(key) && self.asleep_bytes <= self.most_asleep_bytes
+    /// Takes over keys with their snapshots, in place of what is known: those that were awake, and those
+    /// that slept, each in order. Of more than there is room for, those that were used last are kept. Says
+    /// whether all are, as they were.
+    ///
+    /// # Errors
+    ///
+    /// Why one that was awake is no snapshot of this scorer; or that a key comes twice.
+    pub(crate) fn take_over(
+        &mut self,
+        awake: &[(&str, &[u8])],
+        asleep: &[(&str, &[u8])],
+    ) -> Result<bool, String> {
+        self.clear();
+        let (falling_asleep, awake) = awake.split_at(awake.len().saturating_sub(self.most_awake));
+        let sleeping = asleep.iter().chain(falling_asleep);
+        let mut room = self.most_asleep_bytes;
+        let has_room = |(key, snapshot): &&(&str, &[u8])| {
+            let left = room.checked_sub(entry_bytes(key, snapshot));
+            room = left.unwrap_or_default();
+            left.is_some()
+        };
+        let kept = sleeping.clone().rev().take_while(has_room).count();
+        let forgotten = asleep.len() + falling_asleep.len() - kept;
+        for (key, snapshot) in sleeping.skip(forgotten) {
+            self.asleep_bytes += entry_bytes(key, snapshot);
+            self.asleep.insert((*key).into(), (*snapshot).into());
+        }
+        for (key, snapshot) in awake {
+            self.awake.insert((*key).into(), Scorer::restore(self.settings, snapshot)?);
+        }
+        let comes_twice = self.awake.len() < awake.len()
+            || self.asleep.len() < kept
+            || self.awake.keys().any(|key| self.asleep.contains_key(key));
+        match comes_twice {
+            true => Err("a key comes twice in the snapshot".to_owned()),
+            false => Ok(forgotten == 0 && falling_asleep.is_empty()),
+        }
     }
 }
 
@@ -231,17 +258,28 @@ mod tests {
     }
 
     #[test]
-    fn what_there_cannot_be_is_not_taken_over() {
+    fn of_what_is_taken_over_those_that_were_used_last_are_kept() {
         let mut snapshot = Vec::new();
         Scorer::new(settings()).snapshot(&mut snapshot);
-        let mut keys = per_key(2, 10_000);
-        assert_eq!(keys.add_awake("a", &snapshot), Ok(true));
-        assert_eq!(keys.add_awake("a", &snapshot), Ok(false), "twice");
-        assert!(keys.add_awake("b", b"none").is_err());
-        assert!(keys.add_asleep("b", &snapshot));
-        assert!(!keys.add_asleep("a", &snapshot), "awake as well");
-        assert!(!keys.add_asleep("c", &[0; 10_000]), "too much");
-        assert_eq!(keys.add_awake("d", &snapshot), Ok(true));
-        assert_eq!(keys.add_awake("e", &snapshot), Ok(false), "too many");
+        let of = |names: &'static str| -> Vec<(&str, &[u8])> {
+            names.char_indices().map(|(at, _)| (&names[at..=at], &*snapshot)).collect()
+        };
+        let mut keys = per_key(2, 3 * entry_bytes("a", &snapshot));
+        for (awake, asleep, are_all_kept, [expected_awake, expected_asleep]) in [
+            ("ab", "cde", true, ["ab", "cde"]),
+            ("ab", "cdef", false, ["ab", "def"]),
+            ("abc", "def", false, ["bc", "efa"]),
+            ("abcdefg", "xyz", false, ["fg", "cde"]),
+        ] {
+            assert_eq!(keys.take_over(&of(awake), &of(asleep)), Ok(are_all_kept));
+            assert_eq!(names(keys.awake()), expected_awake);
+            assert_eq!(names(keys.asleep()), expected_asleep);
+            let bytes: usize = keys.asleep().map(|(key, bytes)| entry_bytes(key, bytes)).sum();
+            assert_eq!(keys.asleep_bytes, bytes);
+        }
+        for (awake, asleep) in [("aa", ""), ("", "aa"), ("a", "a")] {
+            assert!(keys.take_over(&of(awake), &of(asleep)).is_err(), "twice");
+        }
+        assert!(keys.take_over(&[("a", b"none")], &[]).is_err());
     }
 }

@@ -127,6 +127,14 @@ impl Scorer {
         }
     }
 
+    /// How long a [`snapshot`](Self::snapshot) is at the most, in bytes.
+    pub(crate) fn most_snapshot_bytes(&self) -> usize {
+        match self {
+            Self::Forest(forest) => forest.most_snapshot_bytes(),
+            Self::ZScore(columns) => columns.snapshot_bytes(),
+        }
+    }
+
     /// The scorer whose state a snapshot is, or why it is none.
     pub(crate) fn restore(settings: ScorerSettings, snapshot: &[u8]) -> Result<Self, String> {
         let mut scorer = Self::new(settings);

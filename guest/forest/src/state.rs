@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | 4 | `WFST` |
 //! | 2 | the version of the format, 1 |
-//! | | the settings that the state depends on, each a text |
+//! | | the settings that the state depends on, and `memoryMiB`, each a text |
 //! | 4 | how many columns there are; 0 before the first record, and then no more follows |
 //! | | the JSON Pointer of each, a text |
 //! | | without a key: the scorer's snapshot, a blob |
@@ -39,6 +39,7 @@ pub(crate) fn write(settings: &RuleSettings, model: Option<&Model>, out: &mut Ve
     for (_, value) in identity(settings) {
         write_bytes(value.as_bytes(), out);
     }
+    write_bytes(memory(settings).as_bytes(), out);
     let columns = model.map_or(&[][..], |model| model.columns.pointers());
     write_length(columns.len(), out);
     for column in columns {
@@ -49,7 +50,7 @@ pub(crate) fn write(settings: &RuleSettings, model: Option<&Model>, out: &mut Ve
         Some(Scorers::One(scorer)) => write_scorer(scorer, out),
         Some(Scorers::PerKey(keys)) => {
             // At once: to grow takes as much again as is written already.
-            out.reserve_exact(keys.snapshot_bytes() + CHECKSUM_BYTES);
+            out.reserve_exact(keys.most_snapshot_bytes() + CHECKSUM_BYTES);
             write_length(keys.awake().len(), out);
             for (key, scorer) in keys.awake() {
                 write_bytes(key.as_bytes(), out);
@@ -102,7 +103,8 @@ pub(crate) fn read(
             ));
         }
     }
-    let model = read_model(settings, opened, &mut bytes)?;
+    let is_of_this_budget = bytes.text()? == memory(settings);
+    let model = read_model(settings, opened, is_of_this_budget, &mut bytes)?;
     match bytes.0 {
         [] => Ok(model),
         _ => Err(IMPOSSIBLE.to_owned()),
@@ -112,6 +114,7 @@ pub(crate) fn read(
 fn read_model(
     settings: &RuleSettings,
     opened: Option<Model>,
+    is_of_this_budget: bool,
     bytes: &mut Bytes<'_>,
 ) -> Result<Option<Model>, String> {
     let count = bytes.length()?;
@@ -140,18 +143,10 @@ fn read_model(
     match &mut model.scorers {
         Scorers::One(scorer) => scorer.take_over(bytes.blob()?)?,
         Scorers::PerKey(keys) => {
-            keys.clear();
-            for _ in 0..bytes.length()? {
-                let (key, snapshot) = (bytes.key()?, bytes.blob()?);
-                if !keys.add_awake(key, snapshot)? {
-                    return Err(IMPOSSIBLE.to_owned());
-                }
-            }
-            for _ in 0..bytes.length()? {
-                let (key, snapshot) = (bytes.key()?, bytes.blob()?);
-                if !keys.add_asleep(key, snapshot) {
-                    return Err(IMPOSSIBLE.to_owned());
-                }
+            let (awake, asleep) = (bytes.keys()?, bytes.keys()?);
+            let are_all_kept = keys.take_over(&awake, &asleep)?;
+            if !are_all_kept && is_of_this_budget {
+                return Err(IMPOSSIBLE.to_owned());
             }
         }
     }
@@ -161,9 +156,9 @@ fn read_model(
 /// Of a snapshot whose checksum is right.
 const IMPOSSIBLE: &str = "the snapshot holds what no rule with these settings can have";
 
-/// The settings that a state depends on, by name. Bounds and annotations may change from one run to
-/// the next.
-fn identity(settings: &RuleSettings) -> [(&'static str, String); 9] {
+/// The settings that a state depends on, by name. Bounds, annotations and the budget may change from one
+/// run to the next.
+fn identity(settings: &RuleSettings) -> [(&'static str, String); 8] {
     let RuleSettings { scorer, trees, sample_size, time_decay, shingle, seed, .. } = settings;
     let pointers = |pointers: &[Pointer]| {
         let texts: Vec<_> = pointers.iter().map(Pointer::as_str).collect();
@@ -171,7 +166,6 @@ fn identity(settings: &RuleSettings) -> [(&'static str, String); 9] {
     };
     let columns = settings.columns.as_deref().map_or("those of the first record".into(), pointers);
     let key = settings.key.as_ref().map_or("none".to_owned(), |key| pointers(from_ref(key)));
-    let memory = settings.key.as_ref().map_or(0, |_| settings.memory_bytes >> 20);
     [
         ("scorer", scorer.name().to_owned()),
         ("columns", columns),
@@ -181,8 +175,12 @@ fn identity(settings: &RuleSettings) -> [(&'static str, String); 9] {
         ("timeDecay", time_decay.to_string()),
         ("shingleSize", shingle.to_string()),
         ("seed", seed.to_string()),
-        ("memoryMiB", memory.to_string()),
     ]
+}
+
+/// The budget for the scorers of all keys, in MiB; 0 without a key.
+fn memory(settings: &RuleSettings) -> String {
+    settings.key.as_ref().map_or(0, |_| settings.memory_bytes >> 20).to_string()
 }
 
 fn write_length(length: usize, out: &mut Vec<u8>) {
@@ -231,9 +229,14 @@ impl<'a> Bytes<'a> {
         str::from_utf8(self.blob()?).map_err(|_| IMPOSSIBLE.to_owned())
     }
 
-    fn key(&mut self) -> Result<&'a str, String> {
-        let key = self.text()?;
-        if key.len() > MAX_KEY_BYTES { Err(IMPOSSIBLE.to_owned()) } else { Ok(key) }
+    /// Keys, each with its snapshot.
+    fn keys(&mut self) -> Result<Vec<(&'a str, &'a [u8])>, String> {
+        (0..self.length()?)
+            .map(|_| match self.text()? {
+                key if key.len() > MAX_KEY_BYTES => Err(IMPOSSIBLE.to_owned()),
+                key => Ok((key, self.blob()?)),
+            })
+            .collect()
     }
 }
 
@@ -254,6 +257,11 @@ mod tests {
         r#"{"upper":3,"numberOfTrees":2,"subSampleSize":10,"key":"/k","memoryMiB":1}"#,
     ];
 
+    fn read_settings(settings: &str) -> RuleSettings {
+        let settings = Settings::parse(settings).expect("JSON");
+        RuleSettings::read(settings).expect("settings that fit")
+    }
+
     fn open(settings: &str) -> ForestRule {
         ForestRule::open(Settings::parse(settings).expect("JSON")).expect("settings that fit")
     }
@@ -271,11 +279,44 @@ mod tests {
         rule
     }
 
+    /// Where the budget of a snapshot stands, which is of one digit.
+    fn budget_at(settings: &str) -> usize {
+        let texts = identity(&read_settings(settings)).map(|(_, value)| 4 + value.len());
+        6 + texts.iter().sum::<usize>() + 4
+    }
+
     /// Gives a snapshot the checksum of what it holds.
     fn seal(snapshot: &mut [u8]) {
         if let Some((content, checksum)) = snapshot.split_last_chunk_mut::<CHECKSUM_BYTES>() {
             *checksum = XxHash64::oneshot(0, content).to_le_bytes();
         }
+    }
+
+    #[test]
+    fn another_budget_keeps_what_was_used_last() {
+        let document = |memory| {
+            let forest = r#""numberOfTrees":10,"subSampleSize":10"#;
+            format!(r#"{{"upper":3,{forest},"key":"/k","memoryMiB":{memory}}}"#)
+        };
+        let mut snapshot = Vec::new();
+        taught(&document(2)).snapshot(&mut snapshot);
+        // The keys of it, those that were used last at the end, and what it is written as again.
+        let taken_over = |memory, snapshot: &[u8]| {
+            let settings = read_settings(&document(memory));
+            let model = read(&settings, None, snapshot).expect("another budget");
+            let mut again = Vec::new();
+            write(&settings, model.as_ref(), &mut again);
+            let Some(Model { scorers: Scorers::PerKey(keys), .. }) = model else {
+                panic!("a scorer for each key")
+            };
+            let names = keys.asleep().map(|(key, _)| key).chain(keys.awake().map(|(key, _)| key));
+            (names.map(str::to_owned).collect::<Vec<_>>(), again)
+        };
+        let (all, large) = taken_over(2, &snapshot);
+        assert_eq!(large, snapshot);
+        let (some, small) = taken_over(1, &large);
+        assert!(some.len() < all.len() && all.ends_with(&some), "{} of {}", some.len(), all.len());
+        assert_eq!(taken_over(2, &small).0, some, "nothing is lost on the way up");
     }
 
     #[test]
@@ -306,6 +347,9 @@ mod tests {
             if rule.restore(&snapshot).is_ok() {
                 let mut again = Vec::new();
                 rule.snapshot(&mut again);
+                let at = budget_at(SETTINGS[kind]);
+                snapshot[at] = again[at];
+                seal(&mut snapshot);
                 prop_assert!(again == snapshot, "the same state gives the same bytes");
                 for place in 0..50 {
                     rule.classify(&Record::new(record(place * 41).as_bytes()));

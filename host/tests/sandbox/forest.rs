@@ -187,6 +187,33 @@ fn what_may_be_set_at_most_fits_the_limits_at_defaults() {
 }
 
 #[test]
+fn snapshots_in_between_fit_however_large_the_forests_of_keys_are() {
+    for (columns, forest) in
+        [(18, ""), (30, ""), (10, r#","numberOfTrees":100,"subSampleSize":256"#)]
+    {
+        let pointers: Vec<_> = (0..columns).map(|column| format!("\"/c{column}\"")).collect();
+        let pointers = pointers.join(",");
+        let filter = open(&format!(r#"{{"upper":1.5,"key":"/k","columns":[{pointers}]{forest}}}"#));
+        for first in (0..10_000_u64).step_by(500) {
+            let mut batch = Batch::with_capacity(Encoding::Plain, 0, 0);
+            for place in first..first + 500 {
+                let number = |column: u64| (place + 1) * (column + 3) * 7919 % 10_007;
+                let members: Vec<_> = (0..columns)
+                    .map(|column| format!("\"c{column}\":{}", number(column)))
+                    .collect();
+                let key = place % 2000;
+                batch.push(format!("{{\"k\":{key},{}}}", members.join(",")).as_bytes());
+            }
+            let outcome = filter.classify(&batch).expect("an outcome");
+            assert!(outcome.failed.is_empty());
+            if let Err(fault) = filter.snapshot() {
+                panic!("{columns} columns, {first} records: {fault}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_scorers_of_all_keys_and_a_snapshot_of_them_fit_the_default_limits() {
     let settings = r#"{"upper":9,"key":"/k","columns":["/a","/b","/c"]}"#;
     let filter = open(settings);

@@ -147,18 +147,23 @@ impl Forest {
     /// Appends the forest's state to `out`. It has no checksum: who keeps it where it may be damaged
     /// adds one.
     pub fn snapshot(&self, out: &mut Vec<u8>) {
-        let trees = || self.trees.iter().zip(&self.samplers);
-        let most = trees().map(|(tree, sampler)| tree.most_bytes(sampler)).sum::<usize>();
-        out.reserve(snapshot::HEAD_BYTES + 4 * self.shingle.before.len() + most);
+        out.reserve(self.most_snapshot_bytes());
         snapshot::begin(&self.settings, out);
         out.extend(self.learnt.to_le_bytes());
         out.extend(self.random.state.to_le_bytes());
         out.extend(self.shingle.before.iter().flat_map(|number| number.to_le_bytes()));
         let mut scratch = encoding::Scratch::new();
         let width = width(self.settings.dimensions());
-        for (tree, sampler) in trees() {
+        for (tree, sampler) in self.trees.iter().zip(&self.samplers) {
             with_width!(width, WIDTH => tree.write::<WIDTH>(sampler, &mut scratch, out));
         }
+    }
+
+    /// How long a [`snapshot`](Self::snapshot) is at the most, in bytes.
+    pub fn most_snapshot_bytes(&self) -> usize {
+        let trees = self.trees.iter().zip(&self.samplers);
+        let most = trees.map(|(tree, sampler)| tree.most_bytes(sampler)).sum::<usize>();
+        snapshot::HEAD_BYTES + 4 * self.shingle.before.len() + most
     }
 
     /// The forest whose state a snapshot is. From here on it scores as the one that was not

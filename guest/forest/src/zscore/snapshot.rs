@@ -75,6 +75,11 @@ impl ZScore {
         }
     }
 
+    /// How long a [`snapshot`](Self::snapshot) is, in bytes.
+    pub fn snapshot_bytes(&self) -> usize {
+        HEADER + COLUMN * self.columns.len()
+    }
+
     /// The scorer that a [`snapshot`](Self::snapshot) was taken of: it gives the same scores, bit
     /// for bit.
     ///
