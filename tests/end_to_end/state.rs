@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -346,6 +347,56 @@ fn a_store_that_is_away_costs_no_record_and_is_told_once() {
         let lost = "4 states could not be saved";
         assert!(output.exit(1).stderr.contains(lost));
     }
+}
+
+#[test]
+fn the_rule_knows_which_settings_its_state_depends_on() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let payload = |number: usize| format!("{{\"pulse\":{}}}", 60 + number * 7 % 40);
+    let run = |settings: &str, numbers: std::ops::Range<usize>| {
+        let records = numbers.map(|number| Record { number, payload: payload(number) });
+        let event = Service::Kinesis.event(&records.collect::<Vec<_>>());
+        let mut run = weir(["run", "--rule", "forest", "--log", "info", "--alerts", "/dev/null"]);
+        run.args(["--settings", settings, "--state"]).arg(folder.path());
+        weir::run_with_input(&mut run, &event).exit(0).stderr
+    };
+    assert!(run(r#"{"upper":1.5}"#, 0..300).contains("nothing is stored"));
+    let log = run(r#"{"upper":2,"annotate":true}"#, 300..310);
+    assert!(log.contains("state restored") && log.contains("other_settings=true"), "{log}");
+    assert!(log.contains("records=300"), "{log}");
+    let log = run(r#"{"upper":2,"seed":1}"#, 310..320);
+    assert!(log.contains("taken with seed 0, here it is 1"), "{log}");
+}
+
+#[test]
+fn a_state_that_comes_ever_so_slowly_is_not_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    // Ends with the tests.
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            thread::spawn(move || {
+                let mut connection = connection?;
+                let mut request = BufReader::new(connection.try_clone()?).lines();
+                request.find(|line| line.as_ref().is_ok_and(String::is_empty));
+                let head = "HTTP/1.1 200 OK\r\netag: \"1\"\r\ncontent-length: 1000000\r\n\r\n";
+                connection.write_all(head.as_bytes())?;
+                // Of a service that is not away, for all that headers and bytes tell.
+                loop {
+                    connection.write_all(b"w")?;
+                    thread::sleep(Duration::from_millis(100));
+                }
+                #[expect(unreachable_code, reason = "it tells what `?` is for")]
+                io::Result::Ok(())
+            });
+        }
+    });
+    let mut run = run("s3://states");
+    run.env("AWS_ENDPOINT_URL", url).args(["--alerts", "/dev/null"]);
+    let output = weir::run_with_input(&mut run, &Service::Kinesis.event(&records(0..1)));
+    assert_eq!(output.stdout.lines().count(), 1, "it is answered");
+    let output = output.exit(1);
+    assert!(output.stderr.contains("the store cannot be read"), "{}", output.stderr);
 }
 
 /// An answer of a run whose store is taken away. What it says of it, and its exit code.

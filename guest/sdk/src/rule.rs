@@ -78,12 +78,13 @@ pub trait Rule: Sized + 'static {
         let _ = out;
     }
 
-    /// Takes over the state of a rule that was opened with the same settings.
+    /// Takes over a state: one that a rule of this name took, of whatever version and with whatever
+    /// settings. So what it depends on is to be part of the snapshot, and to be compared here.
     ///
     /// # Errors
     ///
-    /// Says why the snapshot is not one of this rule, its version and its settings, or is damaged.
-    /// The rule then is as it was opened.
+    /// Says why the rule cannot go on with the snapshot, or that it is damaged. The rule then is as it
+    /// was opened.
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), String> {
         if snapshot.is_empty() { Ok(()) } else { Err("this rule keeps no state".to_owned()) }
     }

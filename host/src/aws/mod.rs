@@ -40,7 +40,7 @@ const STATE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long all of them may take: a batch waits for it.
 #[cfg(any(feature = "s3", feature = "dynamodb"))]
-const STATE_TIMEOUT: Duration = Duration::from_secs(6);
+pub(crate) const STATE_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// What becomes of the entries of a request: one result each, in order, or a failure of them all.
 pub(crate) type Answer = Result<Vec<Result<(), PublishError>>, RequestFailure>;

@@ -80,15 +80,17 @@ impl Header {
         }
     }
 
-    /// Checks that the state is one that this rule may be offered. Another version of it may: only
-    /// the rule knows what it still understands.
+    /// Whether the state was learnt with other settings than the rule has.
+    pub(super) fn is_of_other_settings(&self, filter: &Filter) -> bool {
+        self.settings != settings_digest(filter.settings())
+    }
+
+    /// Checks that the state is one that this rule may be offered. Another version of it may, and one
+    /// with other settings: only the rule knows what it can go on with.
     pub(super) fn check(&self, filter: &Filter, partition: &str) -> Result<(), String> {
         let name = &filter.description().name;
         if self.rule != *name {
             return Err(format!("it is a state of the rule {:?}, not of {name:?}", self.rule));
-        }
-        if self.settings != settings_digest(filter.settings()) {
-            return Err("it was learnt with other settings".to_owned());
         }
         if self.partition != partition {
             let found = &self.partition;

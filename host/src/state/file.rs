@@ -53,11 +53,12 @@ impl FileStore {
         }
         // What an earlier process left half written is written over.
         let new = self.directory.join(format!("{key}.new"));
-        let mut file = owners(OpenOptions::new().create(true).truncate(true).write(true))
-            .open(&new)
-            .map_err(failed)?;
-        file.write_all(state).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&new, &path).map_err(failed)?;
+        let replaced = write(&new, state).and_then(|()| fs::rename(&new, &path));
+        replaced.map_err(|error| {
+            // A disk that is full has use for the room.
+            let _ = fs::remove_file(&new);
+            failed(error)
+        })?;
         // So that the new name is on the disk as well.
         File::open(&self.directory).and_then(|folder| folder.sync_all()).map_err(failed)?;
         Ok(Version::of(state))
@@ -97,6 +98,13 @@ async fn off_the_runtime<T: Send + 'static, E: From<StoreError> + Send + 'static
     done.unwrap_or_else(|error| Err(StoreError(error.to_string()).into()))
 }
 
+/// Writes a file that is on the disk then.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = owners(OpenOptions::new().create(true).truncate(true).write(true)).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 fn read(path: &Path, max_bytes: usize) -> Result<Option<Stored>, StoreError> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -122,4 +130,23 @@ fn owners(options: &mut OpenOptions) -> &mut OpenOptions {
 
 fn failed(path: &Path, error: &io::Error) -> StoreError {
     StoreError(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn of_a_state_that_cannot_be_saved_nothing_is_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = FileStore::open(folder.path()).expect("a store");
+        let version = FileStore::save(&store, "a", b"1", None).expect("a state");
+        let new = folder.path().join("a.new");
+        std::os::unix::fs::symlink("/dev/full", &new).expect("a link");
+        let full = FileStore::save(&store, "a", b"2", Some(&version));
+        assert!(matches!(full, Err(SaveError::Store(_))), "{full:?}");
+        assert!(new.symlink_metadata().is_err(), "it is gone");
+        FileStore::save(&store, "a", b"3", Some(&version)).expect("the next");
+    }
 }

@@ -7,13 +7,15 @@
 use std::sync::Arc;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ConnectorError, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::time::timeout;
 
 use super::request::{Denied, Line, status};
 use super::store::{SaveError, StateStore, StoreError, Stored, Version};
-use crate::aws;
+use crate::aws::{self, STATE_TIMEOUT};
 
 /// A bucket of states, one object each, below a prefix. Versions are entity tags.
 #[derive(Clone, Debug)]
@@ -47,22 +49,23 @@ impl S3Store {
 
     async fn get(&self, key: &str, max_bytes: usize) -> Result<Option<Stored>, StoreError> {
         let request = self.client.get_object().bucket(&self.bucket).key(self.object(key)).send();
-        let answer = match self.line.call(request, |error| status(error) == Some(404)).await {
-            Ok(answer) => answer,
-            Err(Denied::Known(error)) => return self.absent(&error).map(|()| None),
-            Err(Denied::Failed(error)) => return Err(error),
-        };
-        let version = self.tag(answer.e_tag)?;
-        let mut bytes = Vec::new();
-        let mut body = answer.body;
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| self.line.error(error))?;
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > max_bytes {
-                return Err(StoreError::too_large(self.object(key), max_bytes));
+        // The SDK's timeouts end with the headers of an answer.
+        let whole = async {
+            let whole = timeout(STATE_TIMEOUT, async {
+                let answer = request.await?;
+                Ok((answer.e_tag, read(answer.body, max_bytes).await?))
+            });
+            match whole.await {
+                Ok(whole) => whole,
+                Err(late) => Err(SdkError::timeout_error(late)),
             }
+        };
+        match self.line.call(whole, |error| status(error) == Some(404)).await {
+            Ok((tag, Some(bytes))) => Ok(Some(Stored { bytes, version: self.tag(tag)? })),
+            Ok((_, None)) => Err(StoreError::too_large(self.object(key), max_bytes)),
+            Err(Denied::Known(error)) => self.absent(&error).map(|()| None),
+            Err(Denied::Failed(error)) => Err(error),
         }
-        Ok(Some(Stored { bytes, version }))
     }
 
     async fn head(&self, key: &str) -> Result<Option<Version>, StoreError> {
@@ -112,6 +115,19 @@ impl S3Store {
     fn tag(&self, tag: Option<String>) -> Result<Version, StoreError> {
         tag.map(Version).ok_or_else(|| self.line.error("the answer has no entity tag"))
     }
+}
+
+/// Reads so much at the most. None if there is more.
+async fn read<E>(mut body: ByteStream, max_bytes: usize) -> Result<Option<Vec<u8>>, SdkError<E>> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        let cut_short = |error| SdkError::dispatch_failure(ConnectorError::io(Box::new(error)));
+        bytes.extend_from_slice(&chunk.map_err(cut_short)?);
+        if bytes.len() > max_bytes {
+            return Ok(None);
+        }
+    }
+    Ok(Some(bytes))
 }
 
 impl StateStore for S3Store {

@@ -7,6 +7,13 @@ use crate::digest::sha256_hex;
 /// Keeps states, each under a key, and lets nobody overwrite what he has not seen.
 ///
 /// A key has 1 to 250 of the characters `a-z`, `A-Z`, `0-9`, `.`, `_` and `-`.
+///
+/// A store is told no deadline, and is waited for as long as it takes: by the event that needs it, whatever
+/// its deadline is, while those behind it in its partition wait until theirs; and by
+/// [`save_states`](crate::Pipeline::save_states). So it has to answer each call, with an error if need be, in
+/// a time that events can spare. Those for Amazon S3 and DynamoDB take 6 s at the most, and while the service
+/// is away mostly answer at once. [`FileStore`](super::FileStore) takes what the disk takes, and waits to
+/// save while another process does.
 pub trait StateStore: fmt::Debug + Send + Sync {
     /// What is stored under a key, if anything is.
     ///

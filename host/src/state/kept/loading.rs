@@ -90,11 +90,18 @@ impl Kept {
             Ok(Some(stored)) => {
                 match Session::of_stored(&stored.bytes, filter, partition, deadline) {
                     Ok((session, header)) => {
+                        let other_settings = header.is_of_other_settings(filter);
                         let Header { rule_version, generation, learnt, flagged, .. } = header;
                         let position = learnt.position.as_ref().map(tracing::field::display);
                         let records = learnt.records;
                         tracing::info!(
-                            %partition, rule_version, generation, position, records, "state restored"
+                            %partition,
+                            rule_version,
+                            other_settings,
+                            generation,
+                            position,
+                            records,
+                            "state restored"
                         );
                         telemetry::state_restored("restored");
                         if self.unsaved.since.is_some() {
