@@ -1,11 +1,13 @@
 //! When SNS does not do as it is told: what is not confirmed is failed back, and nothing else.
 
+use std::fs;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tempfile::NamedTempFile;
 use weir_tests::event::{Record, records};
 use weir_tests::weir::{self, Output, weir};
 use weir_tests::{Fate, ScriptedSns};
@@ -177,7 +179,10 @@ fn requests_that_are_refused_are_made_once_and_the_records_come_again() {
     for (status, code) in reasons {
         let sns = ScriptedSns::start(move |_, _| Fate::Refused { status, code });
         // No record is to blame, so none is sent to the dead letters.
-        let output = run(&sns, &["--dead-letter", "/dev/null"]).exit(1);
+        let letters = NamedTempFile::new().expect("a temporary file");
+        let path = letters.path().to_str().expect("UTF-8");
+        let output = run(&sns, &["--dead-letter", path]).exit(1);
+        assert_eq!(fs::read_to_string(path).expect("the letters"), "", "{code}");
         assert_eq!(failed(&output).len(), flagged().len(), "{code}");
         assert_eq!(sns.requests().concat().len(), flagged().len(), "{code}: sent once");
     }
@@ -213,6 +218,21 @@ fn a_burst_of_failures_is_no_service_that_is_away() {
     let sns = ScriptedSns::start(|number, _| match number < 8 {
         true => Fate::Refused { status: 503, code: "ServiceUnavailable" },
         false => Fate::Confirmed,
+    });
+    let mut command = run_at(sns.url(), &[]);
+    let flagged = "{\"ANOMALY_SCORE\":9}\n".repeat(500);
+    let output = weir::run_with_input(&mut command, &flagged).exit(0);
+    assert!(output.stderr.contains("0 failed, 500 published"), "{}", output.stderr);
+}
+
+#[test]
+fn a_service_that_is_away_for_a_short_time_loses_nothing() {
+    let begin = OnceLock::new();
+    let sns = ScriptedSns::start(move |_, _| {
+        match begin.get_or_init(Instant::now).elapsed() < Duration::from_millis(1500) {
+            true => Fate::Refused { status: 400, code: "Throttling" },
+            false => Fate::Confirmed,
+        }
     });
     let mut command = run_at(sns.url(), &[]);
     let flagged = "{\"ANOMALY_SCORE\":9}\n".repeat(500);

@@ -64,7 +64,7 @@ const STALLS_ONE_IN: u64 = 150;
 
 /// Which requests meet nobody, where a seed draws an outage: enough in a row that the service counts
 /// as away, and some more.
-const OUTAGE: Range<u64> = 10..17;
+const OUTAGE: Range<u64> = 10..22;
 
 impl FaultProxy {
     /// Starts a proxy to `moto`.

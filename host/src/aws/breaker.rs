@@ -6,13 +6,17 @@ use std::time::{Duration, Instant};
 /// at the same time, the first to fail counts for all: it is one moment at which the service failed.
 const THRESHOLD: u32 = 5;
 
+/// How long such a moment is at least: retries of many requests, spread by their jitter, meet the same
+/// throttling again and again.
+const MOMENT: Duration = Duration::from_millis(250);
+
 /// How long nothing is attempted the first time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long nothing is attempted at the most. Each probe that fails doubles the pause up to it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Keeps requests from a service that is away, so that it costs one deadline and not one for each
+/// Keeps requests from a service that is away, so that it costs a few deadlines and not one for each
 /// event.
 ///
 /// ```text
@@ -23,9 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 ///                                the probe succeeds
 /// ```
 ///
-/// Half open, one request is let through to see; the others fail at once, as they do while it is
-/// open. A request that was given up without an answer has failed, and counts by itself: it has cost a
-/// deadline.
+/// Half open, one request is let through to see; the others are refused, as they are while it is open,
+/// and told how far off the next attempt is. A request that was given up without an answer has failed.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     destination: String,
@@ -36,7 +39,7 @@ pub(crate) struct Breaker {
 enum State {
     Closed { failures: u32, last: Option<Instant> },
     Open { until: Instant, pause: Duration, cause: String },
-    HalfOpen { pause: Duration, cause: String },
+    HalfOpen { since: Instant, pause: Duration, cause: String },
 }
 
 impl Breaker {
@@ -55,7 +58,7 @@ impl Breaker {
             State::Closed { .. } => {}
             State::Open { until, pause, cause } if *until <= now => {
                 tracing::info!(destination = self.destination, "attempting again");
-                *state = State::HalfOpen { pause: *pause, cause: cause.clone() };
+                *state = State::HalfOpen { since: now, pause: *pause, cause: cause.clone() };
             }
             State::Open { until, cause, .. } => {
                 return Err(Away { next: *until - now, cause: cause.clone() });
@@ -79,7 +82,9 @@ impl Breaker {
     fn failed(&self, begun: Instant, now: Instant, cause: &str) {
         let mut state = self.state();
         let pause = match &mut *state {
-            State::Closed { last: Some(last), .. } if begun < *last => return,
+            State::Closed { last: Some(last), .. } if begun < *last || now < *last + MOMENT => {
+                return;
+            }
             State::Closed { failures, last } => {
                 *last = Some(now);
                 *failures += 1;
@@ -88,9 +93,10 @@ impl Breaker {
                 }
                 FIRST_PAUSE
             }
-            State::HalfOpen { pause, .. } => LONGEST_PAUSE.min(*pause * 2),
             // A request that was under way when it opened tells nothing new.
             State::Open { .. } => return,
+            State::HalfOpen { since, .. } if begun < *since => return,
+            State::HalfOpen { pause, .. } => LONGEST_PAUSE.min(*pause * 2),
         };
         tracing::warn!(destination = self.destination, ?pause, cause, "the service is away");
         *state = State::Open { until: now + pause, pause, cause: cause.to_owned() };
@@ -129,8 +135,7 @@ impl Attempt<'_> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if !self.answered {
-            let now = Instant::now();
-            self.breaker.failed(now, now, "no answer before the deadline");
+            self.breaker.failed(self.begun, Instant::now(), "no answer before the deadline");
         }
     }
 }
@@ -138,7 +143,8 @@ impl Drop for Attempt<'_> {
 /// A service that requests are kept from.
 #[derive(Debug)]
 pub(crate) struct Away {
-    next: Duration,
+    /// How far off the next attempt is: not at all, if it is under way.
+    pub(super) next: Duration,
     cause: String,
 }
 
@@ -157,38 +163,50 @@ mod tests {
         breaker.admit(now).expect("let through").failed(now, "500");
     }
 
+    /// So many failures, each a moment of its own. Says when the last of them was.
+    fn fail_often(breaker: &Breaker, failures: u32, begin: Instant) -> Instant {
+        let moments = (0..failures).map(|number| begin + MOMENT * number);
+        moments.inspect(|&moment| fail(breaker, moment)).last().expect("a moment")
+    }
+
     #[test]
     fn it_opens_after_failures_in_a_row_only() {
         let (breaker, now) = (Breaker::new("topic"), Instant::now());
-        for _ in 0..THRESHOLD - 1 {
-            fail(&breaker, now);
-        }
+        let now = fail_often(&breaker, THRESHOLD - 1, now);
         breaker.admit(now).expect("closed").succeeded();
-        for _ in 0..THRESHOLD {
-            fail(&breaker, now);
-        }
+        let now = fail_often(&breaker, THRESHOLD, now);
         let away = breaker.admit(now).err().expect("open").to_string();
         assert!(away.contains("next attempt in 1.0 s: 500"), "{away}");
     }
 
     #[test]
-    fn what_fails_at_once_is_one_failure() {
+    fn what_fails_of_requests_under_way_at_once_is_one_failure() {
         let (breaker, mut now) = (Breaker::new("topic"), Instant::now());
         for _ in 0..THRESHOLD {
-            let burst: Vec<_> = (0..32).map(|_| breaker.admit(now).expect("closed")).collect();
-            now += Duration::from_millis(1);
-            burst.into_iter().for_each(|attempt| attempt.failed(now, "500"));
+            let burst: Vec<_> = (0..4).map(|_| breaker.admit(now).expect("closed")).collect();
+            for attempt in burst {
+                now += MOMENT;
+                attempt.failed(now, "500");
+            }
         }
         assert!(breaker.admit(now).is_err(), "so many in a row are too many");
     }
 
     #[test]
+    fn what_fails_within_a_moment_is_one_failure() {
+        let (breaker, begin) = (Breaker::new("topic"), Instant::now());
+        let short_of_opening = MOMENT * (THRESHOLD - 1);
+        for retry in 0..100 {
+            fail(&breaker, begin + short_of_opening * retry / 100);
+        }
+        fail(&breaker, begin + short_of_opening);
+        assert!(breaker.admit(begin + short_of_opening).is_err(), "it has lasted");
+    }
+
+    #[test]
     fn one_probe_is_let_through_and_decides() {
         let (breaker, now) = (Breaker::new("topic"), Instant::now());
-        for _ in 0..THRESHOLD {
-            fail(&breaker, now);
-        }
-        let later = now + FIRST_PAUSE;
+        let later = fail_often(&breaker, THRESHOLD, now) + FIRST_PAUSE;
         let probe = breaker.admit(later).expect("half open");
         assert!(breaker.admit(later).is_err(), "one probe at a time");
         probe.failed(later, "503");
@@ -199,23 +217,49 @@ mod tests {
     }
 
     #[test]
+    fn only_the_probe_decides() {
+        let (breaker, now) = (Breaker::new("topic"), Instant::now());
+        let slow = breaker.admit(now).expect("closed");
+        let later = fail_often(&breaker, THRESHOLD, now) + FIRST_PAUSE;
+        let probe = breaker.admit(later).expect("half open");
+        slow.failed(later, "503");
+        let away = breaker.admit(later).err().expect("half open");
+        assert_eq!(away.next, Duration::ZERO, "the probe is still under way");
+        probe.failed(later, "503");
+        let away = breaker.admit(later).err().expect("open");
+        assert_eq!(away.next, FIRST_PAUSE * 2);
+    }
+
+    #[test]
     fn the_pause_has_an_end() {
-        let (breaker, mut now) = (Breaker::new("topic"), Instant::now());
-        for _ in 0..THRESHOLD {
-            fail(&breaker, now);
-        }
+        let (breaker, now) = (Breaker::new("topic"), Instant::now());
+        let mut now = fail_often(&breaker, THRESHOLD, now);
         for _ in 0..20 {
             now += LONGEST_PAUSE;
             fail(&breaker, now);
         }
     }
 
+    /// The moment that is needed for the next failure to count has passed since then.
+    fn earlier() -> Instant {
+        Instant::now() - MOMENT * THRESHOLD
+    }
+
     #[test]
     fn a_request_that_is_given_up_has_failed() {
-        let (breaker, now) = (Breaker::new("topic"), Instant::now());
-        for _ in 0..THRESHOLD {
-            drop(breaker.admit(now).expect("closed"));
-        }
-        assert!(breaker.admit(now).is_err());
+        let breaker = Breaker::new("topic");
+        fail_often(&breaker, THRESHOLD - 1, earlier());
+        drop(breaker.admit(Instant::now()).expect("closed"));
+        assert!(breaker.admit(Instant::now()).is_err());
+    }
+
+    #[test]
+    fn what_one_deadline_costs_is_one_failure() {
+        let breaker = Breaker::new("topic");
+        fail_often(&breaker, THRESHOLD - 2, earlier());
+        let now = Instant::now();
+        let under_way: Vec<_> = (0..8).map(|_| breaker.admit(now).expect("closed")).collect();
+        drop(under_way);
+        assert!(breaker.admit(Instant::now()).is_ok(), "closed");
     }
 }

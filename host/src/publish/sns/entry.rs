@@ -67,7 +67,7 @@ impl Entry for SnsEntry {
 fn attributes(alert: &Alert) -> Vec<Attribute> {
     let string =
         |name, value: &str| Attribute { name, data_type: "String", value: value.to_owned() };
-    let score = alert.score.and_then(serde_json::Number::from_f64);
+    let score = alert.score.map(nearest_number).and_then(serde_json::Number::from_f64);
     let mut attributes = vec![
         string("record_id", &alert.record_id),
         string("rule", &alert.rule),
@@ -81,6 +81,19 @@ fn attributes(alert: &Alert) -> Vec<Attribute> {
     }));
     attributes.retain(|attribute| !attribute.value.is_empty());
     attributes
+}
+
+/// The number nearest to a score that SNS takes as an attribute. A subscription that filters by the score
+/// still gets the alert: its policy can name no larger number. The score itself is in the message.
+///
+/// Source: Amazon SNS Developer Guide, "Message attribute data types and validation", "Filter policy
+/// constraints": -10^9 to 10^9. Amazon SQS Developer Guide, "Message attribute data types", for
+/// subscriptions that pass attributes on: 10^-128 at the least.
+fn nearest_number(score: f64) -> f64 {
+    match score.abs() < 1e-128 {
+        true => 0.0,
+        false => score.clamp(-1e9, 1e9),
+    }
 }
 
 impl Attribute {
@@ -170,6 +183,26 @@ mod tests {
         for subject in ["", " x", "a\nb", "é", "a\u{7f}", &too_long] {
             assert_eq!(check_subject(subject), Err(InvalidSubject), "{subject:?}");
         }
+    }
+
+    #[test]
+    fn a_score_that_sns_would_refuse_is_the_nearest_that_it_takes() {
+        let score_of = |score| {
+            let alert = Alert { score: Some(score), ..alert("m") };
+            let mut attributes = attributes(&alert).into_iter();
+            attributes.find(|attribute| attribute.name == "score").map(|score| score.value)
+        };
+        for (score, taken) in [
+            (2.123_456_789, "2.123456789"),
+            (-1e9, "-1000000000.0"),
+            (1e-7, "1e-7"),
+            (1e200, "1000000000.0"),
+            (f64::MIN, "-1000000000.0"),
+            (f64::MIN_POSITIVE, "0.0"),
+        ] {
+            assert_eq!(score_of(score).as_deref(), Some(taken));
+        }
+        assert_eq!(score_of(f64::NAN), None);
     }
 
     #[test]

@@ -128,6 +128,7 @@ impl Destination for SnsTopic {
 
 /// What is not the ARN of a topic that can be published to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidTopic {
     /// It has another form.
     #[error("not the ARN of an SNS topic (arn:aws:sns:REGION:ACCOUNT:NAME): {0:?}")]
