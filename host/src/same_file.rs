@@ -16,6 +16,24 @@ pub(crate) fn is_same(one: &Metadata, other: &Metadata) -> bool {
     }
 }
 
+/// Whether a file is the one that standard output or standard error goes to. Only Unix can tell; elsewhere
+/// it is not.
+pub(crate) fn is_standard_stream(file: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        let streams =
+            [io::stdout().as_fd().try_clone_to_owned(), io::stderr().as_fd().try_clone_to_owned()];
+        let mut streams = streams.into_iter().flatten().map(|stream| File::from(stream).metadata());
+        streams.any(|stream| stream.is_ok_and(|stream| is_same(&stream, file)))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        false
+    }
+}
+
 /// Whether an open file still is the one at a path: not if it was moved or taken away.
 ///
 /// # Errors

@@ -1,7 +1,8 @@
 //! Where records go: FIFO topics, dead letters, merged alerts.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -173,6 +174,25 @@ fn bad_records_go_to_a_file_or_nowhere_or_fail() {
     assert_eq!(count(), bad);
     let dry = ["--dry-run", "--dead-letter", letters.to_str().expect("UTF-8")];
     assert_eq!((failures(run(&dry, 1)), count()), (bad, bad), "a dry run sends none");
+}
+
+#[test]
+fn dead_letters_have_a_file_of_their_own() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let answers = folder.path().join("answers");
+    for letters in [&answers, Path::new("/dev/stdout"), Path::new("/dev/null")] {
+        let mut command = weir(["run", "--upper", "1.5", "--dead-letter"]);
+        command.arg(letters).arg(example("bad-records.json"));
+        command.stdout(File::create(&answers).expect("a file"));
+        let output = command.output().expect("its end");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let reason = match letters.ends_with("null") {
+            true => "/dev/null: it is no regular file",
+            false => "standard output or standard error goes there",
+        };
+        assert!(output.status.code() == Some(2) && said.contains(reason), "{letters:?}: {said}");
+        assert_eq!(fs::read_to_string(&answers).expect("the answers"), "");
+    }
 }
 
 #[test]

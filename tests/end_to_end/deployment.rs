@@ -4,10 +4,15 @@ mod template;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::json;
 use tempfile::TempDir;
+use weir_tests::memory::resident_after;
 use weir_tests::python;
 use weir_tests::weir::{self, weir};
 
@@ -136,6 +141,25 @@ fn the_commands_of_the_documents_deploy_functions_that_start() {
     let last = commands.last().expect("that of the migration");
     let settings = &parameters(last, folder.path())["Settings"];
     assert_eq!(settings, forest.trim_end());
+}
+
+/// Or else whoever can write to the stream could have the function killed.
+#[test]
+fn what_an_event_may_inflate_to_has_room_in_the_function() {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    write!(encoder, "{{\"ANOMALY_SCORE\":2,\"pad\":\"{}\"}}", "x".repeat(100_000)).expect("memory");
+    let data = base64_simd::STANDARD.encode_to_string(encoder.finish().expect("memory"));
+    let record = |number: usize| {
+        json!({
+            "eventSource": "aws:kinesis",
+            "kinesis": { "sequenceNumber": number.to_string(), "partitionKey": "k", "data": data },
+        })
+    };
+    let event = json!({ "Records": (0..600).map(record).collect::<Vec<_>>() }).to_string();
+    let mut run = weir(["run", "--upper", "1.5", "--cooldown", "/pad=1h", "--alerts", "/dev/null"]);
+    let [once] = resident_after([1], &mut run, event.as_bytes());
+    let memory_mb = Template::read().parameters()["MemorySize"].parse::<u64>().expect("a number");
+    assert!(once.peak_kib < memory_mb << 10, "{once:?} in {memory_mb} MB");
 }
 
 #[test]

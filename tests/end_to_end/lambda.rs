@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use weir_tests::event::records;
 use weir_tests::sns::{Delivery, Notification, Topic};
 use weir_tests::sqs::Queue;
@@ -69,6 +70,56 @@ fn an_event_that_is_none_is_an_error_and_the_function_goes_on() {
     assert!(!error.error_message.is_empty());
     let response = api.invoke(&example_text("vital-signs-firehose.json")).expect("a response");
     assert_eq!(answers(&response).len(), 500);
+}
+
+#[test]
+fn a_document_is_no_record_unless_the_contract_says_so() {
+    let sns = ScriptedSns::start(|number, _| match number {
+        0 => Fate::Confirmed,
+        _ => Fate::Refused { status: 403, code: "AuthorizationError" },
+    });
+    let start = |api: &RuntimeApi, contract| {
+        Process::start(
+            weir(["lambda"])
+                .envs(api.environment())
+                .env("AWS_ENDPOINT_URL", sns.url())
+                .env("SNS_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:alerts")
+                .env("WEIR_UPPER", "1.5")
+                .env("WEIR_CONTRACT", contract),
+        )
+    };
+    let document = "{\n\"ANOMALY_SCORE\":\n2}";
+    let api = RuntimeApi::start();
+    let _function = start(&api, "");
+    for event in [document, "[\n{\"ANOMALY_SCORE\":2}\n]", "null"] {
+        let error = api.invoke(event).expect_err(event).error_message;
+        assert!(error.contains("no envelope") && error.contains("WEIR_CONTRACT"), "{error}");
+    }
+    assert_eq!(sns.requests().len(), 0);
+
+    let api = RuntimeApi::start();
+    let _function = start(&api, "ndjson");
+    let answer = api.invoke(document).expect("an answer");
+    let flagged = r#"{"record":"line:1","verdict":"flag","score":2.0,"crossed":"upper"}"#;
+    assert_eq!(answer, flagged);
+    let error = api.invoke(document).expect_err("the topic refuses it").error_message;
+    assert!(error.starts_with("the record failed: "), "{error}");
+}
+
+#[test]
+fn a_function_that_writes_dead_letters_to_a_file_says_where_they_go() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let runtime = TimedRuntime::start();
+    let function = Process::start(
+        weir(["lambda"])
+            .envs(runtime.environment())
+            .env("SNS_TOPIC_ARN", "arn:aws:sns:us-east-1:123456789012:alerts")
+            .env("WEIR_UPPER", "1.5")
+            .env("WEIR_DEAD_LETTER", folder.path().join("letters")),
+    );
+    runtime.invoke(r#"{"Records":[]}"#, Duration::from_secs(60)).expect("an answer");
+    let log = function.output();
+    assert!(log.contains("dead letters in a file are gone with the Lambda function"), "{log}");
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::env;
 use std::io;
 use std::pin::pin;
@@ -15,6 +16,8 @@ use tokio::sync::Mutex;
 use super::exit::Failure;
 use super::setup::{ConfigArgs, keeper, open_rule, pipeline, runtime, watch};
 use super::shutdown::Shutdown;
+use crate::config::BadRecords;
+use crate::contract::Contract;
 use crate::pipeline::{Pipeline, Request};
 use crate::publish::sns::SnsTopic;
 use crate::state::SaveEvery;
@@ -66,6 +69,14 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
         // What it writes to is gone with it, or shared with others like it.
         tracing::error!("a Lambda function does not record: see docs/traffic.md");
     }
+    if let BadRecords::File(path) = &config.bad_records {
+        // The same.
+        tracing::error!(
+            file = %path.display(),
+            "dead letters in a file are gone with the Lambda function, unless a file system is mounted \
+             there: name a queue, see docs/delivery.md"
+        );
+    }
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let (rule, supply) = open_rule(&config).await?;
@@ -79,7 +90,7 @@ pub(super) fn main(args: LambdaArgs) -> Result<ExitCode, Failure> {
         let under_way = Mutex::new(());
         let handler = service_fn(|event| async {
             let _under_way = under_way.lock().await;
-            let answer = handle(&pipeline, event).await;
+            let answer = handle(&pipeline, config.contract, event).await;
             // Metrics are lines of the log; if it is closed, nobody reads them.
             let _ = metrics.flush(io::stdout());
             answer
@@ -145,10 +156,12 @@ fn metrics(function: String) -> Result<&'static Collector, Failure> {
 /// knows what to do with it.
 async fn handle(
     pipeline: &Pipeline<SnsTopic>,
+    contract: Option<Contract>,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Box<RawValue>, Error> {
+    let body = body(&event.payload, contract);
     let request = Request {
-        body: event.payload.get().as_bytes(),
+        body: body.as_bytes(),
         deadline: work_ends(event.context.deadline),
         ..Request::default()
     };
@@ -162,6 +175,12 @@ async fn handle(
             "record failed"
         );
     }
+    if response.contract == Contract::Ndjson
+        && let Some(failure) = response.failures.first()
+    {
+        // No service reads of it in an answer.
+        return Err(format!("the record failed: {}", failure.reason).into());
+    }
     let counts = response.counts;
     tracing::info!(
         contract = %response.contract,
@@ -172,6 +191,17 @@ async fn handle(
         "event answered"
     );
     Ok(RawValue::from_string(String::from_utf8(response.body)?)?)
+}
+
+/// An event as its contract has it: the document that Lambda hands over is one record of `ndjson`, and so has
+/// to be one line.
+fn body(payload: &RawValue, contract: Option<Contract>) -> Cow<'_, str> {
+    let document = payload.get();
+    match contract {
+        // In JSON, a line break is nothing but space between tokens.
+        Some(Contract::Ndjson) => document.replace('\n', " ").into(),
+        _ => document.into(),
+    }
 }
 
 /// When classifying and publishing have to stop, for an invocation that ends at `deadline_ms` of Unix time. One that

@@ -47,6 +47,7 @@ pub enum FailureKind {
 
 /// What a record failed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FailureCause {
     /// The rule cannot classify it.
     Record,

@@ -114,12 +114,11 @@ impl<'a> Envelope<'a> {
         Ok((text(arns.into_iter().find_map(Field::string)), records))
     }
 
-    /// The records of an event source mapping, and the ARN of the stream or queue that they came
-    /// from.
+    /// The records of an event source mapping, some of which may have the same id, and the ARN of the
+    /// stream or queue that they came from.
     pub(super) fn event_source(self) -> Result<(Cow<'a, str>, RecordList<'a>), EnvelopeError> {
         let EventSource { arn, records, .. } = self.event_source.ok_or(EnvelopeError::NoRecords)?;
         let records = records.map_err(|refusal| refusal.of(self.body))?;
-        records.refuse_duplicates()?;
         Ok((text(arn.string()), records))
     }
 }
@@ -317,6 +316,24 @@ mod tests {
         assert_eq!(contract(r#"{"ANOMALY_SCORE":1}"#), Some(Contract::Ndjson));
         assert_eq!(contract("[1]"), Some(Contract::Ndjson));
         assert_eq!(contract("{"), None);
+    }
+
+    #[test]
+    fn a_document_without_an_envelope_is_no_record_unless_its_contract_is_known() {
+        let documents = [
+            (r#"{"detail-type":"t","detail":{"ANOMALY_SCORE":9}}"#, "it is an object with neither"),
+            ("[\n{\"ANOMALY_SCORE\":9}\n]", "it is an array;"),
+            (" null", "it is null;"),
+            ("\"a\"", "it is a string;"),
+            ("-1", "it is a number;"),
+            ("false", "it is true or false;"),
+        ];
+        for (document, found) in documents {
+            let read = |contract| Event::read(contract, document.as_bytes(), &Origin::default());
+            let error = read(None).expect_err(document).to_string();
+            assert!(error.contains(found) && error.contains("name the contract ndjson"), "{error}");
+            assert!(read(Some(Contract::Ndjson)).is_ok(), "{document}");
+        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
 use serde::de::Error as _;
-use weir_json::SyntaxError;
+use weir_json::{Kind, Reader, SyntaxError};
 
 /// Why an event cannot be read. None of its records was looked at.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EnvelopeError {
     /// It is not text.
     #[error("the event is not UTF-8: {0}")]
-    NotUtf8(simdutf8::compat::Utf8Error),
+    NotUtf8(std::str::Utf8Error),
     /// It is not a JSON document. With the line and the column of the mistake.
     #[error("the event is not JSON: {0}")]
     NotJson(serde_json::Error),
@@ -22,6 +23,13 @@ pub enum EnvelopeError {
          it is one of them nevertheless"
     )]
     UnknownShape,
+    /// It is a JSON document without an envelope.
+    #[error(
+        "the event has no envelope of records, it is {found}; if each event is to be one record, name \
+         the contract ndjson (--contract, WEIR_CONTRACT)"
+    )]
+    #[expect(missing_docs, reason = "what it is instead")]
+    NoEnvelope { found: &'static str },
     /// It has no `records` or `Records`.
     #[error("the event has no `records`")]
     NoRecords,
@@ -53,7 +61,8 @@ pub enum EnvelopeError {
     #[error("the {field} of record {index} of the event (recordId {id:?}) is not a string")]
     #[expect(missing_docs, reason = "the record's index and id")]
     DataNotAString { field: &'static str, index: usize, id: String },
-    /// Two records have the same id, so an answer could not tell them apart.
+    /// Two records have the same id, so an answer could not tell them apart. (A message that is in an
+    /// event of SQS twice, is one record.)
     #[error("records {first} and {index} of the event have the same recordId {id:?}")]
     #[expect(missing_docs, reason = "both records' indices and their id")]
     DuplicateRecordId { index: usize, first: usize, id: String },
@@ -99,7 +108,7 @@ impl Refusal {
     #[cold]
     pub(super) fn of(self, event: &[u8]) -> EnvelopeError {
         // What is no text at all is not said to be a mistake in JSON.
-        if let Err(error) = simdutf8::compat::from_utf8(event) {
+        if let Err(error) = str::from_utf8(event) {
             return EnvelopeError::NotUtf8(error);
         }
         match *self.0 {
@@ -117,6 +126,23 @@ impl Refusal {
 }
 
 impl EnvelopeError {
+    /// The error for a JSON document without an envelope.
+    #[cold]
+    pub(super) fn no_envelope(document: &[u8]) -> Self {
+        let found = match Reader::of_bytes(document).skip() {
+            Ok(Kind::Object) => {
+                "an object with neither deliveryStreamArn nor applicationArn nor Records"
+            }
+            Ok(Kind::Array) => "an array",
+            Ok(Kind::String) => "a string",
+            Ok(Kind::Number) => "a number",
+            Ok(Kind::Bool) => "true or false",
+            Ok(Kind::Null) => "null",
+            Err(_) => "no JSON",
+        };
+        Self::NoEnvelope { found }
+    }
+
     /// Says it in the words of `serde_json`, which knows the line and the column.
     fn not_json(event: &[u8], error: SyntaxError) -> Self {
         let parsed = serde_json::from_slice::<serde_json::Value>(event);

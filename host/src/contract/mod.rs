@@ -55,6 +55,7 @@ pub(crate) use transformation::Onward;
 /// A stream service's contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(serde::Deserialize), serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
 pub enum Contract {
     /// A Lambda as the destination of Kinesis Data Analytics.
     AnalyticsOutput,

@@ -8,8 +8,8 @@ use crate::batch::Batch;
 const MAX_BYTES: usize = Batch::MAX_BYTES / 2;
 
 impl<'a> Event<'a> {
-    /// Reads an event, of a contract that is known or told by its shape. `origin` names an event that
-    /// has no ids of its own.
+    /// Reads an event, of a contract that is known or told by its envelope. `origin` names an event that
+    /// has no ids of its own: it has no envelope either, and so is read only if its contract is known.
     pub(crate) fn read(
         contract: Option<Contract>,
         body: &'a [u8],
@@ -27,18 +27,25 @@ impl<'a> Event<'a> {
             }
             Contract::Kinesis => {
                 let (source, mut list) = envelope.event_source()?;
+                list.refuse_duplicates()?;
                 kinesis::put_in_order(&mut list);
                 (source, list)
             }
-            Contract::Sqs => envelope.event_source()?,
-            Contract::Ndjson => return Ok(ndjson::read(body, origin)),
+            Contract::Sqs => {
+                let (source, mut list) = envelope.event_source()?;
+                list.take_out_copies()?;
+                (source, list)
+            }
+            // Any service may send a JSON document: that none is known is not to pass for a record.
+            Contract::Ndjson => return Err(EnvelopeError::no_envelope(body)),
         };
         Ok(Self::of_list(contract, source, list))
     }
 }
 
 impl Contract {
-    /// Tells the contract of a JSON document by its shape.
+    /// Tells the contract of a JSON document by its shape. One without an envelope may be a line of
+    /// [`Ndjson`](Self::Ndjson): a [`Pipeline`](crate::Pipeline) takes it for one only if it is told to.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::mem;
 
 use weir_json::{Kind, Layout, Reader, Str};
 
@@ -156,19 +157,58 @@ impl<'a> RecordList<'a> {
 
     /// Refuses two records of the same id: an answer could not tell them apart.
     pub(super) fn refuse_duplicates(&self) -> Result<(), EnvelopeError> {
-        // Services number their records, so ids mostly ascend: then no two are the same.
-        if self.ascending {
+        self.duplicates().first().map_or(Ok(()), |duplicate| Err(self.refused(duplicate)))
+    }
+
+    /// Takes out the records that are the same as one before them, and refuses those that only have the
+    /// same id: see [`refuse_duplicates`](Self::refuse_duplicates).
+    pub(super) fn take_out_copies(&mut self) -> Result<(), EnvelopeError> {
+        let duplicates = self.duplicates();
+        let data = |index: usize| self.records[index].data();
+        let differs = |duplicate: &&Duplicate| data(duplicate.index) != data(duplicate.first);
+        if let Some(duplicate) = duplicates.iter().find(differs) {
+            return Err(self.refused(duplicate));
+        }
+        if duplicates.is_empty() {
             return Ok(());
         }
-        let mut seen = HashMap::with_capacity(self.records.len());
-        for (index, record) in self.records.iter().enumerate() {
-            if let Some(first) = seen.insert(record.id(), index) {
-                let id = record.id().into_owned();
-                return Err(EnvelopeError::DuplicateRecordId { index, first, id });
+        let encoding = self.payloads.as_ref().map_or(Encoding::Base64, Batch::encoding);
+        let records = mem::replace(self, Self::new(encoding)).records;
+        let mut copies = duplicates.into_iter().map(|duplicate| duplicate.index).peekable();
+        for (index, record) in records.into_iter().enumerate() {
+            if copies.next_if_eq(&index).is_none() {
+                self.push(record);
             }
         }
         Ok(())
     }
+
+    /// The records whose id one before them has, ascending.
+    fn duplicates(&self) -> Vec<Duplicate> {
+        // Services number their records, so ids mostly ascend: then no two are the same.
+        if self.ascending {
+            return Vec::new();
+        }
+        let mut seen = HashMap::with_capacity(self.records.len());
+        let records = self.records.iter().enumerate();
+        let duplicate = |(index, record): (usize, &Record<'a>)| {
+            let first = *seen.entry(record.id()).or_insert(index);
+            (first < index).then_some(Duplicate { index, first })
+        };
+        records.filter_map(duplicate).collect()
+    }
+
+    #[cold]
+    fn refused(&self, &Duplicate { index, first }: &Duplicate) -> EnvelopeError {
+        let id = self.records[index].id().into_owned();
+        EnvelopeError::DuplicateRecordId { index, first, id }
+    }
+}
+
+/// A record whose id one before it has: where both stand.
+struct Duplicate {
+    index: usize,
+    first: usize,
 }
 
 /// Whether an id is below another, as far as that can be seen without a closer look. The closing quotes

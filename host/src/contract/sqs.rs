@@ -4,8 +4,11 @@
 //! Answer: `{batchItemFailures: [{itemIdentifier: messageId}]}`; what failed becomes visible in the
 //! queue again. The body is the payload as it is, not base64.
 //!
+//! A standard queue may hand out a message more than once, also in one event. All are of one id, by which
+//! they are answered: so they are one record.
+//!
 //! Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS", "Handling errors for an SQS
-//! event source in Lambda".
+//! event source in Lambda"; Amazon SQS Developer Guide, "Amazon SQS at-least-once delivery".
 
 use weir_json::{Layout, Reader};
 
@@ -76,6 +79,30 @@ mod tests {
             String::from_utf8(event.respond(&answers, &Onward::default())).expect("UTF-8"),
             r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#
         );
+    }
+
+    #[test]
+    fn a_message_that_came_twice_is_one_record() {
+        let event = br#"{"Records":[
+            {"messageId":"b","receiptHandle":"1","body":"{}"},
+            {"messageId":"a","receiptHandle":"2","body":"[]"},
+            {"messageId":"b","receiptHandle":"3","body":"{\u007d"},
+            {"messageId":"\u0062","receiptHandle":"4","body":"{}"},
+            {"messageId":"c","receiptHandle":"5","body":"{}"}]}"#;
+        let (event, batch) = read(event).expect("an event");
+        assert_eq!([0, 1, 2].map(|record| event.id(record)), ["b", "a", "c"]);
+        let payloads = [0, 1, 2].map(|entry| batch.payload(entry).expect("a payload"));
+        assert_eq!((event.len(), batch.len(), payloads), (3, 3, [&b"{}"[..], b"[]", b"{}"]));
+        let failed = Answer::transient(FailureCause::Record, "no");
+        let response = event.respond(&[failed, Answer::Done, Answer::Done], &Onward::default());
+        assert_eq!(response, br#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#);
+    }
+
+    #[test]
+    fn two_messages_of_one_id_are_refused() {
+        let event = br#"{"Records":[{"messageId":"a","body":"1"},{"messageId":"a","body":"2"}]}"#;
+        let error = read(event).expect_err("an id too few").to_string();
+        assert_eq!(error, "records 0 and 1 of the event have the same recordId \"a\"");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::{DeadLetter, DeadLetterQueue};
 use crate::receipt::PublishError;
-use crate::same_file::is_at;
+use crate::same_file::{is_at, is_standard_stream};
 
 /// How often it is tried to lock a file that another process has locked.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(10);
@@ -28,7 +28,7 @@ impl DeadLetterFile {
     ///
     /// # Errors
     ///
-    /// If it cannot be written to.
+    /// If it cannot be written to, is no regular file, or is where standard output or standard error goes.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.into(), file: Arc::new(Mutex::new(open(path)?)) })
     }
@@ -36,7 +36,16 @@ impl DeadLetterFile {
 
 fn open(path: &Path) -> io::Result<File> {
     // Not in append mode: what was written in part has to be taken back.
-    OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)
+    let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+    let metadata = file.metadata()?;
+    let reason = if !metadata.is_file() {
+        "it is no regular file"
+    } else if is_standard_stream(&metadata) {
+        "standard output or standard error goes there: each would write over the other"
+    } else {
+        return Ok(file);
+    };
+    Err(io::Error::new(ErrorKind::InvalidInput, reason))
 }
 
 impl DeadLetterQueue for DeadLetterFile {
@@ -240,9 +249,17 @@ mod tests {
 
     #[test]
     fn a_full_disk_confirms_nothing() {
-        let file = DeadLetterFile::open(Path::new("/dev/full"));
+        let path = Path::new("/dev/full");
+        let device = File::options().read(true).write(true).open(path).expect("a device");
+        let file = DeadLetterFile { path: path.into(), file: Arc::new(Mutex::new(device)) };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let results = runtime.block_on(file.expect("a device").send(vec![letter("1")], None));
+        let results = runtime.block_on(file.send(vec![letter("1")], None));
         assert!(matches!(&results[..], [Err(PublishError::Unconfirmed(_))]), "{results:?}");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused() {
+        let error = DeadLetterFile::open(Path::new("/dev/null")).expect_err("a device");
+        assert_eq!(error.to_string(), "it is no regular file");
     }
 }

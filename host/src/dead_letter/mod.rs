@@ -43,6 +43,10 @@ pub struct DeadLetter {
 pub trait DeadLetterQueue: Send + Sync {
     /// Sends letters. Answers once each of them is confirmed or given up, at the latest at the
     /// deadline: one result a letter, in order.
+    ///
+    /// An answer that has not come 250 ms after the deadline is not waited for, and the future is dropped:
+    /// then none of these letters counts as confirmed. Neither does one that the answer has no result for.
+    /// Without a deadline it is waited for as long as it takes.
     fn send(
         &self,
         letters: Vec<DeadLetter>,

@@ -9,6 +9,8 @@
 //! - A field that is asked for is refused if it comes a second time. Of those that only name where a
 //!   record came from (`eventID`, `eventSource`, `eventSourceARN`, `partitionKey` within metadata) the
 //!   last counts. Of two `kinesis` or `attributes`, each is read.
+//! - Without an envelope, a document is no event.
+//! - Of messages of a queue that are the same, the first counts.
 //! - Metadata of another form than an object says nothing. Every other object has to be one, or `null`.
 //! - The shard's name is not compared where its `eventID` has escapes: the reader takes it for none.
 
@@ -26,7 +28,7 @@ use crate::contract::Contract;
 pub(super) struct Event<'a> {
     pub(super) contract: Contract,
     pub(super) source: String,
-    /// In the order in which they are answered. Those of a contract without an envelope are not read.
+    /// In the order in which they are answered.
     pub(super) records: Vec<Record<'a>>,
 }
 
@@ -52,13 +54,9 @@ pub(super) enum Refusal {
 pub(super) fn read(body: &[u8], contract: Option<Contract>) -> Result<Event<'_>, Refusal> {
     serde_json::from_slice::<Value>(body).map_err(|_| Refusal::NotJson)?;
     let root = serde_json::from_slice(body).expect("it is JSON");
-    let Some(envelope) = Object::of(root) else {
-        let records = Vec::new();
-        let told = Event { contract: Contract::Ndjson, source: String::new(), records };
-        return contract.map_or(Ok(told), |_| Err(Refusal::Otherwise));
-    };
+    let envelope = Object::of(root).ok_or(Refusal::Otherwise)?;
     let [records, event_source] = [envelope.once("records")?, envelope.once("Records")?];
-    let invocation_id = envelope.once("invocationId")?;
+    envelope.once("invocationId")?;
     let arns = ["deliveryStreamArn", "streamArn", "applicationArn"];
     let [delivery, stream, application] = arns.map(|name| envelope.once(name));
     let arns = [delivery?, stream?, application?];
@@ -68,13 +66,11 @@ pub(super) fn read(body: &[u8], contract: Option<Contract>) -> Result<Event<'_>,
         [_, None, Some(_)] => Ok(Contract::AnalyticsOutput),
         _ => match event_source {
             Some(list) => contract_of_records(list),
-            None if records.or(invocation_id).is_none() => Ok(Contract::Ndjson),
             None => Err(Refusal::Otherwise),
         },
     };
     let contract = contract.map_or(told, Ok)?;
     let (source, list) = match contract {
-        Contract::Ndjson => return Ok(Event { contract, source: String::new(), records: vec![] }),
         Contract::Kinesis | Contract::Sqs => {
             let source = event_source.and_then(|list| of_first_record(list, "eventSourceARN"));
             (source, event_source)
@@ -90,6 +86,10 @@ pub(super) fn read(body: &[u8], contract: Option<Contract>) -> Result<Event<'_>,
             let number = record.id().trim_start_matches('0').to_owned();
             (number.len(), number)
         });
+    }
+    if contract == Contract::Sqs {
+        let mut seen = HashSet::new();
+        records.retain(|record| seen.insert((record.id(), record.data.clone())));
     }
     let ids: HashSet<_> = records.iter().map(Record::id).collect();
     match ids.len() == records.len() {
