@@ -1,6 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use wasmparser::{Parser, Payload};
 use wasmtime::ResourceLimiter;
 
 /// What a rule may use while it classifies one batch. A rule that asks for more is stopped.
@@ -26,6 +27,20 @@ impl Limits {
 
     /// The most that a rule's call stack may have, in bytes.
     pub const MAX_STACK_BYTES: usize = 1 << 20;
+
+    /// What a component exceeds with the largest table that it begins with. The engine has no room for one, and
+    /// would refuse the component once it is compiled, for no limit.
+    pub(crate) fn exceeded_by_tables(&self, component: &[u8]) -> Option<LimitExceeded> {
+        let payloads = Parser::new(0).parse_all(component).map_while(Result::ok);
+        let tables = payloads.filter_map(|payload| match payload {
+            Payload::TableSection(tables) => Some(tables),
+            _ => None,
+        });
+        let entries = tables.flatten().filter_map(Result::ok).map(|table| table.ty.initial);
+        let requested = usize::try_from(entries.max()?).unwrap_or(usize::MAX);
+        let maximum = self.table_entries;
+        (requested > maximum).then_some(LimitExceeded::Table { current: 0, requested, maximum })
+    }
 }
 
 impl Default for Limits {
@@ -44,6 +59,7 @@ impl Default for Limits {
 
 /// A limit that a rule ran into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LimitExceeded {
     /// It was still running when its time was up.
     Time {

@@ -110,7 +110,7 @@ pub struct Failure {
 
 /// The most characters of a rule's reason: it goes into answers, logs and dead letters, which have no room
 /// without end.
-const MAX_REASON: usize = 1000;
+pub(crate) const MAX_REASON: usize = 1000;
 
 impl Failure {
     /// What a rule says of a record that it cannot classify.

@@ -1,7 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::IgnoredAny;
 use wasmtime::component::{Component, Linker};
 
 use crate::bindings::{FilterPre, rule};
@@ -15,6 +14,8 @@ use crate::grant::Grant;
 use crate::inert_wasi;
 use crate::limits::Meter;
 use crate::memory_image;
+use crate::printable::cut;
+use crate::verify::SettingsSchema;
 
 /// A rule, compiled and checked: it imports nothing but what [its engine grants](Engine::granting), and
 /// exports [`INTERFACE`].
@@ -25,6 +26,7 @@ pub struct Rule {
     pub(crate) engine: Engine,
     pub(crate) exports: Exports,
     description: Arc<Description>,
+    settings_schema: Arc<SettingsSchema>,
     code: CodeOrigin,
     digest: Digest,
 }
@@ -34,7 +36,7 @@ pub struct Rule {
 pub struct Description {
     /// The rule's name: 1 to 64 of the characters `a-z`, `0-9` and `-`.
     pub name: String,
-    /// The rule's own version.
+    /// The rule's own version, of at most 128 bytes.
     pub version: String,
     /// The JSON Schema of its settings.
     pub settings_schema: String,
@@ -99,16 +101,31 @@ impl Rule {
         if !component.bytes().starts_with(COMPONENT_MAGIC) {
             return Err(LoadError::NotAComponent(what_it_is(component.bytes()).to_owned()));
         }
+        if let Some(exceeded) = engine.limits().exceeded_by_tables(component.bytes()) {
+            return Err(LoadError::Describe(exceeded.into()));
+        }
         let (code, origin) = cache.load(engine, component)?;
         let (exports, description) = exports(engine, &code)?;
-        let description = Arc::new(check(description).map_err(LoadError::Description)?);
-        let digest = component.digest();
-        Ok((Self { engine: engine.clone(), exports, description, code: origin, digest }, code))
+        let (description, schema) = check(description).map_err(LoadError::Description)?;
+        let rule = Self {
+            engine: engine.clone(),
+            exports,
+            description: Arc::new(description),
+            settings_schema: Arc::new(schema),
+            code: origin,
+            digest: component.digest(),
+        };
+        Ok((rule, code))
     }
 
     /// What the rule says of itself.
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// The schema of its settings, to check some against.
+    pub(crate) fn settings_schema(&self) -> &SettingsSchema {
+        &self.settings_schema
     }
 
     /// The digest of the component that it was loaded from.
@@ -147,6 +164,12 @@ impl fmt::Debug for Rule {
             .finish_non_exhaustive()
     }
 }
+
+/// The longest name that a rule may have, in bytes.
+const MAX_NAME_BYTES: usize = 64;
+
+/// The longest version that a rule may have, in bytes: logs, messages and states are to have room for it.
+const MAX_VERSION_BYTES: usize = 128;
 
 /// The longest schema of settings that a rule may have, in bytes: what reading and checking it costs the host
 /// is bounded.
@@ -222,11 +245,18 @@ fn other_contract(exports: &[String]) -> Option<LoadError> {
     Some(LoadError::Contract { version: version.to_owned(), newer })
 }
 
-fn check(description: rule::Description) -> Result<Description, String> {
+/// Checks what a rule says of itself, the lengths first, and compiles the schema of its settings.
+fn check(description: rule::Description) -> Result<(Description, SettingsSchema), String> {
     let rule::Description { name, version, settings_schema, keeps_state, rewrites } = description;
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if !(1..=64).contains(&name.len()) || !name.chars().all(allowed) {
-        return Err(format!("its name must be 1 to 64 of a-z, 0-9 and -, found {name:?}"));
+    if !(1..=MAX_NAME_BYTES).contains(&name.len()) || !name.chars().all(allowed) {
+        let found = cut(&name, MAX_NAME_BYTES);
+        return Err(format!(
+            "its name must be 1 to {MAX_NAME_BYTES} of a-z, 0-9 and -, found {found:?}"
+        ));
+    }
+    if version.len() > MAX_VERSION_BYTES {
+        return Err(format!("its version has over {MAX_VERSION_BYTES} bytes"));
     }
     if let Err(error) = semver::Version::parse(&version) {
         return Err(format!("its version is not a semantic version: {error}, found {version:?}"));
@@ -234,14 +264,14 @@ fn check(description: rule::Description) -> Result<Description, String> {
     if settings_schema.len() > MAX_SCHEMA_BYTES {
         return Err(format!("its settings schema has over {MAX_SCHEMA_BYTES} bytes"));
     }
-    if let Err(error) = serde_json::from_str::<IgnoredAny>(&settings_schema) {
-        return Err(format!("its settings schema is not JSON: {error}"));
-    }
-    Ok(Description { name, version, settings_schema, keeps_state, rewrites })
+    let schema = SettingsSchema::parse(&settings_schema)
+        .map_err(|error| format!("its settings schema: {error}"))?;
+    Ok((Description { name, version, settings_schema, keeps_state, rewrites }, schema))
 }
 
 /// Why a component was refused as a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum LoadError {
     /// It is no valid component.
     #[error("not a WebAssembly component: {0}")]
@@ -313,4 +343,39 @@ fn hint(imports: &[String]) -> &'static str {
 
 fn listed(names: &[String]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(name: String, version: String, settings_schema: &str) -> Result<(), String> {
+        let settings_schema = settings_schema.to_owned();
+        let (keeps_state, rewrites) = (false, false);
+        check(rule::Description { name, version, settings_schema, keeps_state, rewrites }).map(drop)
+    }
+
+    #[test]
+    fn what_a_rule_says_of_itself_is_as_long_as_allowed_and_no_longer() {
+        let version = |bytes: usize| format!("1.0.0+{}", "a".repeat(bytes - 6));
+        let name = |bytes: usize| "a".repeat(bytes);
+        assert_eq!(described(name(64), version(128), "{}"), Ok(()));
+        for (name, version) in [
+            (name(1), version(129)),
+            (name(1), version(10 << 20)),
+            (name(65), version(9)),
+            (name(10 << 20), version(9)),
+        ] {
+            let error = described(name, version, "{}").expect_err("too long");
+            assert!(error.len() < 200, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_settings_schema_is_one() {
+        for schema in ["", r#"{"type": "numbre"}"#, r##"{"$ref": "#/$defs/missing"}"##] {
+            let error = described("a".to_owned(), "1.0.0".to_owned(), schema);
+            assert!(error.expect_err("no schema").starts_with("its settings schema: "), "{schema}");
+        }
+    }
 }

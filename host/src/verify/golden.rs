@@ -21,7 +21,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::section;
+use super::{open, section};
 use crate::batch::{Batch, Encoding};
 use crate::outcome::{Bound, Outcome, Verdict};
 use crate::printable::{cut, printable};
@@ -187,9 +187,9 @@ impl Case {
             };
             vec![found]
         };
-        let filter = match rule.open(&self.settings) {
+        let filter = match open(rule, &self.settings) {
             Ok(filter) => filter,
-            Err(error) => return fault(error.to_string()),
+            Err(refused) => return fault(refused.reason),
         };
         let bytes = self.records.iter().map(|record| record.payload.len()).sum();
         let mut batch = Batch::with_capacity(Encoding::Plain, self.records.len(), bytes);
@@ -316,6 +316,7 @@ impl fmt::Display for Difference {
 
 /// Golden records that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum GoldenError {
     /// A case is not as the format says.
     #[error("case {}: {what}", printable(.name))]

@@ -42,6 +42,7 @@ use refusal::Refused;
 
 pub use golden::{Difference, GoldenError, GoldenRecords};
 pub use refusal::{Check, Refusal};
+pub(crate) use schema::SettingsSchema;
 pub use scheme::NAMESPACE;
 pub use section::GOLDEN_SECTION;
 pub use signature::{InvalidKey, MAX_SIGNATURE_BYTES, SigningKey};
@@ -224,7 +225,7 @@ impl Default for Policy {
 /// Opens a rule with settings that must fit its schema as well. Where both refuse them, the rule's own
 /// words are the more exact.
 fn open(rule: &Rule, settings: &str) -> Result<Filter, Refused> {
-    let fits = schema::check(&rule.description().settings_schema, settings);
+    let fits = rule.settings_schema().check(settings);
     let opened = rule.open(settings).map_err(Refused::from)?;
     fits.map_err(|error| Refused::new(Check::Settings, error))?;
     Ok(opened)

@@ -20,6 +20,7 @@ pub struct Refusal {
 
 /// A check that a rule passes before it runs, in the order of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Check {
     /// It is no larger than allowed.
     Size,
@@ -76,12 +77,8 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// Some of the reason may be a rule's own words, which are not trusted: they are cut to one line,
-    /// without anything that a terminal would obey.
     pub(super) fn new(check: Check, reason: impl fmt::Display) -> Self {
-        let reason = reason.to_string();
-        let words: Vec<&str> = reason.split_whitespace().take(MAX_REASON).collect();
-        Self { check, reason: printable(&cut(&words.join(" "), MAX_REASON)) }
+        Self { check, reason: on_one_line(&reason.to_string()) }
     }
 
     /// The refusal of the component of a digest.
@@ -93,6 +90,13 @@ impl Refused {
 
 /// The most characters that a reason has.
 const MAX_REASON: usize = 500;
+
+/// Some of a reason may be a rule's own words, which are not trusted: they are cut to one line, without
+/// anything that a terminal would obey.
+pub(super) fn on_one_line(reason: &str) -> String {
+    let words: Vec<&str> = reason.split_whitespace().take(MAX_REASON).collect();
+    printable(&cut(&words.join(" "), MAX_REASON))
+}
 
 impl From<OpenError> for Refused {
     fn from(error: OpenError) -> Self {

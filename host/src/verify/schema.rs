@@ -1,76 +1,84 @@
-//! Whether settings fit the JSON Schema that a rule describes them by.
+//! The JSON Schema that a rule describes its settings by, and whether settings fit it.
 //!
-//! The schema is the rule's, and the rule is not trusted: what checking it can cost is bounded, as its
-//! length is by [`Rule`](crate::Rule).
+//! The schema is the rule's, and the rule is not trusted: what compiling it and checking against it can cost is
+//! bounded, as its length is by [`Rule`](crate::Rule).
 
 mod cost;
 
+mod pattern;
+
+mod shape;
+
 use std::thread;
 
-use boon::{Compiler, Draft, Schemas, SchemeUrlLoader, ValidationError};
+use boon::{Compiler, Draft, SchemaIndex, Schemas, SchemeUrlLoader, ValidationError};
 use serde_json::Value;
 
-/// The most patterns that a schema may have: each costs memory.
-const MAX_PATTERNS: usize = 32;
+use self::shape::PatternSizes;
+use super::refusal::on_one_line;
 
-/// The stack for checking, in bytes: the schemas that are within each other take some each.
+/// The stack for what follows a schema, in bytes: the schemas that are within each other take some each.
 const STACK_BYTES: usize = 32 << 20;
 
 /// What the schema is known by where it refers to itself. Nothing is fetched from there.
 const URL: &str = "https://weir.invalid/settings";
 
-/// Checks a settings document.
-///
-/// # Errors
-///
-/// Says what is wrong: with the settings and where, or with the schema.
-pub(super) fn check(schema: &str, settings: &str) -> Result<(), String> {
-    let schema: Value =
-        serde_json::from_str(schema).map_err(|error| format!("the rule's schema: {error}"))?;
-    if patterns(&schema) > MAX_PATTERNS {
-        return Err(format!("the rule's schema has over {MAX_PATTERNS} patterns"));
+/// A schema of settings, compiled.
+pub(crate) struct SettingsSchema {
+    document: Value,
+    patterns: PatternSizes,
+    schemas: Schemas,
+    compiled: SchemaIndex,
+}
+
+impl SettingsSchema {
+    /// Reads and compiles a schema.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with it.
+    pub(crate) fn parse(schema: &str) -> Result<Self, String> {
+        let document: Value =
+            serde_json::from_str(schema).map_err(|error| format!("it is not JSON: {error}"))?;
+        with_stack(|| {
+            let patterns = shape::check(&document)?;
+            let mut schemas = Schemas::new();
+            let compiled = compile(document.clone(), &mut schemas)?;
+            Ok(Self { document, patterns, schemas, compiled })
+        })
     }
-    let settings: Value = serde_json::from_str(settings).map_err(|error| error.to_string())?;
-    let check = || {
-        cost::check(&schema, &settings).map_err(|error| format!("the rule's schema: {error}"))?;
-        validate(schema, &settings)
-    };
+
+    /// Checks a settings document.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong: with the settings and where, or with the schema.
+    pub(crate) fn check(&self, settings: &str) -> Result<(), String> {
+        let settings: Value = serde_json::from_str(settings).map_err(|error| error.to_string())?;
+        with_stack(|| {
+            cost::check(&self.document, &self.patterns, &settings)
+                .map_err(|error| format!("the rule's schema: {error}"))?;
+            self.schemas.validate(&settings, self.compiled).map_err(|error| describe(&error))
+        })
+    }
+}
+
+fn with_stack<T: Send>(follow: impl FnOnce() -> Result<T, String> + Send) -> Result<T, String> {
     thread::scope(|threads| {
         let thread = thread::Builder::new().stack_size(STACK_BYTES);
-        let thread = thread.spawn_scoped(threads, check).map_err(|error| error.to_string())?;
-        thread.join().unwrap_or_else(|_| Err("the rule's schema cannot be followed".to_owned()))
+        let thread = thread.spawn_scoped(threads, follow).map_err(|error| error.to_string())?;
+        thread.join().unwrap_or_else(|_| Err("the schema cannot be followed".to_owned()))
     })
 }
 
-fn validate(schema: Value, settings: &Value) -> Result<(), String> {
+fn compile(schema: Value, schemas: &mut Schemas) -> Result<SchemaIndex, String> {
     let mut compiler = Compiler::new();
     compiler.set_default_draft(Draft::V2020_12);
     // Without a loader for any scheme, there is nothing but the schema and the drafts' own.
     compiler.use_loader(Box::new(SchemeUrlLoader::new()));
-    let mut schemas = Schemas::new();
-    let unfit = |error| format!("the rule's schema: {error:#}");
+    let unfit = |error| on_one_line(&format!("{error:#}"));
     compiler.add_resource(URL, schema).map_err(unfit)?;
-    let compiled = compiler.compile(URL, &mut schemas).map_err(unfit)?;
-    schemas.validate(settings, compiled).map_err(|error| describe(&error))
-}
-
-/// How many patterns there are in a schema.
-fn patterns(schema: &Value) -> usize {
-    match schema {
-        Value::Array(items) => items.iter().map(patterns).sum(),
-        Value::Object(members) => members
-            .iter()
-            .map(|(name, value)| {
-                let own = match (name.as_str(), value) {
-                    ("pattern", _) => 1,
-                    ("patternProperties", Value::Object(patterns)) => patterns.len(),
-                    _ => 0,
-                };
-                own + patterns(value)
-            })
-            .sum(),
-        _ => 0,
-    }
+    compiler.compile(URL, schemas).map_err(unfit)
 }
 
 /// The first thing that does not fit: the cause of the cause, where it says most.
@@ -88,8 +96,16 @@ fn describe(error: &ValidationError<'_, '_>) -> String {
 mod tests {
     use super::*;
 
+    fn check(schema: &str, settings: &str) -> Result<(), String> {
+        SettingsSchema::parse(schema)?.check(settings)
+    }
+
     fn refused(schema: &str, settings: &str) -> String {
         check(schema, settings).expect_err("it does not fit")
+    }
+
+    fn not_compiled(schema: &str) -> String {
+        SettingsSchema::parse(schema).err().expect("it is no schema")
     }
 
     #[test]
@@ -113,16 +129,16 @@ mod tests {
 
     #[test]
     fn a_schema_that_is_none_is_refused() {
-        for schema in [r#"{"type": "numbre"}"#, r##"{"$ref": "#/$defs/missing"}"##, "3"] {
-            assert!(refused(schema, "{}").starts_with("the rule's schema: "), "{schema}");
+        for schema in [r#"{"type": "numbre"}"#, r##"{"$ref": "#/$defs/missing"}"##, "3", "{"] {
+            not_compiled(schema);
         }
     }
 
     #[test]
     fn nothing_is_fetched_for_a_schema() {
         for url in ["file:///etc/hostname", "https://example.org/schema.json"] {
-            let error = refused(&format!(r#"{{"$ref": "{url}"}}"#), "{}");
-            assert!(error.starts_with("the rule's schema: "), "{error}");
+            let error = not_compiled(&format!(r#"{{"$ref": "{url}"}}"#));
+            assert!(error.contains("refers to nothing"), "{error}");
         }
     }
 
@@ -143,8 +159,6 @@ mod tests {
         // Each link refers to the next twice, 2^32 times in all.
         let twice = chain(32, |next| format!(r#"{{"allOf": [{next}, {next}]}}"#));
         assert!(refused(&twice, "{}").contains("steps"));
-        let patterns = vec![r#"{"pattern": "a"}"#; 33].join(",");
-        assert!(refused(&format!(r#"{{"allOf": [{patterns}]}}"#), "{}").contains("patterns"));
         // All of the document's parts, at each part of it.
         let tree = r##"{"anyOf": [{"items": {"$ref": "#"}}, {"items": {"$ref": "#"}}, false]}"##;
         assert_eq!(check(tree, "[[[1]]]"), Ok(()));
@@ -159,6 +173,112 @@ mod tests {
     }
 
     #[test]
+    fn what_is_compiled_is_bounded() {
+        let patterns = |pattern: &str, times: usize| {
+            let patterns = vec![format!(r#"{{"pattern": "{pattern}"}}"#); times].join(",");
+            format!(r#"{{"allOf": [{patterns}]}}"#)
+        };
+        assert_eq!(check(&patterns("a", 32), "{}"), Ok(()));
+        assert!(not_compiled(&patterns("a", 33)).contains("patterns"));
+        assert_eq!(check(&patterns("^a{1500}$", 32), "{}"), Ok(()));
+        assert!(not_compiled(&patterns("^a{4000}$", 32)).contains("parts"));
+        for pattern in ["(?:(?:a?){999}){999}", ".{20000}"] {
+            assert!(not_compiled(&patterns(pattern, 1)).contains("parts"), "{pattern}");
+        }
+        let properties = r#"{"patternProperties": {"(?:(?:a?){999}){999}": {}}}"#;
+        assert!(not_compiled(properties).contains("parts"));
+
+        let schemas = |schema: &str, times: usize| {
+            format!(r#"{{"allOf": [{}]}}"#, vec![schema; times].join(","))
+        };
+        assert_eq!(check(&schemas("{}", 1_000), "{}"), Ok(()));
+        for schema in ["{}", "true"] {
+            assert!(not_compiled(&schemas(schema, 5_000)).contains("schemas"));
+        }
+        let below =
+            |name: &str| format!(r#"{{"properties": {{"{name}": {}}}}}"#, schemas("{}", 1_000));
+        assert_eq!(check(&below("name"), "{}"), Ok(()));
+        assert!(not_compiled(&below(&"n".repeat(2_000))).contains("places"));
+    }
+
+    /// A schema that applies another 512 times.
+    fn often(schema: &str) -> String {
+        let chain = chain(3, |next| format!(r#"{{"allOf": [{}]}}"#, [next; 8].join(",")));
+        let (before, _) = chain.rsplit_once("{}").expect("the end of the chain");
+        format!("{before}{schema}}}}}")
+    }
+
+    #[test]
+    fn what_a_schema_lists_counts_each_time_that_it_is_applied() {
+        let names: Vec<String> = (0..1_000).map(|number| format!("\"{number}\"")).collect();
+        let names = format!("[{}]", names.join(","));
+        for keyword in [
+            format!(r#""dependentRequired": {{"a": {names}}}"#),
+            format!(r#""dependencies": {{"a": {names}}}"#),
+            format!(r#""required": {names}"#),
+            format!(r#""const": {{"a": {names}}}"#),
+            format!(r#""enum": [{{"a": {names}}}]"#),
+        ] {
+            let schema = often(&format!("{{{keyword}}}"));
+            assert!(refused(&schema, r#"{"a": 1}"#).contains("steps"), "{schema}");
+        }
+    }
+
+    #[test]
+    fn what_settings_hold_counts_each_time_that_it_is_looked_at() {
+        let many: Vec<String> = (0..1_000).map(|number| format!(r#""{number}": {{}}"#)).collect();
+        let many = format!("{{{}}}", many.join(","));
+        let lists = many.replace(": {}", "").replace('{', "[").replace('}', "]");
+        let name = format!(r#"{{"{}": 1}}"#, "n".repeat(1 << 16));
+        for (schema, settings) in [
+            (r#"{"unevaluatedProperties": true}"#, &many),
+            (r#"{"minProperties": 1}"#, &many),
+            (r#"{"uniqueItems": true}"#, &lists),
+            (r#"{"propertyNames": {"maxLength": 9}}"#, &name),
+            (r#"{"minProperties": 1}"#, &name),
+        ] {
+            assert_eq!(check("{}", settings), Ok(()));
+            assert!(refused(&often(schema), settings).contains("steps"), "{schema}");
+        }
+        let holding = format!(r#"[{}]"#, vec!["[1]"; 3_000].join(","));
+        assert!(refused(r#"{"uniqueItems": true}"#, &holding).contains("steps"));
+        let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        let lists = |depth: usize| {
+            let wide = vec!["1"; 200].join(",");
+            deep(depth).replace('1', &wide)
+        };
+        let bounds = vec![r#"{"minimum": 2}"#; 50].join(",");
+        let recursive = format!(
+            r##"{{"if": {{"type": "array"}}, "then": {{"items": {{"$ref": "#"}}}},
+                "else": {{"allOf": [{bounds}]}}}}"##
+        );
+        assert!(!refused(&recursive, &lists(1)).contains("steps"));
+        assert!(refused(&recursive, &lists(40)).contains("steps"));
+    }
+
+    #[test]
+    fn a_pattern_counts_by_its_size_and_the_length_of_the_text() {
+        let large = "^(?:[a-z]?){2000}$";
+        for (keyword, settings) in [
+            (format!(r#""pattern": "{large}""#), r#""abc""#),
+            (format!(r#""patternProperties": {{"{large}": {{}}}}"#), r#"{"abc": 1}"#),
+            (format!(r#""propertyNames": {{"pattern": "{large}"}}"#), r#"{"abc": 1}"#),
+        ] {
+            let schema = format!("{{{keyword}}}");
+            assert_eq!(check(&schema, settings), Ok(()));
+            assert!(refused(&often(&schema), settings).contains("steps"), "{schema}");
+        }
+        let long = format!(r#""{}""#, "a".repeat(2_000));
+        assert!(refused(&format!(r#"{{"pattern": "{large}"}}"#), &long).contains("steps"));
+        // In drafts that have texts checked for being patterns.
+        let draft = r#""$schema": "http://json-schema.org/draft-07/schema#""#;
+        let schema = format!(r#"{{{draft}, "format": "regex"}}"#);
+        assert_eq!(check(&schema, r#""[a-z]""#), Ok(()));
+        let digits = format!(r#""{}""#, r"\\d".repeat(5_000));
+        assert!(refused(&schema, &digits).contains("steps"));
+    }
+
+    #[test]
     fn a_schema_cannot_exhaust_its_hosts_stack() {
         let not = |depth: usize, inner: &str| {
             format!("{}{inner}{}", r#"{"not": "#.repeat(depth), "}".repeat(depth))
@@ -167,17 +287,28 @@ mod tests {
         assert_eq!(check(&not(100, "{}"), "{}"), Ok(()));
         assert_eq!(check(&chain(90, str::to_owned), "{}"), Ok(()));
         assert!(refused(r##"{"$ref": "#"}"##, "{}").contains("within each other"));
+        // Each is met for itself before it is met within the next.
+        let link = |link: usize| format!(r##"{{"$ref": "#/$defs/{link}"}}"##);
+        let links = |each: &dyn Fn(usize) -> String| (1..9).map(each).collect::<Vec<_>>().join(",");
+        let chains = format!(
+            r#"{{"allOf": [{}], "$defs": {{"0": {{}}, {}}}}}"#,
+            links(&link),
+            links(&|number| format!(r#""{number}": {}"#, not(60, &link(number - 1))))
+        );
+        assert!(refused(&chains, "{}").contains("within each other"));
     }
 
     #[test]
     fn a_reference_means_the_same_wherever_it_is_met() {
         for keyword in ["$id", "$dynamicRef", "$schema"] {
             let schema = format!(r##"{{"properties": {{"a": {{"{keyword}": "#a"}}}}}}"##);
-            assert!(refused(&schema, "{}").contains("root only"), "{schema}");
+            assert!(not_compiled(&schema).contains("use $ref"), "{schema}");
         }
+        let dynamic = r##"{"$dynamicRef": "#/$defs/a", "$defs": {"a": {}}}"##;
+        assert!(not_compiled(dynamic).contains("use $ref"));
         for reference in ["#a", "other#/a", "#/%24defs", ""] {
             let schema = format!(r#"{{"allOf": [{{"$ref": "{reference}"}}], "$defs": {{}}}}"#);
-            assert!(refused(&schema, "{}").contains("refers to nothing"), "{schema}");
+            assert!(not_compiled(&schema).contains("refers to nothing"), "{schema}");
         }
         let root = r##"{"$id": "https://example.org/a", "$schema":
             "https://json-schema.org/draft/2020-12/schema", "$ref": "#/$defs/a", "$defs": {"a": {}}}"##;

@@ -110,6 +110,7 @@ impl SigningKey {
 
 /// Why a key cannot sign.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidKey {
     /// The key needs its passphrase.
     #[error(

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use weir::{Fault, LimitExceeded, Limits, OpenError, Rule, Verdict};
+use weir::{Fault, LimitExceeded, Limits, LoadError, OpenError, Rule, Verdict};
 
 use crate::guest::{Answer, FAIL, FLAG, Guest, batch};
 
@@ -74,6 +74,18 @@ fn table() {
         exceeded(&grows(100), limits),
         LimitExceeded::Table { current: 1, requested: 101, maximum: 100 }
     );
+}
+
+#[test]
+fn table_at_the_beginning() {
+    let limits = Limits { table_entries: 100, ..Limits::default() };
+    let begins =
+        |entries| Guest { fields: format!("(table {entries} funcref)"), ..Guest::default() };
+    passes(&begins(100), limits);
+    let engine = weir::Engine::new(limits).expect("an engine");
+    let loaded = Rule::load(&engine, &begins(101).component());
+    let Err(LoadError::Describe(Fault::Limit(exceeded))) = loaded else { panic!("{loaded:?}") };
+    assert_eq!(exceeded, LimitExceeded::Table { current: 0, requested: 101, maximum: 100 });
 }
 
 #[test]

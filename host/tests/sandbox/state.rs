@@ -1,8 +1,9 @@
 //! Which instance a batch meets.
 
+use std::time::Duration;
 use std::{iter, thread};
 
-use weir::{Engine, Fault, Instances, LimitExceeded, Limits, RestoreError, Rule, Verdict};
+use weir::{Engine, Fault, Filter, Instances, LimitExceeded, Limits, RestoreError, Rule, Verdict};
 
 use crate::guest::{Guest, LISTS, OUTCOME, RESTORED, SNAPSHOT, batch};
 
@@ -54,6 +55,27 @@ fn growing(pages: u32) -> Guest {
 fn one_by_one<const N: usize>(rule: &Guest, limits: Limits) -> [Verdict; N] {
     let filter = rule.open(limits).instances(Instances::Kept);
     [(); N].map(|()| filter.classify(&batch(1)).expect("an outcome").verdicts[0])
+}
+
+#[test]
+fn idle_instances_give_way_to_whoever_needs_the_room() {
+    let limits = Limits { time: Duration::from_millis(200), ..Limits::default() };
+    let engine = Engine::new(limits).expect("an engine");
+    let load = |guest: Guest| Rule::load(&engine, &guest.component()).expect("a rule");
+    let rule = load(growing(0));
+    let open = |_| rule.open("{}").expect("opened").instances(Instances::Kept);
+    let filters: Vec<_> = (0..engine.max_instances()).map(open).collect();
+    let verdict = |filter: &Filter| filter.classify(&batch(1)).expect("an outcome").verdicts[0];
+    let verdicts = || filters.iter().map(verdict).collect::<Vec<_>>();
+    assert_eq!(verdicts(), vec![Verdict::Pass; filters.len()]);
+    assert_eq!(verdicts(), vec![Verdict::Drop; filters.len()], "all are kept");
+
+    let kept = load(once(true)).open("{}").expect("opened");
+    assert!(kept.classify(&batch(1)).is_ok());
+    // That of the first filter has given way, and now does that of the second.
+    assert_eq!(verdict(&filters[0]), Verdict::Pass);
+    assert_eq!(verdict(&filters[filters.len() - 1]), Verdict::Drop);
+    assert_eq!(verdict(&filters[1]), Verdict::Pass);
 }
 
 #[test]
@@ -161,6 +183,21 @@ fn a_snapshot_that_is_refused_leaves_the_rule_as_it_was_opened() {
     let refused = filter.restore(&[7, 7]).expect_err("two bytes");
     assert_eq!(refused, RestoreError::Refused("not mine".to_owned()));
     assert_eq!(filter.snapshot(), Ok(vec![0]));
+}
+
+#[test]
+fn a_long_reason_to_refuse_a_snapshot_is_cut() {
+    // From where memory holds nothing but zeros.
+    let restore = format!(
+        "(i32.store8 (i32.const {RESTORED}) (i32.const 1))
+         (i32.store (i32.const {at}) (i32.const 70000))
+         (i32.store (i32.const {length}) (i32.const 5000))",
+        at = RESTORED + 4,
+        length = RESTORED + 8,
+    );
+    let filter = Guest { restore, ..counting() }.open(Limits::default());
+    let reason = "\0".repeat(1000) + "…";
+    assert_eq!(filter.restore(&[1]), Err(RestoreError::Refused(reason)));
 }
 
 #[test]

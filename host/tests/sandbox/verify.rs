@@ -110,6 +110,10 @@ fn each_refusal_names_its_check() {
         (hostile().component(), Check::Description),
         (Guest { name: "No Name", ..Guest::default() }.component(), Check::Description),
         (
+            Guest { schema: r#"{"type": "numbre"}"#, ..Guest::default() }.component(),
+            Check::Description,
+        ),
+        (
             Guest { open: "(unreachable)".to_owned(), ..Guest::default() }.component(),
             Check::Settings,
         ),
@@ -171,6 +175,24 @@ fn a_rule_at_fault_does_not_classify_its_golden_records() {
     let (check, reason) = refused(verify(&with_golden(&traps, golden)));
     assert_eq!(check, Check::GoldenRecords);
     assert!(reason.contains("trap"), "{reason}");
+}
+
+/// Otherwise they would pass with settings with which no host runs the rule.
+#[test]
+fn settings_of_golden_records_must_fit_the_schema() {
+    let schema = r#"{"properties": {"above": {"type": "number"}}}"#;
+    let guest = Guest { schema, ..Guest::default() };
+    let case = |above: &str| {
+        let records = r#"[{"text": "x", "verdict": "pass"}]"#;
+        with_golden(
+            &guest,
+            &format!(r#"{{"settings": {{"above": {above}}}, "records": {records}}}"#),
+        )
+    };
+    assert!(verify(&case("39")).is_ok());
+    let (check, reason) = refused(verify(&case("true")));
+    assert_eq!(check, Check::GoldenRecords);
+    assert!(reason.contains("/above"), "{reason}");
 }
 
 #[test]
