@@ -266,22 +266,61 @@ fn a_rule_that_cannot_be_replaced_keeps_its_signature() {
         (read("pulse.wasm"), read("pulse.wasm.sig"))
     };
     let before = files();
-    // Neither can be written, nor put in its place.
-    fs::create_dir(folder.path().join("pulse.wasm.part")).expect("a folder");
-    weir_in(&folder, &["pull", "threshold", "--output", "pulse.wasm"]).exit(1);
-    assert!(files() == before, "both are as they were");
     fs::create_dir(folder.path().join("folder")).expect("a folder");
     fs::write(folder.path().join("folder.sig"), "a signature").expect("a file");
     weir_in(&folder, &["pull", "./pulse.wasm", "--output", "folder"]).exit(1);
     let signature = fs::read_to_string(folder.path().join("folder.sig")).expect("a file");
     assert_eq!(signature, "a signature");
-    for part in ["folder.part", "folder.sig.part"] {
-        assert!(!folder.path().join(part).exists(), "{part}");
-    }
+    assert!(files() == before, "both are as they were");
 
-    fs::remove_dir(folder.path().join("pulse.wasm.part")).expect("the folder");
+    // As another process may write it just now.
+    let part = folder.path().join("pulse.wasm.part");
+    fs::write(&part, "a part").expect("a file");
     weir_in(&folder, &["pull", "threshold", "--output", "pulse.wasm"]).success();
     assert!(!folder.path().join("pulse.wasm.sig").exists(), "it is of another rule");
+    assert_eq!(fs::read_to_string(part).expect("the part"), "a part");
+    let entries = fs::read_dir(folder.path()).expect("the folder");
+    let hidden = entries.filter(|entry| {
+        entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with('.'))
+    });
+    assert_eq!(hidden.count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn of_a_directory_one_version_is_to_be_named() {
+    let folder = with_rule();
+    make_key(&folder, ED25519, "");
+    fs::create_dir(folder.path().join("rules")).expect("a folder");
+    let rule = folder.path().join("rules/pulse-1.0.0.wasm");
+    fs::copy(folder.path().join("pulse.wasm"), rule).expect("a rule");
+    for command in [&["sign", "--key", "key"][..], &["precompile"]] {
+        for directory in ["rules", "rules/"] {
+            let refused = weir_in(&folder, &[command, &[directory]].concat()).exit(2);
+            let expected = format!("{directory} is a directory: name the file of one version");
+            assert!(refused.stderr.contains(&expected), "{}", refused.stderr);
+        }
+        weir_in(&folder, &[command, &["rules/pulse-1.0.0.wasm"]].concat()).success();
+    }
+    let signed = ["verify", "rules", "--signers", "allowed_signers"];
+    weir_in(&folder, &signed).success();
+    assert_eq!(fs::read_dir(folder.path().join("rules")).expect("a folder").count(), 3);
+}
+
+#[test]
+fn a_crate_that_exports_no_rule_is_told_so() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut new = weir(["new", "silent-pulse", "--sdk"]);
+    weir::run(new.arg(root().join("guest/sdk")).current_dir(folder.path())).success();
+    let source = folder.path().join("silent-pulse/src/lib.rs");
+    let text = fs::read_to_string(&source).expect("the source");
+    let silent: Vec<&str> = text.lines().filter(|line| !line.contains("export!")).collect();
+    assert!(silent.len() < text.lines().count());
+    for text in [silent.join("\n").as_str(), ""] {
+        fs::write(&source, text).expect("a source");
+        let stderr = build(folder.path(), "silent-pulse", "silent.wasm").exit(1).stderr;
+        let hint = "the crate makes no rule (does it call weir_guest::export!?)";
+        assert!(stderr.contains(hint), "{stderr}");
+    }
 }
 
 #[test]
@@ -320,6 +359,46 @@ fn what_is_refused_does_not_run_and_one_line_says_why() {
     let run = weir::run_with_input(run.args(signed).current_dir(folder.path()), "{\"value\": 1}\n");
     let stderr = run.exit(0).stderr;
     assert!(stderr.contains("digest=sha256:") && stderr.contains("ada@example.org"), "{stderr}");
+}
+
+/// A rule as another author may have built it: its first `from` is `to`, of the same length.
+fn edited(folder: &TempDir, from: &str, to: &str) {
+    let rule = folder.path().join("pulse.wasm");
+    let mut bytes = fs::read(&rule).expect("the rule");
+    let found = bytes.windows(from.len()).position(|bytes| bytes == from.as_bytes());
+    let at = found.expect("it is in the rule");
+    bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    fs::write(rule, bytes).expect("the rule");
+}
+
+#[test]
+fn a_settings_schema_that_is_none_is_refused_by_every_command() {
+    let folder = with_rule();
+    make_key(&folder, ED25519, "");
+    edited(&folder, "\"number\"", "\"numbre\"");
+    for command in [
+        &["verify", "pulse.wasm"][..],
+        &["test", "pulse.wasm"],
+        &["inspect", "pulse.wasm"],
+        &["sign", "pulse.wasm", "--key", "key"],
+        // Nobody is asked there.
+        &["push", "pulse.wasm", "oci://127.0.0.1:9/rules/pulse:1"],
+    ] {
+        let refused = weir_in(&folder, command).exit(1).stderr;
+        let says = "the rule's description is not valid: its settings schema: ";
+        assert!(refused.contains(says), "{command:?}: {refused}");
+        assert_eq!(refused.lines().count(), 1, "{command:?}: {refused}");
+    }
+}
+
+#[test]
+fn golden_settings_that_no_host_takes_differ() {
+    let folder = with_rule();
+    edited(&folder, "\"above\"", "\"abuve\"");
+    let tested = weir_in(&folder, &["test", "pulse.wasm"]).exit(1).stdout;
+    assert!(tested.contains("do not fit the schema") && tested.contains("'above'"), "{tested}");
+    let verified = weir_in(&folder, &["verify", "pulse.wasm"]).exit(1).stderr;
+    assert!(verified.contains("refused, golden records: case bounds: "), "{verified}");
 }
 
 #[test]

@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,6 +9,8 @@ use super::exit::Failure;
 use super::limits::{LimitArgs, bounds};
 use super::rule_crate;
 use super::setup::{configured_engine, print_written};
+use super::whole_file;
+use crate::compile::NO_RULE;
 use crate::rule::{LoadError, Rule};
 use crate::verify::GoldenRecords;
 
@@ -49,7 +50,7 @@ pub(super) fn main(args: BuildArgs) -> Result<ExitCode, Failure> {
         .map_err(Failure::Runtime)?;
     let name = &rule.description().name;
     let output = args.output.unwrap_or_else(|| PathBuf::from(format!("{name}.wasm")));
-    fs::write(&output, &component)
+    whole_file::write(&output, &component)
         .with_context(|| output.display().to_string())
         .map_err(Failure::Runtime)?;
     let version = &rule.description().version;
@@ -68,11 +69,11 @@ pub(super) fn main(args: BuildArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// That a crate makes no rule, with what its author may have left out.
+/// That a crate makes no rule.
 fn no_rule(error: LoadError) -> Failure {
-    let hint = match error {
-        LoadError::Exports(_) => " (does it call weir_guest::export!?)",
-        _ => "",
+    let context = match error {
+        LoadError::Exports(_) => NO_RULE,
+        _ => "the crate makes no rule",
     };
-    Failure::Runtime(anyhow!(error).context(format!("the crate makes no rule{hint}")))
+    Failure::Runtime(anyhow!(error).context(context))
 }

@@ -9,6 +9,7 @@ use super::exit::Failure;
 use super::limits::{BoundArgs, bounds};
 use super::output::print;
 use super::setup::{code_cache, configured_engine, default_rule, fetch, runtime};
+use crate::printable::printable;
 use crate::rule::{Description, Rule};
 use crate::source::{Fetched, RuleSource};
 use crate::verify::GoldenRecords;
@@ -81,11 +82,31 @@ fn report(rule: &Rule, bytes: usize, golden_records: usize) -> String {
         yes_no(keeps_state),
         yes_no(rewrites),
         counted(golden_records, "record"),
-        settings_schema.trim().replace('\n', "\n             "),
+        beside_its_name(settings_schema),
     )
+}
+
+/// A text of several lines, in the column of the values.
+fn beside_its_name(text: &str) -> String {
+    let line = |line: &str| printable(&line.replace('\t', "    "));
+    let lines: Vec<String> = text.trim().lines().map(line).collect();
+    lines.join("\n             ")
 }
 
 /// Names of interfaces, on one line.
 pub(super) fn listed(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_keeps_its_lines_and_nothing_that_a_terminal_obeys() {
+        let schema = "{\r\n\t\"a\u{9b}2J\":\r\u{7f}1\n}\n";
+        let column = "\n             ";
+        let expected = format!("{{{column}    \"a\u{fffd}2J\":\u{fffd}\u{fffd}1{column}}}");
+        assert_eq!(beside_its_name(schema), expected);
+    }
 }

@@ -68,9 +68,13 @@ mod shutdown;
 
 mod signals;
 
+mod single_file;
+
 mod spinner;
 
 mod traffic;
+
+mod whole_file;
 
 #[cfg(feature = "lambda")]
 mod lambda;

@@ -1,4 +1,3 @@
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,6 +8,8 @@ use super::compile::compiler;
 use super::exit::Failure;
 use super::limits::{BoundArgs, bounds};
 use super::setup::{configured_engine, fetch, print_written, runtime};
+use super::single_file::single_file;
+use super::whole_file;
 use crate::rule::Rule;
 use crate::source::{Fetched, RuleSource};
 
@@ -41,6 +42,7 @@ pub(super) struct PrecompileArgs {
 
 pub(super) fn main(args: PrecompileArgs) -> Result<ExitCode, Failure> {
     let config = bounds(args.bounds)?;
+    let source = RuleSource::local(single_file(&args.rule)?);
     let compiler = compiler().map_err(Failure::runtime)?.unbounded();
     let engine = configured_engine(&config)?.compiling_with(compiler);
     let output = args.output.unwrap_or_else(|| args.rule.with_extension("cwasm"));
@@ -50,7 +52,6 @@ pub(super) fn main(args: PrecompileArgs) -> Result<ExitCode, Failure> {
             "{rule} is the rule itself: name another file for its native code with --output"
         )));
     }
-    let source = RuleSource::local(&args.rule);
     let fetched = runtime()?.block_on(fetch(source, config.fetch))?;
     let Fetched { name, component, .. } = fetched;
     let code = Rule::precompile(&engine, &component)
@@ -73,8 +74,8 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 /// Native code that others than its owner may write is not used; Lambda asks for files that all may
 /// read.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    fs::write(path, bytes)?;
+    whole_file::write(path, bytes)?;
     #[cfg(unix)]
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
     Ok(())
 }

@@ -1,5 +1,5 @@
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +11,7 @@ use super::limits::{SizeArgs, bounds};
 use super::note::note;
 use super::setup::{fetch_signed, print_written, runtime};
 use super::spinner::Spinner;
+use super::whole_file::{self, WholeFile};
 use crate::digest::Digest;
 use crate::source::{Fetched, RuleSource, SIGNATURE_SUFFIX};
 
@@ -73,8 +74,8 @@ pub(super) fn summary(name: &str, component: &[u8], signature: Option<&[u8]>) ->
 fn write(path: &Path, component: &[u8], signature: Option<&[u8]>) -> io::Result<()> {
     let beside = beside(path, SIGNATURE_SUFFIX);
     // Both are on the disk before anything is replaced.
-    let component = Part::write(path, component)?;
-    let signature = signature.map(|signature| Part::write(&beside, signature)).transpose()?;
+    let component = WholeFile::write(path, component)?;
+    let signature = signature.map(|signature| WholeFile::write(&beside, signature)).transpose()?;
     let before = unless_missing(fs::read(&beside))?;
     match signature {
         Some(signature) => signature.put(&beside)?,
@@ -83,7 +84,7 @@ fn write(path: &Path, component: &[u8], signature: Option<&[u8]>) -> io::Result<
     component.put(path).inspect_err(|_| {
         // That the rule cannot be replaced is what is told.
         let _ = match before {
-            Some(before) => fs::write(&beside, before),
+            Some(before) => whole_file::write(&beside, &before),
             None => fs::remove_file(&beside),
         };
     })
@@ -100,29 +101,5 @@ fn unless_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         result => result.map(Some),
-    }
-}
-
-/// A file that waits to take the place of another. It is removed if it does not.
-struct Part(PathBuf);
-
-impl Part {
-    fn write(path: &Path, content: &[u8]) -> io::Result<Self> {
-        let path = beside(path, ".part");
-        let mut file = File::create(&path)?;
-        let part = Self(path);
-        file.write_all(content)?;
-        Ok(part)
-    }
-
-    fn put(self, path: &Path) -> io::Result<()> {
-        fs::rename(&self.0, path)
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // Mostly it is gone to where it belongs.
-        let _ = fs::remove_file(&self.0);
     }
 }

@@ -17,7 +17,7 @@ use super::limits::{BoundArgs, bounds};
 use super::output::print;
 use super::said::Said;
 use super::screen::Screen;
-use super::setup::{configured_engine, default_rule, load_rule};
+use super::setup::{configured_engine, load_rule};
 use super::traffic::{Recorded, RecordedRuling, Records, Traffic};
 use crate::batch::Batch;
 use crate::filter::Filter;
@@ -36,12 +36,13 @@ Gives the recorded payloads to the recorded rule, opened with the recorded
 settings, and compares: verdict, score to the last bit, bound and reason. A rule
 is known by its digest; where several served, name each with --rule.
 
-Not to be proved are records that were redacted and are judged otherwise now,
-those that the rule was at fault on or had no time for, and, if the rule keeps
-state, those of a partition of the stream whose state was not new when the
-recording began, all behind the first that is missing, and those that came
-again. States take 256 MiB together: what follows on one that had to make room,
-as it was not used for longest, is not to be proved either.
+Not to be proved are records that were redacted and are judged otherwise now;
+those that are unclassified, then or now, as the rule was at fault on whatever
+came or had no time, even if they are so again; and, if the rule keeps state,
+those of a partition of the stream whose state was not new when the recording
+began, all behind the first that is missing, and those that came again. States
+take 256 MiB together: what follows on one that had to make room, as it was not
+used for longest, is not to be proved either.
 
 Exit codes:
   0  all records are proved
@@ -57,7 +58,7 @@ pub(super) struct ReplayArgs {
     recordings: Vec<PathBuf>,
 
     /// Rule that was recorded, from wherever `weir run --rule` takes one; may be repeated [default: the
-    /// embedded threshold rule]
+    /// embedded rules]
     #[arg(long, value_name = "SOURCE")]
     rule: Vec<RuleSource>,
 
@@ -76,7 +77,10 @@ pub(super) struct ReplayArgs {
 pub(super) fn main(args: ReplayArgs) -> Result<ExitCode, Failure> {
     let config = bounds(args.bounds)?;
     let engine = configured_engine(&config)?;
-    let sources = if args.rule.is_empty() { vec![default_rule()?] } else { args.rule };
+    let sources = match args.rule.is_empty() {
+        true => RuleSource::embedded().collect(),
+        false => args.rule,
+    };
     let rules: Result<Vec<Rule>, _> =
         sources.into_iter().map(|source| load_rule(&engine, source, config.fetch)).collect();
     let rules = rules?;
@@ -173,9 +177,9 @@ impl Replay {
             for (index, entry) in run.enumerate() {
                 let was = &recorded.records[entry];
                 let now = outcome.as_ref().and_then(|outcome| outcome.ruling(index));
-                match now {
+                match now.filter(|now| can_be_compared(was, now)) {
                     Some(now) if now.is_identical(&was.ruling) => counts.proved += 1,
-                    Some(now) if !is_bound_to_differ(was, &now) => {
+                    Some(now) if !was.redacted => {
                         let id = &records.ids[entry];
                         let said = |ruling: Ruling| Said::new(ruling.clone(), ruling.score);
                         let (was, is) = (said(was.ruling.clone()), said(now));
@@ -252,9 +256,41 @@ fn runs(header: &Header, Recorded { records, .. }: &Recorded) -> Vec<Range<usize
     records.chunk_by(|one, next| !header.keeps_state || follows(one, next)).map(run).collect()
 }
 
-/// Whether another ruling refutes nothing.
-fn is_bound_to_differ(was: &RecordedRuling, now: &Ruling) -> bool {
-    let is_of_moment = |cause| cause == Some(Cause::Unclassified);
+/// Whether a ruling proves or refutes another: not if one of them is no verdict of the rule's, though they
+/// are alike.
+fn can_be_compared(was: &RecordedRuling, now: &Ruling) -> bool {
+    let is_of_moment = |ruling: &Ruling| ruling.cause == Some(Cause::Unclassified);
     let came_again = was.learnt.as_ref().is_some_and(|learnt| learnt.again);
-    was.redacted || came_again || is_of_moment(was.ruling.cause) || is_of_moment(now.cause)
+    !came_again && !is_of_moment(&was.ruling) && !is_of_moment(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::Learnt;
+
+    #[test]
+    fn what_is_no_verdict_of_the_rules_proves_nothing() {
+        let ruling = |cause| Ruling {
+            verdict: Verdict::Fail,
+            score: None,
+            crossed: None,
+            reason: Some("the rule fails on every record".to_owned()),
+            cause: Some(cause),
+        };
+        let recorded =
+            |cause, learnt| RecordedRuling { redacted: false, learnt, ruling: ruling(cause) };
+        for cause in [Cause::Record, Cause::Poison] {
+            assert!(can_be_compared(&recorded(cause, None), &ruling(cause)));
+            assert!(!can_be_compared(&recorded(cause, None), &ruling(Cause::Unclassified)));
+            assert!(!can_be_compared(&recorded(Cause::Unclassified, None), &ruling(cause)));
+        }
+        let unclassified = recorded(Cause::Unclassified, None);
+        assert!(!can_be_compared(&unclassified, &unclassified.ruling), "alike again");
+        let learnt = |again| Some(Learnt { state: "a".to_owned(), after: 1, again });
+        let again = recorded(Cause::Record, learnt(true));
+        assert!(!can_be_compared(&again, &again.ruling));
+        let once = recorded(Cause::Record, learnt(false));
+        assert!(can_be_compared(&once, &once.ruling));
+    }
 }

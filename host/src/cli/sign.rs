@@ -8,6 +8,8 @@ use clap::Args;
 use super::exit::Failure;
 use super::limits::{BoundArgs, bounds};
 use super::setup::{configured_engine, fetch, print_written, runtime};
+use super::single_file::single_file;
+use super::whole_file;
 use crate::rule::Rule;
 use crate::source::{Fetched, RuleSource, SIGNATURE_SUFFIX};
 use crate::verify::SigningKey;
@@ -47,7 +49,7 @@ pub(super) struct SignArgs {
 /// What is signed is a rule: it is loaded before.
 pub(super) fn main(args: SignArgs) -> Result<ExitCode, Failure> {
     let config = bounds(args.bounds)?;
-    let source = RuleSource::local(&args.rule);
+    let source = RuleSource::local(single_file(&args.rule)?);
     let fetched = runtime()?.block_on(fetch(source, config.fetch))?;
     let Fetched { name, component, .. } = fetched;
     let in_key = || format!("key {}", args.key.display());
@@ -63,7 +65,7 @@ pub(super) fn main(args: SignArgs) -> Result<ExitCode, Failure> {
         path.push(SIGNATURE_SUFFIX);
         path.into()
     });
-    fs::write(&output, signature)
+    whole_file::write(&output, signature.as_ref())
         .with_context(|| output.display().to_string())
         .map_err(Failure::Runtime)?;
     let (description, digest) = (rule.description(), rule.digest());

@@ -1,10 +1,12 @@
 use super::error::FetchProblem;
+#[cfg(feature = "https")]
+use super::https;
 use super::store::Part;
 
 /// Takes bytes up to a limit, however many are sent.
 pub(super) struct Bounded {
     bytes: Vec<u8>,
-    part: Part,
+    part: &'static str,
     maximum: usize,
 }
 
@@ -15,10 +17,32 @@ impl Bounded {
         maximum: usize,
         announced: Option<u64>,
     ) -> Result<Self, FetchProblem> {
+        Self::named(part.name(), maximum, announced)
+    }
+
+    fn named(
+        part: &'static str,
+        maximum: usize,
+        announced: Option<u64>,
+    ) -> Result<Self, FetchProblem> {
         match announced {
             Some(bytes) if bytes > maximum as u64 => Err(too_large(part, maximum)),
             _ => Ok(Self { bytes: Vec::new(), part, maximum }),
         }
+    }
+
+    /// Reads all of an answer, which an error calls `part`.
+    #[cfg(feature = "https")]
+    pub(super) async fn read(
+        mut answer: reqwest::Response,
+        part: &'static str,
+        maximum: usize,
+    ) -> Result<Vec<u8>, FetchProblem> {
+        let mut body = Self::named(part, maximum, answer.content_length())?;
+        while let Some(chunk) = answer.chunk().await.map_err(|error| https::problem(&error))? {
+            body.push(&chunk)?;
+        }
+        Ok(body.into_bytes())
     }
 
     pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), FetchProblem> {
@@ -39,6 +63,6 @@ impl Bounded {
     }
 }
 
-fn too_large(part: Part, maximum: usize) -> FetchProblem {
-    FetchProblem::TooLarge { part: part.name(), maximum }
+fn too_large(part: &'static str, maximum: usize) -> FetchProblem {
+    FetchProblem::TooLarge { part, maximum }
 }

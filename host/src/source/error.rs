@@ -14,6 +14,7 @@ pub struct FetchError {
 
 /// Why a rule could not be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FetchProblem {
     /// There is nothing.
     #[error("not found: {0}")]
@@ -41,7 +42,7 @@ pub enum FetchProblem {
     /// It is larger than is read. In bytes.
     #[error("refused, size: {part} is larger than {maximum} bytes")]
     TooLarge {
-        /// What is too large: the component, its signature.
+        /// What is too large: the component, its signature, what a registry says of it.
         part: &'static str,
         /// The limit.
         maximum: usize,

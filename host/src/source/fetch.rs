@@ -86,7 +86,8 @@ impl Fetcher {
     /// change, its `ETag` or its manifest's digest.
     ///
     /// What may still succeed is attempted again, with growing pauses. Must run on a Tokio runtime
-    /// with its timer and its network enabled.
+    /// with its timer and its network enabled. It is cancel safe: what a call that was dropped would have
+    /// brought is brought by the next.
     ///
     /// # Errors
     ///

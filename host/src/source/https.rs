@@ -73,11 +73,12 @@ impl fmt::Display for RuleUrl {
 #[error(
     "http:// is for this machine alone, a rule from {host} would come unprotected: use https://"
 )]
-struct Unprotected {
+pub(super) struct Unprotected {
     host: String,
 }
 
-fn protected(url: &Url) -> Result<(), Unprotected> {
+/// Whether a rule may come from an address, and credentials may go there.
+pub(super) fn protected(url: &Url) -> Result<(), Unprotected> {
     let host = url.host_str().unwrap_or_default();
     match url.scheme() == "http" && !is_loopback(host) {
         true => Err(Unprotected { host: host.to_owned() }),
@@ -99,6 +100,21 @@ pub(super) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
+/// What rules are read with: it gives up a server that is silent, and goes nowhere without protection.
+pub(super) fn client(https_only: bool) -> Result<Client, FetchProblem> {
+    Client::builder()
+        .user_agent(USER_AGENT)
+        // The query of an address may be a secret.
+        .referer(false)
+        .connect_timeout(PATIENCE)
+        .read_timeout(PATIENCE)
+        .redirect(Policy::custom(redirected))
+        // Also where a server redirects to.
+        .https_only(https_only)
+        .build()
+        .map_err(|error| problem(&error))
+}
+
 /// A file on a server, with its signature beside it.
 pub(super) struct HttpsStore {
     client: Client,
@@ -107,18 +123,7 @@ pub(super) struct HttpsStore {
 
 impl HttpsStore {
     pub(super) fn new(url: RuleUrl) -> Result<Self, FetchProblem> {
-        let client = Client::builder()
-            .user_agent(USER_AGENT)
-            // The query of an address may be a secret.
-            .referer(false)
-            .connect_timeout(PATIENCE)
-            .read_timeout(PATIENCE)
-            .redirect(Policy::custom(redirected))
-            // Also where a server redirects to.
-            .https_only(url.0.scheme() == "https")
-            .build()
-            .map_err(|error| problem(&error))?;
-        Ok(Self { client, url })
+        Ok(Self { client: client(url.0.scheme() == "https")?, url })
     }
 }
 
@@ -138,7 +143,7 @@ impl Store for HttpsStore {
         if let Some(tag) = tag {
             request = request.header(IF_NONE_MATCH, tag);
         }
-        let mut response = request.send().await.map_err(|error| problem(&error))?;
+        let response = request.send().await.map_err(|error| problem(&error))?;
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED if tag.is_some() => return Ok(Object::Unchanged),
@@ -148,11 +153,8 @@ impl Store for HttpsStore {
             status => return Err(refusal(status.as_u16(), url.to_string())),
         }
         let tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-        let mut body = Bounded::new(part, maximum, response.content_length())?;
-        while let Some(chunk) = response.chunk().await.map_err(|error| problem(&error))? {
-            body.push(&chunk)?;
-        }
-        Ok(Object::Found { bytes: body.into_bytes(), tag })
+        let bytes = Bounded::read(response, part.name(), maximum).await?;
+        Ok(Object::Found { bytes, tag })
     }
 }
 

@@ -7,31 +7,31 @@
 //!
 //! [Wasm OCI Artifact layout]: https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/
 
+mod credentials;
+
+mod repository;
+
 use std::collections::BTreeMap;
-use std::env;
-use std::error::Error;
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufReader};
-use std::path::PathBuf;
 use std::str::FromStr;
 
-use docker_credential::{CredentialRetrievalError, DockerCredential};
-use futures_util::TryStreamExt;
 use oci_client::client::{ClientConfig, ClientProtocol, Config, ImageLayer};
-use oci_client::errors::{DigestError, OciDistributionError, OciErrorCode};
+use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::manifest::{OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageManifest, OciManifest};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
+use self::credentials::credentials;
+use self::repository::{Repository, check};
 use super::bounded::Bounded;
 use super::error::{FetchError, FetchProblem, InvalidSource};
 use super::https::{self, PATIENCE, USER_AGENT, is_loopback};
 use super::retry::backoff;
 use super::store::{MAX_SIGNATURE_BYTES, Part, Read, Revision, Wanted};
 use crate::digest::Digest;
+use crate::printable::cut;
 use crate::rule::Rule;
 
 /// The annotation of the layer that holds the component's detached signature, in base64.
@@ -49,6 +49,9 @@ const VERSION_ANNOTATION: &str = "org.opencontainers.image.version";
 /// The annotation for a name.
 const TITLE_ANNOTATION: &str = "org.opencontainers.image.title";
 
+/// How many characters are shown of what a registry says.
+const SHOWN: usize = 500;
+
 /// How an artifact is named: `oci://registry/name:tag` or `oci://registry/name@sha256:…`. Without a
 /// tag it is `latest`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +61,23 @@ impl Artifact {
     /// The last part of its name.
     pub(super) fn file_name(&self) -> &str {
         self.0.repository().rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Its digest, or else its tag.
+    fn reference(&self) -> &str {
+        self.0.digest().or(self.0.tag()).unwrap_or("latest")
+    }
+
+    /// Whether its registry is on this machine.
+    fn is_near(&self) -> bool {
+        is_loopback(self.0.resolve_registry().split(':').next().unwrap_or_default())
+    }
+
+    /// What its registry is given, if it asks.
+    async fn credentials(&self) -> Result<RegistryAuth, FetchProblem> {
+        let registry = self.0.resolve_registry().to_owned();
+        let found = spawn_blocking(move || credentials(&registry)).await;
+        found.map_err(|ended| FetchProblem::Unavailable(ended.to_string()))?
     }
 
     /// The same artifact at a digest.
@@ -92,31 +112,20 @@ impl fmt::Display for Artifact {
 
 /// An artifact, and the way to it.
 pub(super) struct Registry {
-    client: Client,
-    auth: RegistryAuth,
+    /// It is large beside all other ways to a source.
+    repository: Box<Repository>,
     artifact: Artifact,
 }
 
 impl Registry {
     /// With credentials as Docker or Podman keeps them. A registry on this machine is spoken to without TLS.
     pub(super) async fn connect(artifact: Artifact) -> Result<Self, FetchProblem> {
-        let registry = artifact.0.resolve_registry().to_owned();
-        let host = registry.split(':').next().unwrap_or_default();
-        let protocol = match is_loopback(host) {
-            true => ClientProtocol::HttpsExcept(vec![registry.clone()]),
-            false => ClientProtocol::Https,
-        };
-        let config = ClientConfig {
-            protocol,
-            connect_timeout: Some(PATIENCE),
-            read_timeout: Some(PATIENCE),
-            user_agent: USER_AGENT,
-            ..ClientConfig::default()
-        };
-        let client = Client::try_from(config).map_err(|error| problem(&error, &registry))?;
-        let auth = spawn_blocking(move || credentials(&registry)).await;
-        let auth = auth.map_err(|ended| FetchProblem::Unavailable(ended.to_string()))??;
-        Ok(Self { client, auth, artifact })
+        let auth = artifact.credentials().await?;
+        let Artifact(reference) = &artifact;
+        let scheme = if artifact.is_near() { "http" } else { "https" };
+        let registry = reference.resolve_registry();
+        let repository = Repository::new(scheme, registry, reference.repository(), auth)?;
+        Ok(Self { repository: Box::new(repository), artifact })
     }
 
     /// What the artifact is, unless its manifest still has a known digest.
@@ -125,26 +134,23 @@ impl Registry {
         known: Option<&Revision>,
         wanted: Wanted,
     ) -> Result<Option<Read>, FetchProblem> {
-        let Self { client, auth, artifact: Artifact(reference) } = self;
-        let failed = |error| problem(&error, reference.resolve_registry());
-        let digest = match reference.digest() {
-            Some(digest) => digest.to_owned(),
-            None => client.fetch_manifest_digest(reference, auth).await.map_err(failed)?,
-        };
-        if known.is_some_and(|known| known.component.as_ref() == Some(&digest)) {
+        let Self { repository, artifact } = self;
+        let known = known.and_then(|known| known.component.as_ref());
+        if known.is_some() && self.digest().await?.as_ref() == known {
             return Ok(None);
         }
-        // By its digest: the tag may move meanwhile.
-        let artifact = self.artifact.at(&digest);
-        let (manifest, _) = client.pull_manifest(&artifact.0, auth).await.map_err(failed)?;
+        let (manifest, digest) = repository.manifest(artifact.reference()).await?;
+        // Not each registry says the digest without the manifest.
+        if known == Some(&digest) {
+            return Ok(None);
+        }
         let layer = layer(&manifest)?;
         let signature = if wanted.signature { signature(layer)? } else { None };
         let size = usize::try_from(layer.size).unwrap_or_default();
         let mut body = Bounded::new(Part::Component, wanted.component_bytes, Some(size as u64))?;
         // By the digest alone: a layer may name other addresses to fetch it from, which are the pusher's choice.
-        let blob = client.pull_blob_stream(&artifact.0, layer.digest.as_str());
-        let mut blob = blob.await.map_err(failed)?;
-        while let Some(chunk) = blob.try_next().await.map_err(|error| interrupted(&error))? {
+        let mut blob = repository.blob(&layer.digest).await?;
+        while let Some(chunk) = blob.chunk().await.map_err(|error| https::problem(&error))? {
             body.push(&chunk)?;
             if body.len() > size {
                 return Err(FetchProblem::WrongDigest(format!(
@@ -152,13 +158,23 @@ impl Registry {
                 )));
             }
         }
+        let component = body.into_bytes();
+        check(&component, &layer.digest)?;
         Ok(Some(Read {
-            name: artifact.to_string(),
-            component: body.into_bytes(),
+            name: artifact.at(&digest).to_string(),
+            component,
             signature,
             // The digest is the manifest's, and covers both.
             revision: Revision { component: Some(digest), ..Revision::default() },
         }))
+    }
+
+    /// The digest of the artifact's manifest, if the registry says it without the manifest.
+    async fn digest(&self) -> Result<Option<String>, FetchProblem> {
+        match self.artifact.0.digest() {
+            Some(digest) => Ok(Some(digest.to_owned())),
+            None => self.repository.digest(self.artifact.reference()).await,
+        }
     }
 }
 
@@ -176,8 +192,9 @@ fn layer(manifest: &OciManifest) -> Result<&OciDescriptor, FetchProblem> {
         [layer] if layer.media_type == LAYER_MEDIA_TYPE => Ok(layer),
         _ => {
             let found: Vec<_> = layers.iter().map(|layer| layer.media_type.as_str()).collect();
+            let found = cut(&format!("{found:?}"), SHOWN);
             Err(FetchProblem::Invalid(format!(
-                "not a WebAssembly artifact: expected one layer, {LAYER_MEDIA_TYPE}, found {found:?}"
+                "not a WebAssembly artifact: expected one layer, {LAYER_MEDIA_TYPE}, found {found}"
             )))
         }
     }
@@ -197,63 +214,6 @@ fn signature(layer: &OciDescriptor) -> Result<Option<Vec<u8>>, FetchProblem> {
     Ok(Some(signature.into_bytes()))
 }
 
-/// What Docker's configuration holds for a registry, or the credential helper that it names, or else
-/// Podman's; nothing if there is nothing.
-fn credentials(registry: &str) -> Result<RegistryAuth, FetchProblem> {
-    use CredentialRetrievalError as E;
-
-    let server = match registry {
-        // Where Docker keeps those of its own registry.
-        "index.docker.io" => "https://index.docker.io/v1/",
-        other => other,
-    };
-    let found = match docker_configuration()? {
-        Some(file) => docker_credential::get_credential_from_reader(file, server),
-        None => Err(E::NoCredentialConfigured),
-    };
-    let found = match found {
-        // Whether there is none, or none that can be read, is not told.
-        Err(E::NoCredentialConfigured) => docker_credential::get_podman_credential(registry)
-            .map_err(|_| E::NoCredentialConfigured),
-        found => found,
-    };
-    match found {
-        Ok(DockerCredential::UsernamePassword(user, password)) => {
-            Ok(RegistryAuth::Basic(user, password))
-        }
-        Ok(DockerCredential::IdentityToken(_)) => Err(FetchProblem::Denied(format!(
-            "Docker's configuration has an identity token for {registry}, which is not supported: log \
-             in with a user name and a password or an access token"
-        ))),
-        Err(E::NoCredentialConfigured) => Ok(RegistryAuth::Anonymous),
-        // What helpers print that know nothing of a registry.
-        Err(E::HelperFailure { stdout, .. })
-            if stdout.trim() == "credentials not found in native keychain" =>
-        {
-            Ok(RegistryAuth::Anonymous)
-        }
-        // What else a helper prints may be a secret.
-        Err(E::HelperFailure { helper, .. }) => {
-            Err(FetchProblem::Denied(format!("the credential helper {helper} failed")))
-        }
-        Err(error) => {
-            Err(FetchProblem::Denied(format!("Docker's configuration for {registry}: {error}")))
-        }
-    }
-}
-
-/// Docker's `config.json`, if there is one: in `$DOCKER_CONFIG` or `~/.docker`.
-fn docker_configuration() -> Result<Option<BufReader<File>>, FetchProblem> {
-    let folder = env::var_os("DOCKER_CONFIG").map(PathBuf::from);
-    let folder = folder.or_else(|| Some(env::home_dir()?.join(".docker")));
-    let Some(path) = folder.map(|folder| folder.join("config.json")) else { return Ok(None) };
-    match File::open(&path) {
-        Ok(file) => Ok(Some(BufReader::new(file))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FetchProblem::Denied(format!("{}: {error}", path.display()))),
-    }
-}
-
 /// What an error of the client means.
 fn problem(error: &OciDistributionError, registry: &str) -> FetchProblem {
     use OciDistributionError as E;
@@ -261,8 +221,6 @@ fn problem(error: &OciDistributionError, registry: &str) -> FetchProblem {
 
     match error {
         E::RequestError(error) => https::problem(error),
-        E::IoError(error) => interrupted(error),
-        E::DigestError(error) => FetchProblem::WrongDigest(error.to_string()),
         E::UnauthorizedError { .. }
         | E::AuthenticationFailure(_)
         | E::ServerError { code: 401 | 403, .. } => denied(registry),
@@ -270,7 +228,8 @@ fn problem(error: &OciDistributionError, registry: &str) -> FetchProblem {
         E::RegistryError { envelope, .. } => {
             let is = |codes: &[C]| envelope.errors.iter().any(|error| codes.contains(&error.code));
             let messages = envelope.errors.iter().map(|error| error.message.as_str());
-            let said = format!("{registry}: {}", messages.collect::<Vec<_>>().join(", "));
+            let said = cut(&messages.collect::<Vec<_>>().join(", "), SHOWN);
+            let said = format!("{registry}: {said}");
             if is(&[C::BlobUnknown, C::ManifestUnknown, C::NameUnknown, C::NotFound]) {
                 FetchProblem::NotFound(said)
             } else if is(&[C::Denied, C::Unauthorized]) {
@@ -291,18 +250,6 @@ fn denied(registry: &str) -> FetchProblem {
         "{registry} asks for other credentials: log in with docker login, podman login or oras \
          login, or set DOCKER_CONFIG to the folder of a config.json"
     ))
-}
-
-/// Why a blob's bytes stopped coming.
-fn interrupted(error: &io::Error) -> FetchProblem {
-    let inner = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
-    if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<reqwest::Error>()) {
-        return https::problem(error);
-    }
-    match inner.is_some_and(|inner| inner.is::<DigestError>()) {
-        true => FetchProblem::WrongDigest(error.to_string()),
-        false => FetchProblem::Unavailable(format!("the answer ended early: {error}")),
-    }
 }
 
 /// The configuration of an artifact, as the layout has it.
@@ -341,13 +288,15 @@ pub async fn push(
     let (layers, config, manifest) = package(rule, component, signature);
     loop {
         let attempt = async {
-            let Registry { client, auth, artifact: Artifact(to) } =
-                Registry::connect(artifact.clone()).await?;
+            let (client, auth) = (client(artifact)?, artifact.credentials().await?);
+            let Artifact(to) = artifact;
             let failed = |error| problem(&error, to.resolve_registry());
-            client.auth(&to, &auth, RegistryOperation::Push).await.map_err(failed)?;
+            client.auth(to, &auth, RegistryOperation::Push).await.map_err(failed)?;
             let (config, manifest) = (config.clone(), manifest.clone());
-            client.push(&to, &layers, config, &auth, Some(manifest)).await.map_err(failed)?;
-            client.fetch_manifest_digest(&to, &auth).await.map_err(failed)
+            client.push(to, &layers, config, &auth, Some(manifest)).await.map_err(failed)?;
+            let registry = Registry::connect(artifact.clone()).await?;
+            let (_, digest) = registry.repository.manifest(artifact.reference()).await?;
+            Ok::<_, FetchProblem>(digest)
         };
         match attempt.await {
             Ok(digest) => return Ok(artifact.at(&digest)),
@@ -357,6 +306,20 @@ pub async fn push(
             },
         }
     }
+}
+
+/// What pushes to an artifact's registry.
+fn client(artifact: &Artifact) -> Result<Client, FetchProblem> {
+    let registry = artifact.0.resolve_registry();
+    let protocol = if artifact.is_near() { ClientProtocol::Http } else { ClientProtocol::Https };
+    let config = ClientConfig {
+        protocol,
+        connect_timeout: Some(PATIENCE),
+        read_timeout: Some(PATIENCE),
+        user_agent: USER_AGENT,
+        ..ClientConfig::default()
+    };
+    Client::try_from(config).map_err(|error| problem(&error, registry))
 }
 
 fn package(

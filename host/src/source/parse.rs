@@ -52,8 +52,12 @@ impl RuleSource {
 
     /// The rule that runs where none is named, if this build embeds one.
     pub fn embedded_default() -> Option<Self> {
-        let (name, _) = embedded::rules().next()?;
-        Some(Self { place: Place::Embedded(name), pin: None })
+        Self::embedded().next()
+    }
+
+    /// All rules that this build embeds.
+    pub fn embedded() -> impl Iterator<Item = Self> {
+        embedded::rules().map(|(name, _)| Self { place: Place::Embedded(name), pin: None })
     }
 
     /// The file or directory, if that is where it comes from.
