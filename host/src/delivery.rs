@@ -14,7 +14,7 @@ use crate::outcome::{Cause, Flag, Outcome, Verdict};
 use crate::payload::PayloadReader;
 use crate::pointer::FieldPointer;
 use crate::publish::{
-    Chain, Cooldown, Message, Ordering, Publisher, Window, held_back, held_back_by,
+    Answering, Chain, Cooldown, Message, Ordering, Publisher, Window, held_back, held_back_by,
     publish_in_order,
 };
 use crate::receipt::PublishError;
@@ -162,8 +162,9 @@ async fn publish<P: Publisher>(
     let mut opened = Opened { cooldown: delivery.cooldown.as_ref(), windows: opened.collect() };
     let rejection_fails = delivery.on_bad_record.fails();
     let started = Instant::now();
+    let publisher = Answering(&delivery.publisher);
     let published =
-        publish_in_order(&delivery.publisher, messages, &chains, rejection_fails, deadline).await;
+        publish_in_order(&publisher, messages, &chains, rejection_fails, deadline).await;
     let held = held.into_iter().enumerate().filter(|(_, held)| *held);
     let held = held.map(|(flag, _)| (vec![flag], Err(held_back())));
     let (stands_for, receipts): (Vec<_>, Vec<_>) = published.into_iter().chain(held).unzip();
@@ -394,7 +395,7 @@ mod tests {
         taken: Mutex<Vec<Alert>>,
     }
 
-    impl Publisher for &Topic {
+    impl Publisher for Topic {
         fn keeps_order(&self) -> bool {
             true
         }

@@ -1,16 +1,17 @@
 use std::fmt;
 use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::batch::Batch;
 use crate::fault::Fault;
 use crate::limits::Limits;
-use crate::outcome::Outcome;
+use crate::outcome::{MAX_REASON, Outcome};
+use crate::printable::cut;
 use crate::rule::{Description, Rule};
-use crate::session::{Interrupted, OpenError, Session, Stage, Use, check_time_is_left};
-use crate::slots::Slot;
+use crate::session::{Interrupted, OpenError, Session, Slot, Stage, Use, check_time_is_left};
+use crate::slots::{self, try_lock};
 
 /// A rule, opened with settings: it classifies batches.
 ///
@@ -24,14 +25,14 @@ pub struct Filter {
     instances: Instances,
     /// Places for sessions that classify one batch after the other. A rule that keeps state has one; a
     /// stateless rule half as many as instances can live at once, if they are to be kept, or else none.
-    places: Box<[Place]>,
+    places: Arc<[Place]>,
     /// Whether it serves in the place of another that may yet have it back.
     on_trial: AtomicBool,
 }
 
 /// A place for a session, locked while that is used. It is empty until the first batch, and again after
 /// a fault: then the next batch opens a new session, and what the rule remembered is gone.
-type Place = Mutex<Option<Box<Session>>>;
+type Place = slots::Place<Box<Session>>;
 
 /// Which instance of a stateless rule classifies a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +44,8 @@ pub enum Instances {
     /// few records only, and the rule is trusted not to carry anything from one batch to the next.
     ///
     /// An instance that faults, or has come to use more than half of the memory that it may, is given
-    /// up; a batch on which it faulted runs in a fresh one.
+    /// up; a batch on which it faulted runs in a fresh one. So is one that is idle, when all that the
+    /// [engine](crate::Engine::max_instances) has room for are made and another is needed.
     Kept,
 }
 
@@ -180,7 +182,7 @@ impl Filter {
         if restored.is_ok() {
             *place = Some(session);
         }
-        Ok(restored)
+        Ok(restored.map_err(|reason| cut(&reason, MAX_REASON)))
     }
 
     /// Has the one session of a rule that keeps state do something, unless the deadline has passed. A
@@ -304,22 +306,24 @@ impl Filter {
 
     /// A place that is free, if there is one.
     fn free_place(&self) -> Option<MutexGuard<'_, Option<Box<Session>>>> {
-        self.places.iter().find_map(|place| match place.try_lock() {
-            Ok(place) => Some(place),
-            Err(TryLockError::Poisoned(place)) => Some(place.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        })
+        self.places.iter().find_map(try_lock)
     }
 }
 
-fn places(rule: &Rule, instances: Instances) -> Box<[Place]> {
-    let places = match instances {
-        _ if rule.description().keeps_state => 1,
+fn places(rule: &Rule, instances: Instances) -> Arc<[Place]> {
+    let keeps_state = rule.description().keeps_state;
+    let count = match instances {
+        _ if keeps_state => 1,
         Instances::Fresh => 0,
         // What else runs in the engine has the others.
         Instances::Kept => rule.engine.max_instances() / 2,
     };
-    iter::repeat_with(Place::default).take(places).collect()
+    let places = iter::repeat_with(Place::default).take(count).collect();
+    // What a rule remembers does not give way.
+    if instances == Instances::Kept && !keeps_state {
+        rule.engine.look_into(&places);
+    }
+    places
 }
 
 impl fmt::Debug for Filter {
@@ -331,7 +335,7 @@ impl fmt::Debug for Filter {
 /// Why a state could not be taken over. The rule goes on as it was opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
-    /// The rule says that it is none of its own, or damaged.
+    /// The rule says that it is none of its own, or damaged: its reason, cut after 1000 characters.
     #[error("the rule refuses the snapshot: {0}")]
     Refused(String),
     /// The rule failed.

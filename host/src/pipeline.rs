@@ -2,6 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 use crate::bad_record::OnBadRecord;
 use crate::batch::Batch;
@@ -12,7 +13,7 @@ use crate::isolate::Isolated;
 use crate::live::{LiveRule, Serving};
 use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
-use crate::publish::{Cooldown, Ordering, Publisher};
+use crate::publish::{Answering, Cooldown, Ordering, Publisher};
 use crate::recording::Recorder;
 use crate::response::Response;
 use crate::state::{Aftermath, Keeper, Places};
@@ -86,7 +87,10 @@ impl<P: Publisher> Pipeline<P> {
 
     /// Sets what becomes of records that can never be processed. By default they fail.
     pub fn on_bad_record(mut self, policy: OnBadRecord) -> Self {
-        self.delivery.on_bad_record = policy;
+        self.delivery.on_bad_record = match policy {
+            OnBadRecord::DeadLetter(queue) => OnBadRecord::DeadLetter(Arc::new(Answering(queue))),
+            policy => policy,
+        };
         self
     }
 
@@ -136,20 +140,35 @@ impl<P: Publisher> Pipeline<P> {
     /// The rule runs on a thread that tokio has for what blocks. Everything else is done by the task
     /// that waits for it.
     ///
+    /// Dropping the future gives the event up. While it waits, for a thread or for its turn behind those that
+    /// came before, it gives way and is not classified. Once the rule has begun, it runs to its end; one that
+    /// keeps state has learnt the records then. What was given to the publisher may be published. No record
+    /// is answered as done: the event is to come again. One that is kept and not awaited holds up those
+    /// behind it.
+    ///
     /// # Errors
     ///
     /// If the event cannot be read. Then nothing was published.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime.
+    /// Outside a tokio runtime; and in one without [time](tokio::runtime::Builder::enable_time), if there is
+    /// a deadline or a [timeout](Self::publish_timeout).
     pub async fn process(&self, request: Request<'_>) -> Result<Response, EnvelopeError> {
-        let Incoming { event, batch, deadline, serving, places } = self.enter(self.read(request)?);
+        let incoming = self.enter(self.read(request)?);
+        let Incoming { event, batch, deadline, serving, mut places } = incoming;
+        let started = Instant::now();
+        if let Some(places) = &mut places {
+            // No thread is held meanwhile.
+            places.come(deadline).await;
+        }
         let filter = Arc::clone(serving.filter());
         let (keeper, shared) = (Arc::clone(&self.keeper), Arc::clone(&batch));
         let classify = move || classify(&serving, &keeper, places, &shared, deadline);
-        let started = Instant::now();
-        let (outcome, aftermath) = match tokio::task::spawn_blocking(classify).await {
+        // Ends before it begins if nobody waits for it any more.
+        let mut classifying = JoinSet::new();
+        classifying.spawn_blocking(classify);
+        let (outcome, aftermath) = match classifying.join_next().await.expect("there is one") {
             Ok((isolated, aftermath)) => (outcome(&filter, isolated, started), aftermath),
             Err(error) => {
                 let reason = format!("classification ended early: {error}");
@@ -172,7 +191,7 @@ impl<P: Publisher> Pipeline<P> {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, and on a thread that runs tasks of one: call it within
+    /// As `process` does, and on a thread that runs tasks of a runtime: call it within
     /// [`spawn_blocking`](tokio::task::spawn_blocking), or on a thread that has
     /// [entered](tokio::runtime::Handle::enter) the runtime. One of a
     /// [current-thread](tokio::runtime::RuntimeFlavor::CurrentThread) runtime must be driven by another

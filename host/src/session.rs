@@ -12,13 +12,16 @@ use crate::fault::Fault;
 use crate::limits::{LimitExceeded, Limits, Meter};
 use crate::outcome::Outcome;
 use crate::rule::Rule;
-use crate::slots::{NoSlot, Slot};
+use crate::slots::{self, NoSlot};
 
 /// A batch of more bytes of payloads is handed to a stateless rule in several calls. So an instance
 /// needs little memory however large the batch is, and what it reads and writes stays in the
 /// processor's caches. A call more costs what a record or two do, or what it takes to clear a page or two of
 /// a fresh instance's memory.
 const PART_BYTES: usize = 64 << 10;
+
+/// Room for one session.
+pub(crate) type Slot = slots::Slot<Box<Session>>;
 
 /// One instance of a rule with one open classifier in it.
 pub(crate) struct Session {
@@ -227,6 +230,7 @@ impl Interrupted {
 
 /// Why a rule could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum OpenError {
     /// It refused the settings.
     #[error(transparent)]

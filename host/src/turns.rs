@@ -1,75 +1,96 @@
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
-use std::time::Instant;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::unconstrained;
+use tokio::time::timeout_at;
 
 /// Hands out turns, one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Turns {
-    last: Option<End>,
+    /// Has one permit, and gives it to those who wait in the order in which they began to.
+    line: Arc<Semaphore>,
 }
 
 /// A turn: it comes when the one before has ended, and ends when what is made of it is dropped. One that is
-/// dropped before it came lets no other pass: what waits for its end waits for that of the one before.
-#[derive(Debug)]
-pub(crate) struct Turn {
-    before: Option<End>,
-    ended: Sender<End>,
-}
-
-/// The end of a turn: nothing comes any more, or else the end to wait for instead.
-#[derive(Debug)]
-struct End(Receiver<End>);
+/// dropped before it came lets no other pass.
+pub(crate) struct Turn(MaybeDone<BoxFuture<'static, Taken>>);
 
 /// A turn that has come, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Taken {
-    _turn: Turn,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { line: Arc::new(Semaphore::new(1)) }
+    }
 }
 
 impl Turns {
     pub(crate) fn next(&mut self) -> Turn {
-        let (ended, end) = mpsc::channel();
-        Turn { before: self.last.replace(End(end)), ended }
+        let permit = Arc::clone(&self.line).acquire_owned();
+        let comes = async { Taken { _permit: permit.await.expect("it is never closed") } };
+        // How much a task has done is nothing to the order.
+        let mut comes = maybe_done(unconstrained(comes).boxed());
+        // It stands in line from now on.
+        let _ = (&mut comes).now_or_never();
+        Turn(comes)
     }
 }
 
 impl Turn {
-    /// Waits until it comes, until the deadline at the latest. It ends when what is returned is dropped.
-    pub(crate) fn wait(mut self, deadline: Option<Instant>) -> Option<Taken> {
-        while let Some(End(end)) = self.before.take() {
-            self.before = match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
-                None => end.recv().ok(),
-                Some(left) => match end.recv_timeout(left) {
-                    Err(RecvTimeoutError::Timeout) => {
-                        self.before = Some(End(end));
-                        return None;
-                    }
-                    ended => ended.ok(),
-                },
-            };
+    /// Waits until it comes, until the deadline at the latest: from then on, [`wait`](Self::wait) takes no
+    /// time.
+    pub(crate) async fn comes(&mut self, deadline: Option<Instant>) {
+        match deadline {
+            None => (&mut self.0).await,
+            // Whether it came in time is asked when it is taken.
+            Some(deadline) => drop(timeout_at(deadline.into(), &mut self.0).await),
         }
-        Some(Taken { _turn: self })
+    }
+
+    /// Waits on this thread until it comes, until the deadline at the latest. It ends when what is returned is
+    /// dropped.
+    pub(crate) fn wait(mut self, deadline: Option<Instant>) -> Option<Taken> {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut context = Context::from_waker(&waker);
+        while self.0.poll_unpin(&mut context).is_pending() {
+            match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
+                None => thread::park(),
+                Some(Duration::ZERO) => return None,
+                Some(left) => thread::park_timeout(left),
+            }
+        }
+        Pin::new(&mut self.0).take_output()
     }
 }
 
-impl Drop for Turn {
-    fn drop(&mut self) {
-        // The last that has not ended: else all those before would be held for those that come.
-        while let Some(End(end)) = self.before.take() {
-            match end.try_recv() {
-                Ok(before) => self.before = Some(before),
-                Err(TryRecvError::Disconnected) => {}
-                Err(TryRecvError::Empty) => {
-                    // Perhaps nobody comes after it.
-                    let _ = self.ended.send(End(end));
-                }
-            }
-        }
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").finish_non_exhaustive()
+    }
+}
+
+/// Wakes a thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
+    use std::sync::mpsc;
 
     use super::*;
 

@@ -45,6 +45,9 @@ mod transition;
 
 mod watcher;
 
+#[cfg(all(test, feature = "default-rule"))]
+mod fixture;
+
 pub use agreement::{Agreement, Difference, Judgement};
 pub use offer::{Offer, Stage};
 pub use policy::UpdatePolicy;

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use tokio::task::JoinHandle;
+
 use crate::code::CodeCache;
 use crate::engine::Engine;
 use crate::source::{FetchError, Fetched, Fetcher};
@@ -11,6 +13,15 @@ pub struct Supply {
     fetcher: Fetcher,
     policy: Policy,
     opening: Opening,
+    /// What was fetched and is not verified yet. It stays here if the call that waits for it is dropped.
+    verifying: Option<Verifying>,
+}
+
+/// A rule that is being verified, on a thread for what blocks.
+#[derive(Debug)]
+struct Verifying {
+    name: String,
+    task: JoinHandle<Result<Verified, Refusal>>,
 }
 
 /// What it takes to open a rule.
@@ -23,6 +34,7 @@ struct Opening {
 
 /// Why there is no rule, or no new one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SupplyError {
     /// It could not be fetched.
     #[error(transparent)]
@@ -59,7 +71,8 @@ impl Supply {
             true => fetcher,
             false => fetcher.without_signatures(),
         };
-        Self { fetcher, policy, opening: Opening { engine, settings, code } }
+        let opening = Opening { engine, settings, code };
+        Self { fetcher, policy, opening, verifying: None }
     }
 
     /// Brings what is at the source, or `None` if it is what was brought or refused last. What could
@@ -67,12 +80,22 @@ impl Supply {
     /// may have been damaged on its way is read again.
     /// Verifying and compiling are done on a thread for what blocks.
     ///
+    /// It is cancel safe: dropped before its end, as by a `select!` or a timeout, it loses nothing. The
+    /// next call goes on with what was fetched.
+    ///
     /// # Errors
     ///
     /// If it cannot be fetched, or is refused.
     pub async fn next(&mut self) -> Result<Option<Verified>, SupplyError> {
-        let Some(fetched) = self.fetcher.fetch().await? else { return Ok(None) };
-        let verified = self.verify(fetched).await;
+        let verifying = match &mut self.verifying {
+            Some(verifying) => verifying,
+            none => {
+                let Some(fetched) = self.fetcher.fetch().await? else { return Ok(None) };
+                none.insert(self.opening.verify(fetched, self.policy.clone()))
+            }
+        };
+        let verified = verifying.end().await;
+        self.verifying = None;
         match &verified {
             Err(error) if error.is_of_the_host() => self.fetcher.forget(),
             Err(error) if error.is_maybe_of_the_way() => self.fetcher.doubt(),
@@ -80,30 +103,40 @@ impl Supply {
         }
         verified.map(Some)
     }
+}
 
-    async fn verify(&self, fetched: Fetched) -> Result<Verified, SupplyError> {
+impl Opening {
+    /// Begins to verify what was fetched.
+    fn verify(&self, fetched: Fetched, policy: Policy) -> Verifying {
         let Fetched { name, component, signature, .. } = fetched;
-        let (policy, opening) = (self.policy.clone(), self.opening.clone());
-        let verify = move || {
-            let Opening { engine, settings, code } = opening;
-            policy.verify(&engine, &component, signature.as_deref(), &settings, &code)
-        };
-        let verified = match tokio::task::spawn_blocking(verify).await {
+        let Self { engine, settings, code } = self.clone();
+        let verify =
+            move || policy.verify(&engine, &component, signature.as_deref(), &settings, &code);
+        Verifying { name, task: tokio::task::spawn_blocking(verify) }
+    }
+}
+
+impl Verifying {
+    /// Waits until it is verified. To be called again only if it was dropped before that.
+    async fn end(&mut self) -> Result<Verified, SupplyError> {
+        let name = || self.name.clone();
+        let verified = match (&mut self.task).await {
             Ok(verified) => verified,
             Err(error) => {
-                return Err(SupplyError::Interrupted { name, reason: error.to_string() });
+                let reason = error.to_string();
+                return Err(SupplyError::Interrupted { name: name(), reason });
             }
         };
         let verified = match verified {
             Ok(verified) => verified,
-            Err(refusal) => return Err(SupplyError::Refused { name, refusal }),
+            Err(refusal) => return Err(SupplyError::Refused { name: name(), refusal }),
         };
         let rule = verified.filter.rule();
         tracing::info!(
             rule = rule.description().name,
             version = rule.description().version,
             digest = %rule.digest(),
-            source = name,
+            source = self.name,
             signer = verified.signer.as_ref().map(tracing::field::display),
             golden_records = verified.golden_records,
             code = %rule.code(),
@@ -140,6 +173,28 @@ impl fmt::Display for Supply {
 mod tests {
     use super::*;
     use crate::digest::Digest;
+
+    #[cfg(feature = "default-rule")]
+    #[test]
+    fn what_is_fetched_is_brought_though_a_call_is_dropped() {
+        use futures_util::FutureExt;
+
+        use super::super::fixture::{Gate, runtime, supply};
+        use crate::Limits;
+
+        let engine = Engine::new(Limits::default()).expect("an engine");
+        runtime().block_on(async {
+            let mut supply = supply(&engine, r#"{"upper":1.5}"#);
+            let gate = Gate::closed();
+            for _ in 0..2 {
+                assert!(supply.next().now_or_never().is_none(), "it is being verified");
+            }
+            drop(gate);
+            let verified = supply.next().await.expect("the rule").expect("new");
+            assert_eq!(verified.filter.rule().digest(), Digest::of(crate::DEFAULT_RULE));
+            assert!(supply.next().await.expect("the rule").is_none(), "it was brought");
+        });
+    }
 
     #[test]
     fn what_the_host_lacks_is_not_held_against_a_rule() {

@@ -6,6 +6,7 @@ use crate::telemetry;
 
 /// A change in which rule serves, or which is tried in its place. Each is logged and counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Transition {
     /// A candidate begins to run beside the serving rule.
     Shadowed,

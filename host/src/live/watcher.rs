@@ -18,7 +18,7 @@ use crate::telemetry;
 pub struct Watcher {
     supply: Supply,
     rule: LiveRule,
-    /// What has to wait until a probation ends.
+    /// What was not offered yet, or has to wait until a probation ends.
     waiting: Option<Arc<Filter>>,
     /// What is in the way of a rule that is not refused, as it was logged.
     failing: Option<Failing>,
@@ -48,6 +48,9 @@ impl Watcher {
     }
 
     /// Looks once.
+    ///
+    /// It is cancel safe: dropped before its end, as by a `select!` or a timeout, it loses nothing. What
+    /// is new is offered by the next look.
     pub async fn look(&mut self) {
         match self.supply.next().await {
             Ok(next) => {
@@ -55,7 +58,7 @@ impl Watcher {
                     tracing::info!(source = %self.supply, "the rule can be fetched again");
                 }
                 let next = next.map(|verified| Arc::new(verified.filter));
-                if let Some(candidate) = next.or_else(|| self.waiting.take()) {
+                if let Some(candidate) = next.or_else(|| self.waiting.clone()) {
                     self.offer(candidate).await;
                 }
             }
@@ -70,11 +73,10 @@ impl Watcher {
     }
 
     async fn offer(&mut self, candidate: Arc<Filter>) {
-        let offered = Arc::clone(&candidate);
-        match self.change(move |rule| rule.offer(offered)).await {
-            Some(Offer::Later) => self.waiting = Some(candidate),
-            Some(_) => self.waiting = None,
-            None => {}
+        // The answer may not be waited for: then it is offered again.
+        self.waiting = Some(Arc::clone(&candidate));
+        if self.change(move |rule| rule.offer(candidate)).await != Some(Offer::Later) {
+            self.waiting = None;
         }
     }
 
@@ -120,5 +122,46 @@ impl Watcher {
             tracing::warn!(%serving, "{error}; the rule that serves goes on");
             self.failing = Some(failing);
         }
+    }
+}
+
+#[cfg(all(test, feature = "default-rule"))]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::task::spawn_blocking;
+
+    use super::super::fixture::{Gate, runtime, supply};
+    use super::super::policy::UpdatePolicy;
+    use super::*;
+    use crate::{DEFAULT_RULE, Engine, Limits, Rule};
+
+    #[test]
+    fn what_is_to_wait_is_offered_later_though_a_look_is_dropped() {
+        let engine = Engine::new(Limits::default()).expect("an engine");
+        let rule = Rule::load(&engine, DEFAULT_RULE).expect("a rule");
+        let [first, second, new] = [1, 2, 3].map(|upper| format!(r#"{{"upper":{upper}}}"#));
+        let open = |settings: &str| rule.open(settings).expect("an opened rule");
+        let rollback_window = Duration::from_secs(3600);
+        let policy = UpdatePolicy { rollback_window, ..UpdatePolicy::default() };
+        let live = LiveRule::new(open(&first), policy);
+        assert_eq!(live.offer(open(&second)), Offer::Serves);
+
+        runtime().block_on(async {
+            let mut watcher = Watcher::new(supply(&engine, &new), live.clone());
+            let verifying = Gate::closed();
+            let mut look = Box::pin(watcher.look());
+            assert!(look.as_mut().now_or_never().is_none(), "it is being verified");
+            let mut offering = Gate::closed();
+            drop(verifying);
+            (&mut offering.reached).await.expect("it was verified");
+            assert!(look.as_mut().now_or_never().is_none(), "it is being offered");
+            drop(look);
+            drop(offering);
+            spawn_blocking(|| ()).await.expect("it was offered");
+            assert_eq!(live.serving().filter.settings(), second, "it is to wait");
+            live.swap(open(&first));
+            watcher.look().await;
+        });
+        assert_eq!(live.serving().filter.settings(), new);
     }
 }

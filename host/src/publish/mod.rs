@@ -6,15 +6,19 @@ mod ordering;
 
 mod cooldown;
 
+mod answering;
+
 #[cfg(feature = "sns")]
 pub mod sns;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::alert::Alert;
 
 pub use crate::receipt::PublishError;
+pub(crate) use answering::Answering;
 pub use cooldown::Cooldown;
 pub(crate) use cooldown::{Message, Window};
 pub(crate) use ordering::{Chain, held_back, held_back_by, publish_in_order};
@@ -30,9 +34,42 @@ pub trait Publisher: Send + Sync {
 
     /// Publishes alerts. Answers once each of them is confirmed or given up, at the latest at the
     /// deadline: one result an alert, in order.
+    ///
+    /// An answer that has not come 250 ms after the deadline is not waited for, and the future is dropped:
+    /// then none of these alerts counts as confirmed. Neither does one that the answer has no result for.
+    /// Without a deadline it is waited for as long as it takes.
     fn publish(
         &self,
         alerts: Vec<Alert>,
         deadline: Option<Instant>,
     ) -> impl Future<Output = Vec<Result<(), PublishError>>> + Send;
+}
+
+impl<P: Publisher> Publisher for &P {
+    fn keeps_order(&self) -> bool {
+        (**self).keeps_order()
+    }
+
+    fn publish(
+        &self,
+        alerts: Vec<Alert>,
+        deadline: Option<Instant>,
+    ) -> impl Future<Output = Vec<Result<(), PublishError>>> + Send {
+        (**self).publish(alerts, deadline)
+    }
+}
+
+/// One publisher can serve several pipelines.
+impl<P: Publisher> Publisher for Arc<P> {
+    fn keeps_order(&self) -> bool {
+        (**self).keeps_order()
+    }
+
+    fn publish(
+        &self,
+        alerts: Vec<Alert>,
+        deadline: Option<Instant>,
+    ) -> impl Future<Output = Vec<Result<(), PublishError>>> + Send {
+        (**self).publish(alerts, deadline)
+    }
 }

@@ -9,6 +9,7 @@ use super::storage::{SaveEvery, Storage};
 use super::store::StateStore;
 use crate::batch::Batch;
 use crate::contract::{Partition, Run, Share};
+use crate::fault::Fault;
 use crate::filter::Filter;
 use crate::isolate::{Isolated, Stop};
 use crate::outcome::Outcome;
@@ -25,8 +26,9 @@ const MAX_SESSIONS: usize = 32;
 /// others need the room, and by [`Pipeline::save_states`](crate::Pipeline::save_states). Nothing is held of
 /// one that is closed: it is read again when the next batch comes.
 ///
-/// A batch that waits holds a thread. Let fewer come at once than tokio has for what blocks: 512,
-/// unless the runtime was told otherwise.
+/// A batch that is classified holds a thread, and by
+/// [`process_blocking`](crate::Pipeline::process_blocking) also one that waits. Let fewer come that way at
+/// once than tokio has threads for what blocks: 512, unless the runtime was told otherwise.
 #[derive(Debug)]
 pub struct Keeper {
     storage: Storage,
@@ -59,6 +61,16 @@ struct Place {
     share: Share,
     kept: Arc<Mutex<Kept>>,
     turn: Turn,
+}
+
+impl Places {
+    /// Waits until it is the batch's turn in all partitions, until the deadline at the latest:
+    /// [`Keeper::classify`] waits for no other batch then.
+    pub(crate) async fn come(&mut self, deadline: Option<Instant>) {
+        for place in &mut self.0 {
+            place.turn.comes(deadline).await;
+        }
+    }
 }
 
 impl Default for Keeper {
@@ -102,8 +114,13 @@ impl Keeper {
 
     /// Sets how many sessions are open at the most. When another is needed, the one that was not
     /// used for longest is saved and closed. By default 32; and never more than half of the
-    /// instances that the engine has room for. Those of partitions that are classified at the same
-    /// time may be more, until they have ended.
+    /// instances that the [engine](crate::Engine::max_instances) has room for. Those of partitions that are
+    /// classified at the same time may be more, until they have ended.
+    ///
+    /// Where the engine has no room, one is closed before there are as many. But no keeper closes what another
+    /// has open: where several share an engine, give them numbers that together leave room for what else runs
+    /// in it. Otherwise the sessions of those that came first can leave the last so few that it saves and
+    /// closes one for each other that it needs; and if they leave none, its records are failed back.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.max_sessions = sessions.max(1);
         self
@@ -150,15 +167,22 @@ impl Keeper {
                 continue;
             };
             let mut kept = lock(&kept);
-            let mut begun = Ok(());
+            let mut stopped = None;
             for run in &share.runs {
-                // What is behind a run that was not begun is not learnt before it.
-                let session = begun.and_then(|()| self.begin(filter, &mut kept, &share, deadline));
-                let isolated = match &session {
-                    Ok(session) => kept.classify(session, run, batch, deadline, &mut aftermath),
-                    Err(stop) => not_begun(run.entries.len(), stop),
+                let isolated = match &stopped {
+                    None => {
+                        self.with_room(|| match self.begin(filter, &mut kept, &share, deadline) {
+                            Ok(session) => {
+                                kept.classify(&session, run, batch, deadline, &mut aftermath)
+                            }
+                            Err(stop) => not_begun(run.entries.len(), &stop),
+                        })
+                    }
+                    Some(stop) => not_begun(run.entries.len(), stop),
                 };
-                begun = session.map(drop);
+                // What is behind a run that was not begun is not learnt before it.
+                let is_not_begun = |stop: &Stop| matches!(stop, Stop::Deadline | Stop::Opening(_));
+                stopped = isolated.stop.clone().filter(is_not_begun);
                 parts.push((run.entries.start, isolated));
             }
             kept.save_if_due(&self.storage);
@@ -181,6 +205,9 @@ impl Keeper {
         kept.catch_up(&self.storage, filter);
         if !kept.is_open() {
             self.make_room(filter);
+            if !filter.rule().engine.make_room() {
+                self.close_idle(1);
+            }
         }
         let session = kept.begin(&self.storage, filter, share.beginning.as_ref(), deadline)?;
         if self.storage.takes_turns {
@@ -213,24 +240,42 @@ impl Keeper {
         self.storage.unsaved()
     }
 
+    /// Does what may need room for an instance. If all are kept, what is idle here gives way, and it is
+    /// done again.
+    fn with_room(&self, mut classify: impl FnMut() -> Isolated) -> Isolated {
+        loop {
+            let isolated = classify();
+            let had_room = !matches!(isolated.stop, Some(Stop::Opening(Fault::NoRoom { .. })));
+            if had_room || self.close_idle(1) == 0 {
+                return isolated;
+            }
+        }
+    }
+
     /// Closes idle sessions while more than the maximum are open. One in use, or that waits for room,
     /// counts as open.
     fn make_room(&self, filter: &Filter) {
         let max = self.max_sessions.min(filter.rule().engine.max_instances() / 2).max(1);
-        let all = self.least_recently_used();
-        let is_open = |kept: &&Arc<Mutex<Kept>>| try_lock(kept).is_none_or(|kept| kept.is_open());
-        let mut open = all.iter().filter(is_open).count();
-        for kept in all {
-            if open <= max {
-                return;
+        let is_open = |kept: &Arc<Mutex<Kept>>| try_lock(kept).is_none_or(|kept| kept.is_open());
+        let open = self.least_recently_used().into_iter().filter(is_open).count();
+        self.close_idle(open.saturating_sub(max));
+    }
+
+    /// Closes so many sessions, if as many are idle: those that were not used for longest. Says how many.
+    fn close_idle(&self, sessions: usize) -> usize {
+        let mut closed = 0;
+        for kept in self.least_recently_used() {
+            if closed == sessions {
+                break;
             }
             if let Some(mut kept) = try_lock(&kept)
                 && kept.is_open()
             {
                 kept.close(&self.storage);
-                open -= 1;
+                closed += 1;
             }
         }
+        closed
     }
 
     fn least_recently_used(&self) -> Vec<Arc<Mutex<Kept>>> {
@@ -286,10 +331,14 @@ fn after_panic<'a>(mutex: &Mutex<Kept>, mut kept: MutexGuard<'a, Kept>) -> Mutex
 mod tests {
     use std::thread;
 
+    use futures_util::FutureExt;
+    use futures_util::future::{BoxFuture, ready};
     use tokio::runtime::Builder;
 
     use super::super::fixture::{filter, share};
+    use super::super::store::{SaveError, StoreError, Stored, Version};
     use super::*;
+    use crate::contract::{Contract, Event, Origin};
 
     fn classify(keeper: &Keeper, filter: &Arc<Filter>, shard: &str, number: u64) -> u64 {
         let (share, batch) = share(shard, number);
@@ -334,5 +383,64 @@ mod tests {
             keeper.classify(filter, waiting, &batch, None);
             assert_eq!(after.join().expect("no panic"), 1, "the state that the first has taught");
         });
+    }
+
+    /// A store of nothing: what fills the engine goes when it is read for the second time.
+    #[derive(Debug)]
+    struct Relief(Mutex<Vec<Vec<Filter>>>);
+
+    impl StateStore for Relief {
+        fn load<'a>(
+            &'a self,
+            _key: &'a str,
+            _max_bytes: usize,
+        ) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+            self.0.lock().expect("no panic").pop();
+            ready(Ok(None)).boxed()
+        }
+
+        fn version<'a>(
+            &'a self,
+            _key: &'a str,
+        ) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
+            ready(Ok(None)).boxed()
+        }
+
+        fn save<'a>(
+            &'a self,
+            _key: &'a str,
+            _state: Vec<u8>,
+            _expected: Option<&'a Version>,
+        ) -> BoxFuture<'a, Result<Version, SaveError>> {
+            ready(Ok(Version("saved".to_owned()))).boxed()
+        }
+    }
+
+    #[test]
+    fn what_is_behind_records_that_found_no_room_is_not_learnt() {
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        let _entered = runtime.enter();
+        let filter = filter();
+        let _opened = filter.anew();
+        let rule = filter.rule();
+        let open = |_| rule.open(filter.settings()).expect("an opened rule");
+        let others = (1..rule.engine.max_instances()).map(open).collect();
+        let keeper = Keeper::new(Relief(Mutex::new(vec![others, Vec::new()])));
+
+        let record = |(shard, number)| {
+            format!(
+                r#"{{"eventID":"{shard}:{number}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{number}","data":"eyJwdWxzZSI6MX0="}}}}"#
+            )
+        };
+        let records = [("a", 1), ("b", 2), ("a", 3)].map(record).join(",");
+        let body = format!(r#"{{"Records":[{records}]}}"#);
+        let event = Event::read(Some(Contract::Kinesis), body.as_bytes(), &Origin::default());
+        let (event, batch) = event.expect("an event");
+        let places = keeper.enter(event.shares(&batch));
+        let (isolated, aftermath) = keeper.classify(&filter, places, &batch, None);
+        assert!(matches!(isolated.stop, Some(Stop::Opening(Fault::NoRoom { .. }))));
+        let learnt: Vec<_> =
+            aftermath.lessons.into_iter().flat_map(|lesson| lesson.entries).collect();
+        assert_eq!(learnt, [1], "that of the other partition");
     }
 }

@@ -63,7 +63,7 @@ struct Shelf {
     away: Arc<AtomicBool>,
     /// It stores what it is given, and answers with an error.
     mute: Arc<AtomicBool>,
-    /// It is read by as many at once.
+    /// It is read by as many at once, the next time.
     crowd: Arc<Mutex<Option<Arc<Barrier>>>>,
 }
 
@@ -98,6 +98,7 @@ impl StateStore for Shelf {
         let crowd = self.crowd().clone();
         if let Some(crowd) = crowd {
             crowd.wait();
+            *self.crowd() = None;
         }
         let stored = self.read(|states| {
             let bytes = states.get(key)?.clone();
@@ -149,8 +150,11 @@ impl Process {
     }
 
     fn within(limits: Limits, guest: &Guest, settings: &str, keeper: Keeper) -> Self {
-        let engine = weir::Engine::new(limits).expect("an engine");
-        let rule = weir::Rule::load(&engine, &guest.component()).expect("a rule");
+        Self::on(&weir::Engine::new(limits).expect("an engine"), guest, settings, keeper)
+    }
+
+    fn on(engine: &weir::Engine, guest: &Guest, settings: &str, keeper: Keeper) -> Self {
+        let rule = weir::Rule::load(engine, &guest.component()).expect("a rule");
         let filter = rule.open(settings).expect("an opened rule");
         let scores = Scores::default();
         let runtime = Builder::new_current_thread().build().expect("a runtime");
@@ -195,6 +199,21 @@ impl Process {
         let body = format!(r#"{{"Records":[{}]}}"#, records.join(","));
         let contract = Some(Contract::Kinesis);
         self.process(Request { body: body.as_bytes(), contract, ..Request::default() })
+    }
+
+    /// Processes an event of Kinesis for each of so many shards, all at once.
+    fn shards(&self, shards: usize, number: u64) -> Vec<f64> {
+        let process = |shard| async move {
+            let body = format!(
+                r#"{{"Records":[{{"eventID":"{shard}:{number}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{number}","data":"e30="}}}}]}}"#
+            );
+            let contract = Some(Contract::Kinesis);
+            let request = Request { body: body.as_bytes(), contract, ..Request::default() };
+            self.pipeline.process(request).await
+        };
+        let answers = self.runtime.block_on(join_all((0..shards).map(process)));
+        assert!(answers.iter().all(Result::is_ok));
+        std::mem::take(&mut *self.scores.published.lock().expect("no panic"))
     }
 
     /// Processes a line of a file.
@@ -440,7 +459,7 @@ fn a_state_that_is_refused_is_set_aside_and_the_rule_begins_anew() {
 
     let foreign = {
         let other = Shelf::default();
-        let process = Process::with_settings(&learning(), r#"{"a":1}"#, keeper(&other));
+        let process = Process::new(&Guest { name: "other", ..learning() }, keeper(&other));
         process.kinesis(&[("a", 1)]);
         process.save();
         other.states().values().next().cloned().expect("a state")
@@ -468,6 +487,18 @@ fn a_state_that_is_refused_is_set_aside_and_the_rule_begins_anew() {
             store.states().range(format!("{key}.refused")..).map(|(_, v)| v.clone()).collect();
         assert_eq!(aside, [refused]);
     }
+}
+
+#[test]
+fn a_rule_that_goes_on_with_other_settings_keeps_its_state() {
+    let store = Shelf::default();
+    let process = Process::new(&learning(), keeper(&store));
+    process.kinesis(&[("a", 1)]);
+    process.save();
+    let process = Process::with_settings(&learning(), r#"{"a":1}"#, keeper(&store));
+    assert_eq!(process.kinesis(&[("a", 2)]), [2.0]);
+    process.save();
+    assert_eq!(store.states().len(), 1, "none is set aside");
 }
 
 #[test]
@@ -569,32 +600,47 @@ fn more_partitions_at_once_than_there_are_instances_have_room_one_after_the_othe
     let partitions = 40 + 64.max(2 * cores);
     // All of them need an instance at the same time.
     *store.crowd() = Some(Arc::new(Barrier::new(partitions)));
-    for round in 1..=3u32 {
-        let event = |shard| {
-            format!(
-                r#"{{"Records":[{{"eventID":"{shard}:{round}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{round}","data":"e30="}}}}]}}"#
-            )
-        };
-        let events: Vec<_> = (0..partitions).map(event).collect();
-        let process_one = |event: &'_ String| {
-            let body = event.clone();
-            let pipeline = &process.pipeline;
-            async move {
-                let contract = Some(Contract::Kinesis);
-                pipeline
-                    .process(Request { body: body.as_bytes(), contract, ..Request::default() })
-                    .await
-            }
-        };
-        let answers = process.runtime.block_on(join_all(events.iter().map(process_one)));
-        assert!(answers.iter().all(Result::is_ok));
-        let scores = std::mem::take(&mut *process.scores.published.lock().expect("no panic"));
-        assert_eq!(scores, vec![f64::from(round); partitions]);
-        *store.crowd() = None;
+    for round in 1..=3 {
+        assert_eq!(process.shards(partitions, round), vec![round as f64; partitions]);
     }
     let states = store.states();
     assert!(states.len() >= partitions - 32, "what was closed was saved");
     assert!(states.keys().all(|key| !key.contains("refused")), "{:?}", states.keys());
+}
+
+/// What leaves room for so many instances in an engine.
+fn others(engine: &weir::Engine, room: usize) -> Vec<weir::Filter> {
+    let rule = weir::Rule::load(engine, &learning().component()).expect("a rule");
+    let open = |_| rule.open("{}").expect("an opened rule");
+    // The pipeline's rule has one.
+    (room + 1..engine.max_instances()).map(open).collect()
+}
+
+#[test]
+fn sessions_give_way_to_each_other_where_others_leave_little_room() {
+    let limits = Limits { time: Duration::from_millis(200), ..Limits::default() };
+    let engine = weir::Engine::new(limits).expect("an engine");
+    let store = Shelf::default();
+    let process = Process::on(&engine, &learning(), "{}", keeper(&store));
+    let _others = others(&engine, 1);
+    let mut scores = Vec::new();
+    for number in 1..=3 {
+        for shard in ["a", "b", "c"] {
+            scores.extend(process.kinesis(&[(shard, number)]));
+        }
+    }
+    assert_eq!(scores, [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0]);
+}
+
+#[test]
+fn a_session_that_has_become_idle_gives_way_to_one_that_waits_for_room() {
+    let engine = weir::Engine::new(Limits::default()).expect("an engine");
+    let store = Shelf::default();
+    let process = Process::on(&engine, &learning(), "{}", keeper(&store));
+    let _others = others(&engine, 0);
+    // Neither is open when the other needs an instance.
+    *store.crowd() = Some(Arc::new(Barrier::new(2)));
+    assert_eq!(process.shards(2, 1), [1.0, 1.0]);
 }
 
 #[test]

@@ -1,17 +1,25 @@
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use futures_util::future::Either;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Either, join, pending};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use weir::contract::Contract;
+use weir::dead_letter::{DeadLetter, DeadLetterQueue};
 use weir::publish::{AlertFormat, AlertWriter, Cooldown, PublishError, Publisher};
-use weir::state::{FileStore, Keeper, SaveEvery};
-use weir::{Alert, Limits, Pipeline, Request};
+use weir::state::{
+    FileStore, Keeper, MemoryStore, SaveError, SaveEvery, StateStore, StoreError, Stored, Version,
+};
+use weir::{Alert, Limits, OnBadRecord, Pipeline, Request};
 
-use crate::guest::{Answer, FLAG, Guest, OUTCOME, PASS};
+use crate::guest::{Answer, FAIL, FLAG, Guest, LISTS, OUTCOME, PASS};
+use crate::state::remembering;
 
 const EVENT: &str = r#"{"applicationArn":"a","records":[
     {"recordId":"1","data":"e30="},{"recordId":"2","data":"e30="}]}"#;
@@ -153,4 +161,210 @@ fn an_alert_that_nobody_waits_for_any_more_leaves_no_window() {
     publisher.messages.store(0, Ordering::Relaxed);
     assert_eq!(messages(&pipeline, &publisher, request()), 2, "the first, and what follows it");
     assert_eq!(messages(&pipeline, &publisher, request()), 1, "they follow");
+}
+
+/// Confirms so many alerts of each call; without a number, it never answers.
+struct Confirms(Option<usize>);
+
+impl Publisher for Confirms {
+    fn keeps_order(&self) -> bool {
+        true
+    }
+
+    async fn publish(
+        &self,
+        _alerts: Vec<Alert>,
+        _deadline: Option<Instant>,
+    ) -> Vec<Result<(), PublishError>> {
+        match self.0 {
+            Some(alerts) => vec![Ok(()); alerts],
+            None => pending().await,
+        }
+    }
+}
+
+/// A queue that never answers.
+struct Mute;
+
+impl DeadLetterQueue for Mute {
+    fn send(
+        &self,
+        _letters: Vec<DeadLetter>,
+        _deadline: Option<Instant>,
+    ) -> BoxFuture<'_, Vec<Result<(), PublishError>>> {
+        pending().boxed()
+    }
+}
+
+/// A runtime whose time passes, and how long a test waits for what hangs.
+fn runtime_with_time() -> (Runtime, Duration) {
+    let runtime = Builder::new_current_thread().enable_time().build();
+    (runtime.expect("a runtime"), Duration::from_secs(60))
+}
+
+#[test]
+fn an_alert_that_its_publisher_does_not_answer_for_is_not_confirmed() {
+    let flagged = vec![(0, 2.0), (1, 2.0)];
+    let answer = Answer { verdicts: vec![FLAG, FLAG], flagged, ..Answer::default() };
+    let (runtime, patience) = runtime_with_time();
+    for (confirmed, published) in [(Some(0), 0), (Some(1), 1), (Some(3), 2), (None, 0)] {
+        let filter = Guest { answer: answer.clone(), ..Guest::default() }.open(Limits::default());
+        let pipeline = Pipeline::new(filter, Confirms(confirmed))
+            .ordering(weir::publish::Ordering::None)
+            .publish_timeout(Duration::ZERO);
+        let answered = async { timeout(patience, pipeline.process(request())).await };
+        let response = runtime.block_on(answered).expect("an answer").expect("an event");
+        assert_eq!(response.counts.published, published, "{confirmed:?}");
+        assert_eq!(response.failures.len(), 2 - confirmed.unwrap_or(0).min(2), "{confirmed:?}");
+        for failure in response.failures {
+            let reason = "publishing was not confirmed: its publisher did not answer for it";
+            assert_eq!(failure.reason, reason, "{confirmed:?}");
+        }
+    }
+}
+
+#[test]
+fn a_dead_letter_that_its_queue_does_not_answer_for_is_not_confirmed() {
+    let answer = Answer { verdicts: vec![FAIL, PASS], failed: vec![0], ..Answer::default() };
+    let filter = Guest { answer, ..Guest::default() }.open(Limits::default());
+    let pipeline = Pipeline::new(filter, Confirms(None))
+        .on_bad_record(OnBadRecord::DeadLetter(Arc::new(Mute)))
+        .publish_timeout(Duration::ZERO);
+    let (runtime, patience) = runtime_with_time();
+    let answered = async { timeout(patience, pipeline.process(request())).await };
+    let response = runtime.block_on(answered).expect("an answer").expect("an event");
+    let [failure] = &response.failures[..] else { panic!("{response:?}") };
+    assert!(failure.reason.ends_with("its queue did not answer for it"), "{}", failure.reason);
+}
+
+#[test]
+fn one_publisher_serves_several_pipelines() {
+    let publisher = Arc::new(Confirms(Some(1)));
+    let shared = Pipeline::new(guest().open(Limits::default()), Arc::clone(&publisher));
+    let borrowed = Pipeline::new(guest().open(Limits::default()), &*publisher);
+    for answered in [
+        runtime().block_on(shared.process(request())),
+        runtime().block_on(borrowed.process(request())),
+    ] {
+        assert_eq!(answered.expect("an event").counts.published, 1);
+    }
+    let keep_order = [Publisher::keeps_order(&publisher), Publisher::keeps_order(&&*publisher)];
+    assert_eq!(keep_order, [true; 2], "as it does itself");
+}
+
+/// Keeps the scores of what it is given.
+#[derive(Default)]
+struct Scores(Mutex<Vec<f64>>);
+
+impl Publisher for Scores {
+    async fn publish(
+        &self,
+        alerts: Vec<Alert>,
+        _deadline: Option<Instant>,
+    ) -> Vec<Result<(), PublishError>> {
+        let results = vec![Ok(()); alerts.len()];
+        self.0.lock().expect("no panic").extend(alerts.into_iter().filter_map(|alert| alert.score));
+        results
+    }
+}
+
+/// A rule that flags the one record of a batch, with the number of batches that it has seen as the score.
+fn counting() -> Guest {
+    let score = LISTS + 24;
+    let classify = format!(
+        "(global.set $seen (i32.add (global.get $seen) (i32.const 1)))
+         (f64.store (i32.const {score}) (f64.convert_i32_u (global.get $seen)))"
+    );
+    let answer = Answer { verdicts: vec![FLAG], flagged: vec![(0, 0.0)], ..Answer::default() };
+    Guest { answer, ..remembering(classify) }
+}
+
+/// An event of a shard with one record.
+fn of_shard(shard: &str, number: u64) -> String {
+    format!(
+        r#"{{"Records":[{{"eventID":"{shard}:{number}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{number}","data":"e30="}}}}]}}"#
+    )
+}
+
+fn of_kinesis(event: &str) -> Request<'_> {
+    let contract = Some(Contract::Kinesis);
+    Request { body: event.as_bytes(), contract, ..Request::default() }
+}
+
+#[test]
+fn an_event_that_nobody_waits_for_any_more_before_it_is_begun_is_not_classified() {
+    let scores = Scores::default();
+    let pipeline = Pipeline::new(counting().open(Limits::default()), &scores);
+    let [first, second] = [1, 2].map(|number| of_shard("a", number));
+    let [first, second] = [&first, &second].map(|event| of_kinesis(event));
+    let runtime = Builder::new_current_thread().max_blocking_threads(1).build();
+    runtime.expect("a runtime").block_on(async {
+        let (release, held) = mpsc::channel::<()>();
+        spawn_blocking(move || held.recv());
+        assert!(pipeline.process(first).now_or_never().is_none());
+        drop(release);
+        pipeline.process(second).await.expect("an event");
+    });
+    assert_eq!(*scores.0.lock().expect("no panic"), [1.0]);
+}
+
+/// A store that is read by two at once.
+#[derive(Debug)]
+struct Pairing {
+    states: MemoryStore,
+    pair: Barrier,
+}
+
+impl StateStore for Pairing {
+    fn load<'a>(
+        &'a self,
+        key: &'a str,
+        max_bytes: usize,
+    ) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
+        self.pair.wait();
+        self.states.load(key, max_bytes)
+    }
+
+    fn version<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
+        self.states.version(key)
+    }
+
+    fn save<'a>(
+        &'a self,
+        key: &'a str,
+        state: Vec<u8>,
+        expected: Option<&'a Version>,
+    ) -> BoxFuture<'a, Result<Version, SaveError>> {
+        self.states.save(key, state, expected)
+    }
+}
+
+#[test]
+fn an_event_that_waits_for_its_turn_holds_no_thread_and_gives_way_if_it_is_dropped() {
+    let scores = Scores::default();
+    let store = Pairing { states: MemoryStore::default(), pair: Barrier::new(2) };
+    let pipeline = Pipeline::new(counting().open(Limits::default()), &scores);
+    let pipeline = pipeline.keeper(Keeper::new(store));
+    let events = [("a", 1), ("a", 2), ("b", 1), ("a", 3)];
+    let events = events.map(|(shard, number)| of_shard(shard, number));
+    let [first, waiting, other, last] = [0, 1, 2, 3].map(|event| of_kinesis(&events[event]));
+    let runtime =
+        Builder::new_current_thread().max_blocking_threads(2).enable_time().build().expect("one");
+    let answered = runtime.block_on(async {
+        let mut first = pin!(pipeline.process(first));
+        assert!((&mut first).now_or_never().is_none(), "it reads its state");
+        let mut waiting = Box::pin(pipeline.process(waiting));
+        assert!((&mut waiting).now_or_never().is_none(), "it is behind");
+        let both = join(first, pipeline.process(other));
+        let both = timeout(Duration::from_secs(60), both).await.ok()?;
+        drop(waiting);
+        Some([both.0, both.1, pipeline.process(last).await])
+    });
+    // It would wait for those that hold a thread.
+    runtime.shutdown_background();
+    let answered = answered.expect("the other has a thread");
+    assert!(answered.iter().all(Result::is_ok));
+    let mut scores = scores.0.into_inner().expect("no panic");
+    scores.sort_by(f64::total_cmp);
+    assert_eq!(scores, [1.0, 1.0, 2.0], "the one that was dropped is not classified");
 }
