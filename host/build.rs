@@ -6,6 +6,8 @@ fn main() {
     #[cfg(feature = "default-rule")]
     if let Err(error) = rules::build() {
         println!("cargo::error=the rules to embed cannot be built: {error}");
+        // What the inner cargo said is shown only of a script that fails.
+        std::process::exit(1);
     }
 }
 
@@ -50,6 +52,7 @@ mod rules {
             "host/src/compile.rs",
             "host/src/wrapper.rs",
             "Cargo.lock",
+            "Cargo.toml",
         ] {
             println!("cargo::rerun-if-changed={}", workspace.join(source).display());
         }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use wasmparser::{Export, Parser, Payload};
 use wit_component::ComponentEncoder;
 
 /// What rules are compiled for: no system below them, so there is nothing they could import.
@@ -33,6 +34,9 @@ const PROFILE: [&str; 4] = [
     "profile.release.strip=true",
 ];
 
+/// That a crate makes no rule, with what its author may have left out.
+pub(crate) const NO_RULE: &str = "the crate makes no rule (does it call weir_guest::export!?)";
+
 /// Compiles packages of the workspace that `folder` is in, by their names and all at once, and wraps
 /// each as a component. None is the package of `folder` itself. Cargo reports to standard error.
 /// Without a target directory of its own it is the workspace's.
@@ -55,9 +59,22 @@ pub(crate) fn components<const N: usize>(
         *component = ComponentEncoder::default()
             .module(&module)
             .and_then(|encoder| encoder.validate(true).encode())
-            .map_err(|error| CompileError::NotWrapped(format!("{error:#}")))?;
+            .map_err(|error| not_wrapped(&module, &format!("{error:#}")))?;
     }
     Ok(components)
+}
+
+/// Why a module cannot be wrapped: `weir_guest::export!` has it export the functions of the contract.
+fn not_wrapped(module: &[u8], error: &str) -> CompileError {
+    let is_of_rule = |export: Export<'_>| export.name.starts_with("weir:filter/rule@");
+    let exports_rule = Parser::new(0).parse_all(module).any(|part| match part {
+        Ok(Payload::ExportSection(exports)) => exports.into_iter().flatten().any(is_of_rule),
+        _ => false,
+    });
+    match exports_rule {
+        true => CompileError::NotWrapped(error.to_owned()),
+        false => CompileError::NoRule(error.to_owned()),
+    }
 }
 
 fn target_is_installed(folder: &Path) -> Result<bool, CompileError> {
@@ -88,7 +105,8 @@ pub(crate) fn core_modules<const N: usize>(
         .env("RUSTFLAGS", RUSTFLAGS)
         .stderr(Stdio::inherit());
     if let Some(target_dir) = target_dir {
-        command.arg("--target-dir").arg(target_dir);
+        // Also what is not for others to see: elsewhere it may be locked by the outer cargo.
+        command.arg("--target-dir").arg(target_dir).env("CARGO_BUILD_BUILD_DIR", target_dir);
     }
     // What is meant for the code around the rule does not fit the rule.
     for variable in [
@@ -146,6 +164,8 @@ pub(crate) enum CompileError {
     Module(PathBuf, io::Error),
     /// The compiled file cannot be wrapped.
     NotWrapped(String),
+    /// Nor does it export anything of a rule.
+    NoRule(String),
 }
 
 impl fmt::Display for CompileError {
@@ -168,6 +188,7 @@ impl fmt::Display for CompileError {
             ),
             Self::Module(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             Self::NotWrapped(error) => write!(f, "cannot be wrapped as a component: {error}"),
+            Self::NoRule(error) => write!(f, "{NO_RULE}: {error}"),
         }
     }
 }

@@ -9,7 +9,8 @@ use crate::codegen;
 use crate::compiler::Compiler;
 use crate::grant::Grant;
 use crate::limits::{Limits, Meter};
-use crate::slots::{NoSlot, Slot, Slots};
+use crate::session::{Session, Slot};
+use crate::slots::{NoSlot, Place, Slots};
 
 /// How many rule instances can live at once in one engine, unless the machine has more than half as many
 /// cores. Each reserves address space, not memory.
@@ -35,7 +36,7 @@ const KEEP_RESIDENT_TABLE_BYTES: usize = 4096;
 pub struct Engine {
     pub(crate) wasmtime: wasmtime::Engine,
     limits: Limits,
-    slots: Arc<Slots>,
+    slots: Arc<Slots<Box<Session>>>,
     grants: Arc<[Grant]>,
     compiler: Option<Compiler>,
     _clock: Arc<Clock>,
@@ -52,7 +53,8 @@ impl Engine {
         if limits.stack_bytes > Limits::MAX_STACK_BYTES {
             return Err(EngineError::Stack(limits.stack_bytes));
         }
-        let (wasmtime, instances) = start(&limits).map_err(EngineError::Start)?;
+        let (wasmtime, instances) =
+            start(&limits).map_err(|error| EngineError::Start(format!("{error:#}")))?;
         let clock = Clock::start(wasmtime.clone()).map_err(EngineError::Clock)?;
         let clock = Arc::new(clock);
         let slots = Arc::new(Slots::new(instances as usize));
@@ -92,10 +94,22 @@ impl Engine {
     /// How many instances of rules can live at once: 64, or twice as many as the machine has cores if that is
     /// more; fewer where address space is scarce.
     ///
-    /// A [`Filter`](crate::Filter) of a rule that keeps state keeps one from when it is opened. While all are
-    /// kept, no other rule can be loaded, opened or run: [`Fault::NoRoom`](crate::Fault::NoRoom).
+    /// A [`Filter`](crate::Filter) of a rule that keeps state keeps one from when it is opened, and a
+    /// [`Keeper`](crate::state::Keeper) one for each session. While all are kept, no other rule can be loaded,
+    /// opened or run: [`Fault::NoRoom`](crate::Fault::NoRoom). Those of stateless rules that are
+    /// [kept](crate::Instances::Kept) give way.
     pub fn max_instances(&self) -> usize {
         self.slots.all()
+    }
+
+    /// Whether there is room for one instance now. What is idle gives way.
+    pub(crate) fn make_room(&self) -> bool {
+        self.slots.make_room()
+    }
+
+    /// Has sessions that are idle in these places give way to whoever needs room.
+    pub(crate) fn look_into(&self, places: &Arc<[Place<Box<Session>>]>) {
+        self.slots.look_into(places);
     }
 
     /// Room for one instance. It waits for some, until the deadline at the latest, while others use
@@ -190,13 +204,14 @@ impl Drop for Clock {
 
 /// Why an engine could not be started.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EngineError {
     /// The limit of the stack is too high.
     #[error("a stack of {0} bytes is more than threads have room for: {maximum} are allowed", maximum = Limits::MAX_STACK_BYTES)]
     Stack(usize),
     /// The engine itself.
-    #[error("cannot start the WebAssembly engine: {0:#}")]
-    Start(wasmtime::Error),
+    #[error("cannot start the WebAssembly engine: {0}")]
+    Start(String),
     /// The thread that keeps its time.
     #[error("cannot start the engine's clock: {0}")]
     Clock(std::io::Error),

@@ -6,13 +6,14 @@ use crate::limits::{LimitExceeded, Limits};
 /// What a rule did wrong while it was called. The fault of the rule, not of a record's payload
 /// being bad: that is a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Fault {
     /// It ran into a limit.
     #[error("the rule exceeded its {0}")]
     Limit(#[from] LimitExceeded),
-    /// It trapped.
+    /// It trapped, in the engine's words.
     #[error("the rule trapped: {0}")]
-    Trap(Trap),
+    Trap(String),
     /// Its answer breaks the rule contract.
     #[error("the rule broke its contract: {0}")]
     Contract(String),
@@ -46,7 +47,7 @@ impl Fault {
             Some(Trap::StackOverflow) => {
                 Self::Limit(LimitExceeded::Stack { maximum: limits.stack_bytes })
             }
-            Some(trap) => Self::Trap(*trap),
+            Some(trap) => Self::Trap(trap.to_string()),
             // The engine's error for this has no public type.
             None if error.root_cause().to_string().contains("fuel allocated for hostcalls") => {
                 Self::Limit(LimitExceeded::Output { maximum: limits.output_bytes })

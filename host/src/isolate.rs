@@ -69,6 +69,7 @@ pub struct Isolated {
 
 /// Why the search for the records at fault was given up, or not begun.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Stop {
     /// The time for answering ran out.
     #[error("the time for answering ran out before the record was classified")]

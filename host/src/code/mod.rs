@@ -27,6 +27,7 @@ pub use cache::CodeCache;
 
 /// Where a rule's native code came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CodeOrigin {
     /// It is part of this binary, as are Weir's own rules.
     Embedded,

@@ -178,7 +178,7 @@ fn any_poison_records() {
 #[test]
 fn the_reason_is_what_the_rule_did_wrong() {
     let isolated = isolates(&trapping(), 10, &[3]);
-    let fault = Fault::Trap(wasmtime::Trap::UnreachableCodeReached);
+    let fault = Fault::Trap(wasmtime::Trap::UnreachableCodeReached.to_string());
     assert_eq!(isolated.outcome.failed[0].reason, fault.to_string());
     assert_eq!(isolated.fault, Some(fault));
 }
