@@ -10,7 +10,8 @@ use crate::bindings::rule;
 use crate::exports::Classifier;
 use crate::fault::Fault;
 use crate::limits::{LimitExceeded, Limits, Meter};
-use crate::outcome::Outcome;
+use crate::outcome::{MAX_REASON, Outcome};
+use crate::printable::cut;
 use crate::rule::Rule;
 use crate::slots::{self, NoSlot};
 
@@ -240,7 +241,7 @@ pub enum OpenError {
     Fault(#[from] Fault),
 }
 
-/// What a rule has against a settings document.
+/// What a rule has against a settings document, each part cut after 1000 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingsError {
     /// Where, as a JSON Pointer. Empty for the document as a whole.
@@ -266,6 +267,8 @@ impl std::error::Error for SettingsError {}
 
 impl From<rule::SettingsError> for SettingsError {
     fn from(error: rule::SettingsError) -> Self {
-        Self { path: error.path, value: error.value, expected: error.expected }
+        let [path, value, expected] =
+            [error.path, error.value, error.expected].map(|text| cut(&text, MAX_REASON));
+        Self { path, value, expected }
     }
 }

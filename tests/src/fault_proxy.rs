@@ -62,9 +62,9 @@ const FAULTS: [(Fault, u64); 12] = [
 /// How rarely a request is stalled: it takes all the time that the client has.
 const STALLS_ONE_IN: u64 = 150;
 
-/// Which requests meet nobody, where a seed draws an outage: enough in a row that the service counts
-/// as away, and some more.
-const OUTAGE: Range<u64> = 10..22;
+/// Which requests meet nobody, where a seed draws an outage: enough in a row that the service may count
+/// as away, if they are no one moment's.
+const OUTAGE: Range<u64> = 10..17;
 
 impl FaultProxy {
     /// Starts a proxy to `moto`.

@@ -44,7 +44,7 @@ use crate::verdict::Verdict;
 pub trait Rule: Sized + 'static {
     /// The rule's name: 1 to 64 of the characters `a-z`, `0-9` and `-`.
     const NAME: &str;
-    /// The rule's own version, as semantic versioning writes it.
+    /// The rule's own version, as semantic versioning writes it, in at most 128 bytes.
     const VERSION: &str;
     /// The JSON Schema (draft 2020-12) of the settings.
     const SETTINGS_SCHEMA: &str;

@@ -194,6 +194,9 @@ fn it_refuses_settings_with_path_value_and_what_it_expected() {
         panic!("a string is no bound");
     };
     assert_eq!(error.to_string(), r#"setting /upper: expected a number, found "1.5""#);
+    let long = format!(r#"{{"upper":"{}"}}"#, "9".repeat(5000));
+    let Err(OpenError::Settings(error)) = rule().open(&long) else { panic!("no bound either") };
+    assert_eq!(error.value.chars().count(), 1000 + 1, "it is cut");
 }
 
 #[test]
