@@ -6,6 +6,7 @@ use crate::batch::Encoding;
 use crate::contract::{Answer, Disposal, Event, FailureCause, FailureKind};
 use crate::dead_letter::{DeadLetter, DeadLetterQueue};
 use crate::payload::PayloadReader;
+use crate::publish::in_time;
 use crate::receipt::PublishError;
 use crate::rule::Rule;
 
@@ -74,7 +75,7 @@ impl Disposer<'_> {
                     return;
                 }
                 let letters = bad.iter().map(|(place, answer)| self.letter(*place, answer));
-                let receipts = queue.send(letters.collect(), deadline).await;
+                let receipts = in_time(queue.send(letters.collect(), deadline), deadline).await;
                 let mut receipts = receipts.into_iter();
                 for (_, answer) in &mut bad {
                     match receipts.next() {

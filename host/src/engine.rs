@@ -107,6 +107,11 @@ impl Engine {
         self.slots.make_room()
     }
 
+    /// Whether somebody waits for room.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.slots.are_waited_for()
+    }
+
     /// Has sessions that are idle in these places give way to whoever needs room.
     pub(crate) fn look_into(&self, places: &Arc<[Place<Box<Session>>]>) {
         self.slots.look_into(places);

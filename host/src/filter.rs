@@ -148,8 +148,8 @@ impl Filter {
         self.in_order(None, |session| session.snapshot(&self.rule))
     }
 
-    /// Takes over a state that was [taken](Self::snapshot) from the same rule, opened with the same
-    /// settings.
+    /// Takes over a state that was [taken](Self::snapshot) from a rule of this name. Only the rule knows
+    /// which versions of it and which settings it can go on from.
     ///
     /// # Errors
     ///

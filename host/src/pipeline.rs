@@ -13,7 +13,7 @@ use crate::isolate::Isolated;
 use crate::live::{LiveRule, Serving};
 use crate::outcome::{Cause, Outcome};
 use crate::pointer::FieldPointer;
-use crate::publish::{Answering, Cooldown, Ordering, Publisher};
+use crate::publish::{Cooldown, Ordering, Publisher};
 use crate::recording::Recorder;
 use crate::response::Response;
 use crate::state::{Aftermath, Keeper, Places};
@@ -87,10 +87,7 @@ impl<P: Publisher> Pipeline<P> {
 
     /// Sets what becomes of records that can never be processed. By default they fail.
     pub fn on_bad_record(mut self, policy: OnBadRecord) -> Self {
-        self.delivery.on_bad_record = match policy {
-            OnBadRecord::DeadLetter(queue) => OnBadRecord::DeadLetter(Arc::new(Answering(queue))),
-            policy => policy,
-        };
+        self.delivery.on_bad_record = policy;
         self
     }
 
@@ -141,7 +138,8 @@ impl<P: Publisher> Pipeline<P> {
     /// that waits for it.
     ///
     /// Dropping the future gives the event up. While it waits, for a thread or for its turn behind those that
-    /// came before, it gives way and is not classified. Once the rule has begun, it runs to its end; one that
+    /// came before, it gives way and is not classified; those behind it go on once a thread would have come to it.
+    /// Once the rule has begun, it runs to its end; one that
     /// keeps state has learnt the records then. What was given to the publisher may be published. No record
     /// is answered as done: the event is to come again. One that is kept and not awaited holds up those
     /// behind it.
@@ -215,9 +213,8 @@ impl<P: Publisher> Pipeline<P> {
     /// Saves the states that are not saved yet, and waits until they are. To be called at the end:
     /// what is learnt until the process ends is lost without it.
     ///
-    /// Returns how many states could not be saved so far, by this or when their sessions were closed:
-    /// what they have learnt since they were saved last is lost, unless a later call can save it. Each
-    /// is logged.
+    /// Returns how often a state could not be saved so far, by this or when its session was closed: what it
+    /// has learnt since it was saved last is lost, unless a later call can save it. Each time is logged.
     ///
     /// # Panics
     ///

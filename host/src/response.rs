@@ -40,7 +40,7 @@ pub struct Counts {
 /// A record that was answered as failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedRecord {
-    /// Its index in the event.
+    /// Its index among the event's records, in their order and without copies.
     pub index: usize,
     /// Its id; within an aggregate, with its number in it.
     pub id: String,

@@ -2,6 +2,7 @@
 //! What is idle gives way. The engine itself would refuse.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ pub(crate) struct Slots<T> {
     all: usize,
     state: Mutex<State>,
     one_is_free: Condvar,
+    /// How many wait.
+    waiting: AtomicUsize,
     places: Mutex<VecDeque<Weak<[Place<T>]>>>,
 }
 
@@ -42,7 +45,8 @@ pub(crate) enum NoSlot {
 impl<T> Slots<T> {
     pub(crate) fn new(all: usize) -> Self {
         let state = Mutex::new(State { free: all, given_back: 0 });
-        Self { all, state, one_is_free: Condvar::new(), places: Mutex::default() }
+        let (one_is_free, waiting) = (Condvar::new(), AtomicUsize::new(0));
+        Self { all, state, one_is_free, waiting, places: Mutex::default() }
     }
 
     /// How many there are, free or not.
@@ -72,10 +76,12 @@ impl<T> Slots<T> {
     ) -> Result<Slot<T>, NoSlot> {
         let mut state = lock(&self.state);
         let (mut given_back, mut since) = (state.given_back, None);
+        let _waiting = (state.free == 0).then(|| Waiting::begin(&self.waiting));
         while state.free == 0 {
             drop(state);
             // It gives its slot back by itself.
             drop(self.take_idle());
+            let may_become_idle = !lock(&self.places).is_empty();
             state = lock(&self.state);
             if state.free > 0 {
                 break;
@@ -92,13 +98,18 @@ impl<T> Slots<T> {
                 return Err(NoSlot::AllKept(self.all));
             }
             let left = deadline.map_or(patience, |deadline| patience.min(deadline - now));
-            let pause = left.min(LOOK_AGAIN_AFTER);
+            let pause = if may_become_idle { left.min(LOOK_AGAIN_AFTER) } else { left };
             let waited = self.one_is_free.wait_timeout_while(state, pause, |state| state.free == 0);
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
         state.free -= 1;
         drop(state);
         Ok(Slot(Arc::clone(self)))
+    }
+
+    /// Whether somebody waits for one.
+    pub(crate) fn are_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// What is idle anywhere: in turns, and where there is more, what was used least.
@@ -115,6 +126,22 @@ impl<T> Slots<T> {
             }
         }
         None
+    }
+}
+
+/// Somebody who waits for a slot.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(all: &'a AtomicUsize) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(all)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -236,11 +263,16 @@ mod tests {
         let mut in_use = lock(&places[0]);
         *in_use = Some(hold(&slots));
         assert_eq!(slots.take(LONG, Some(Instant::now())).err(), Some(NoSlot::Late));
+        assert!(!slots.are_waited_for());
         thread::scope(|threads| {
             let waiting = threads.spawn(|| slots.take(LONG, None).is_ok());
+            while !slots.are_waited_for() {
+                thread::yield_now();
+            }
             drop(in_use);
             assert!(waiting.join().expect("no panic"));
         });
+        assert!(!slots.are_waited_for());
     }
 
     #[test]

@@ -174,8 +174,8 @@ fn what_a_registry_does_wrong_for_good_is_said() {
         (Fault::Forge, "/blobs/", 2, "damaged or forged"),
         (Fault::Endless, "/blobs/", 2, "damaged or forged"),
         (Fault::Endless, "/manifests/", 2, "its manifest is larger than 4194304 bytes"),
-        (Fault::Redirect("http://rules.example.com/"), "/manifests/", 2, "away from https://"),
-        (Fault::Redirect("http://rules.example.com/"), "/blobs/", 2, "away from https://"),
+        (Fault::Redirect("http://rules.example.com/"), "/manifests/", 2, "use https://"),
+        (Fault::Redirect("http://rules.example.com/"), "/blobs/", 2, "use https://"),
         (Fault::Status(404), "/blobs/", 2, "not found"),
     ] {
         let proxy = RuleServer::before(&registry);

@@ -231,12 +231,16 @@ impl<'a> Bytes<'a> {
 
     /// Keys, each with its snapshot.
     fn keys(&mut self) -> Result<Vec<(&'a str, &'a [u8])>, String> {
-        (0..self.length()?)
-            .map(|_| match self.text()? {
-                key if key.len() > MAX_KEY_BYTES => Err(IMPOSSIBLE.to_owned()),
-                key => Ok((key, self.blob()?)),
-            })
-            .collect()
+        let count = self.length()?;
+        // Each takes two lengths at the least.
+        let mut keys = Vec::with_capacity(count.min(self.0.len() / 8));
+        for _ in 0..count {
+            match self.text()? {
+                key if key.len() > MAX_KEY_BYTES => return Err(IMPOSSIBLE.to_owned()),
+                key => keys.push((key, self.blob()?)),
+            }
+        }
+        Ok(keys)
     }
 }
 

@@ -9,7 +9,7 @@ use super::exit::Failure;
 use super::limits::{BoundArgs, bounds};
 use super::setup::{configured_engine, fetch, print_written, runtime};
 use super::single_file::single_file;
-use super::whole_file;
+use super::whole_file::{self, WholeFile};
 use crate::rule::Rule;
 use crate::source::{Fetched, RuleSource};
 
@@ -74,8 +74,11 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 /// Native code that others than its owner may write is not used; Lambda asks for files that all may
 /// read.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    whole_file::write(path, bytes)?;
     #[cfg(unix)]
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    Ok(())
+    if !whole_file::is_special(path) {
+        let file = WholeFile::write(path, bytes)?;
+        file.set_mode(0o644)?;
+        return file.put();
+    }
+    whole_file::write(path, bytes)
 }

@@ -78,10 +78,10 @@ fn write(path: &Path, component: &[u8], signature: Option<&[u8]>) -> io::Result<
     let signature = signature.map(|signature| WholeFile::write(&beside, signature)).transpose()?;
     let before = unless_missing(fs::read(&beside))?;
     match signature {
-        Some(signature) => signature.put(&beside)?,
+        Some(signature) => signature.put()?,
         None => unless_missing(fs::remove_file(&beside)).map(|_| ())?,
     }
-    component.put(path).inspect_err(|_| {
+    component.put().inspect_err(|_| {
         // That the rule cannot be replaced is what is told.
         let _ = match before {
             Some(before) => whole_file::write(&beside, &before),

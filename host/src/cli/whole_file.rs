@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 /// A file that waits beside another to take its place. It is removed if it does not.
-pub(super) struct WholeFile(NamedTempFile);
+pub(super) struct WholeFile {
+    file: NamedTempFile,
+    place: PathBuf,
+}
 
 impl WholeFile {
     /// Writes it. It is on the disk then, under a name that no other process has.
@@ -15,6 +18,9 @@ impl WholeFile {
         if is_special(path) {
             return Err(io::Error::other("it is not a regular file"));
         }
+        // Where a link leads is replaced, not the link.
+        let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let path = &place;
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
         // Hidden, so that it is no version of a rule.
         let prefix = format!(".{}.", path.file_name().unwrap_or_default().display());
@@ -26,12 +32,18 @@ impl WholeFile {
         let mut file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
         file.write_all(content)?;
         file.as_file().sync_all()?;
-        Ok(Self(file))
+        Ok(Self { file, place })
+    }
+
+    /// Says who may do what with it, whatever the process lets others do.
+    #[cfg(unix)]
+    pub(super) fn set_mode(&self, mode: u32) -> io::Result<()> {
+        self.file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
     }
 
     /// Puts it in its place.
-    pub(super) fn put(self, path: &Path) -> io::Result<()> {
-        self.0.persist(path).map(drop).map_err(|error| error.error)
+    pub(super) fn put(self) -> io::Result<()> {
+        self.file.persist(self.place).map(drop).map_err(|error| error.error)
     }
 }
 
@@ -39,19 +51,17 @@ impl WholeFile {
 pub(super) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     match is_special(path) {
         true => fs::write(path, content),
-        false => WholeFile::write(path, content)?.put(path),
+        false => WholeFile::write(path, content)?.put(),
     }
 }
 
 /// Whether it is a pipe or a device, which nothing can take the place of.
-fn is_special(path: &Path) -> bool {
+pub(super) fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     fn names(folder: &Path) -> Vec<PathBuf> {
@@ -66,9 +76,9 @@ mod tests {
         let file = |content| WholeFile::write(&path, content).expect("room");
         let (one, other, third) = (file(b"one"), file(b"another"), file(b"a third"));
         assert!(!path.exists());
-        one.put(&path).expect("a folder");
+        one.put().expect("a folder");
         assert_eq!(fs::read(&path).expect("a file"), b"one");
-        other.put(&path).expect("a file to replace");
+        other.put().expect("a file to replace");
         assert_eq!(fs::read(&path).expect("a file"), b"another");
         drop(third);
         assert_eq!(names(folder.path()), [Path::new("fever.wasm")]);
@@ -81,6 +91,18 @@ mod tests {
         fs::create_dir(&path).expect("a folder");
         write(&path, b"one").expect_err("it is a folder");
         assert_eq!(names(folder.path()), [Path::new("fever.wasm")]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_where_it_leads_is_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [path, link] = ["fever.wasm", "current.wasm"].map(|name| folder.path().join(name));
+        fs::write(&path, "one").expect("a file");
+        std::os::unix::fs::symlink("fever.wasm", &link).expect("a link");
+        write(&link, b"another").expect("a file to replace");
+        assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
+        assert_eq!(fs::read(&path).expect("a file"), b"another");
     }
 
     #[cfg(unix)]

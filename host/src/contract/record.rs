@@ -172,6 +172,7 @@ impl<'a> RecordList<'a> {
         if duplicates.is_empty() {
             return Ok(());
         }
+        // Where payloads are packed, which they are in base64 only, they are not here.
         let encoding = self.payloads.as_ref().map_or(Encoding::Base64, Batch::encoding);
         let records = mem::replace(self, Self::new(encoding)).records;
         let mut copies = duplicates.into_iter().map(|duplicate| duplicate.index).peekable();

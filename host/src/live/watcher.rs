@@ -2,7 +2,8 @@ use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinError;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::offer::Offer;
 use super::rule::LiveRule;
@@ -20,6 +21,8 @@ pub struct Watcher {
     rule: LiveRule,
     /// What was not offered yet, or has to wait until a probation ends.
     waiting: Option<Arc<Filter>>,
+    /// What is being done to the rule, on a thread for what blocks.
+    changing: Option<JoinHandle<()>>,
     /// What is in the way of a rule that is not refused, as it was logged.
     failing: Option<Failing>,
 }
@@ -36,7 +39,7 @@ enum Failing {
 impl Watcher {
     /// A watcher that offers what `supply` brings from now on.
     pub fn new(supply: Supply, rule: LiveRule) -> Self {
-        Self { supply, rule, waiting: None, failing: None }
+        Self { supply, rule, waiting: None, changing: None, failing: None }
     }
 
     /// Looks every so often, and never comes to an end.
@@ -88,15 +91,25 @@ impl Watcher {
 
     /// It takes as long as a rule needs to take over a state.
     async fn change<T: Send + 'static>(
-        &self,
+        &mut self,
         change: impl FnOnce(&LiveRule) -> T + Send + 'static,
     ) -> Option<T> {
+        // One after the other, also if a look was dropped in the middle of one.
+        self.end_change().await;
         let rule = self.rule.clone();
-        let changed = tokio::task::spawn_blocking(move || change(&rule)).await;
-        let not_changed = |error: &JoinError| {
+        let (tell, mut told) = oneshot::channel();
+        let change = move || drop(tell.send(change(&rule)));
+        self.changing = Some(tokio::task::spawn_blocking(change));
+        self.end_change().await;
+        told.try_recv().ok()
+    }
+
+    async fn end_change(&mut self) {
+        let Some(changing) = &mut self.changing else { return };
+        if let Err(error) = changing.await {
             tracing::error!(source = %self.supply, %error, "what is at the source was not considered");
-        };
-        changed.inspect_err(not_changed).ok()
+        }
+        self.changing = None;
     }
 
     fn tell(&mut self, error: &SupplyError) {

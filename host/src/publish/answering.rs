@@ -1,20 +1,17 @@
 use std::future::Future;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use tokio::time::timeout_at;
 
 use super::{PublishError, Publisher};
 use crate::alert::Alert;
-use crate::dead_letter::{DeadLetter, DeadLetterQueue};
 
 /// How long a publisher, or a queue, is waited for after its deadline. What was confirmed by then comes with
 /// its answer, and one that keeps to the deadline may be about to give it.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Has a publisher, or a queue, answer soon after its deadline, whatever it does; a publisher for each alert.
+/// Has a publisher answer soon after its deadline, with a result for each alert. One that blocks its thread cannot
+/// be helped.
 pub(crate) struct Answering<P>(pub(crate) P);
 
 impl<P: Publisher> Publisher for Answering<P> {
@@ -35,18 +32,11 @@ impl<P: Publisher> Publisher for Answering<P> {
     }
 }
 
-impl DeadLetterQueue for Answering<Arc<dyn DeadLetterQueue>> {
-    fn send(
-        &self,
-        letters: Vec<DeadLetter>,
-        deadline: Option<Instant>,
-    ) -> BoxFuture<'_, Vec<Result<(), PublishError>>> {
-        in_time(self.0.send(letters, deadline), deadline).boxed()
-    }
-}
-
 /// The results, or none if they do not come soon after the deadline.
-async fn in_time<R>(results: impl Future<Output = Vec<R>>, deadline: Option<Instant>) -> Vec<R> {
+pub(crate) async fn in_time<R>(
+    results: impl Future<Output = Vec<R>>,
+    deadline: Option<Instant>,
+) -> Vec<R> {
     match deadline.and_then(|deadline| deadline.checked_add(GRACE)) {
         None => results.await,
         Some(end) => timeout_at(end.into(), results).await.unwrap_or_default(),

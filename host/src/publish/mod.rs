@@ -18,7 +18,7 @@ use std::time::Instant;
 use crate::alert::Alert;
 
 pub use crate::receipt::PublishError;
-pub(crate) use answering::Answering;
+pub(crate) use answering::{Answering, in_time};
 pub use cooldown::Cooldown;
 pub(crate) use cooldown::{Message, Window};
 pub(crate) use ordering::{Chain, held_back, held_back_by, publish_in_order};

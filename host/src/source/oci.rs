@@ -31,7 +31,7 @@ use super::https::{self, PATIENCE, USER_AGENT, is_loopback};
 use super::retry::backoff;
 use super::store::{MAX_SIGNATURE_BYTES, Part, Read, Revision, Wanted};
 use crate::digest::Digest;
-use crate::printable::cut;
+use crate::printable::{cut, printable};
 use crate::rule::Rule;
 
 /// The annotation of the layer that holds the component's detached signature, in base64.
@@ -121,6 +121,10 @@ impl Registry {
     /// With credentials as Docker or Podman keeps them. A registry on this machine is spoken to without TLS.
     pub(super) async fn connect(artifact: Artifact) -> Result<Self, FetchProblem> {
         let auth = artifact.credentials().await?;
+        Self::with(artifact, auth)
+    }
+
+    fn with(artifact: Artifact, auth: RegistryAuth) -> Result<Self, FetchProblem> {
         let Artifact(reference) = &artifact;
         let scheme = if artifact.is_near() { "http" } else { "https" };
         let registry = reference.resolve_registry();
@@ -228,7 +232,7 @@ fn problem(error: &OciDistributionError, registry: &str) -> FetchProblem {
         E::RegistryError { envelope, .. } => {
             let is = |codes: &[C]| envelope.errors.iter().any(|error| codes.contains(&error.code));
             let messages = envelope.errors.iter().map(|error| error.message.as_str());
-            let said = cut(&messages.collect::<Vec<_>>().join(", "), SHOWN);
+            let said = printable(&cut(&messages.collect::<Vec<_>>().join(", "), SHOWN));
             let said = format!("{registry}: {said}");
             if is(&[C::BlobUnknown, C::ManifestUnknown, C::NameUnknown, C::NotFound]) {
                 FetchProblem::NotFound(said)
@@ -294,7 +298,7 @@ pub async fn push(
             client.auth(to, &auth, RegistryOperation::Push).await.map_err(failed)?;
             let (config, manifest) = (config.clone(), manifest.clone());
             client.push(to, &layers, config, &auth, Some(manifest)).await.map_err(failed)?;
-            let registry = Registry::connect(artifact.clone()).await?;
+            let registry = Registry::with(artifact.clone(), auth)?;
             let (_, digest) = registry.repository.manifest(artifact.reference()).await?;
             Ok::<_, FetchProblem>(digest)
         };

@@ -19,10 +19,11 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::time::timeout;
 
 use super::request::{Denied, Line};
 use super::store::{SaveError, StateStore, StoreError, Stored, Version};
-use crate::aws;
+use crate::aws::{self, STATE_TIMEOUT};
 
 /// How much of a state is in one item, in bytes: the rest is for keys and version.
 const PART_BYTES: usize = 380 << 10;
@@ -252,7 +253,10 @@ impl StateStore for DynamoDbStore {
         key: &'a str,
         max_bytes: usize,
     ) -> BoxFuture<'a, Result<Option<Stored>, StoreError>> {
-        self.get(key, max_bytes).boxed()
+        // A state may take several requests, each with time of its own.
+        timeout(STATE_TIMEOUT, self.get(key, max_bytes))
+            .map(|loaded| loaded.unwrap_or_else(|late| Err(self.line.error(late))))
+            .boxed()
     }
 
     fn version<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {

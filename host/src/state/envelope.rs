@@ -88,15 +88,20 @@ impl Header {
     /// Checks that the state is one that this rule may be offered. Another version of it may, and one
     /// with other settings: only the rule knows what it can go on with.
     pub(super) fn check(&self, filter: &Filter, partition: &str) -> Result<(), String> {
-        let name = &filter.description().name;
-        if self.rule != *name {
-            return Err(format!("it is a state of the rule {:?}, not of {name:?}", self.rule));
-        }
+        check_rule(&self.rule, filter)?;
         if self.partition != partition {
             let found = &self.partition;
             return Err(format!("it is of the partition {found:?}, not of {partition:?}"));
         }
         Ok(())
+    }
+}
+
+/// Checks that a state of the rule of this name may be offered to this one.
+pub(super) fn check_rule(found: &str, filter: &Filter) -> Result<(), String> {
+    match &filter.description().name {
+        name if name == found => Ok(()),
+        name => Err(format!("it is a state of the rule {found:?}, not of {name:?}")),
     }
 }
 

@@ -187,9 +187,12 @@ impl Keeper {
             }
             kept.save_if_due(&self.storage);
             drop(kept);
-            // Others may wait for it, with nobody else to make it; and the next of this partition
+            // Others may wait for room, with nobody else to make it; and the next of this partition
             // could hold it for ever, if it had its turn before.
-            self.make_room(filter);
+            self.close_above_maximum(filter);
+            if filter.rule().engine.is_waited_for() {
+                self.close_idle(1);
+            }
         }
         (Isolated::of_parts(batch.len(), parts), aftermath)
     }
@@ -204,7 +207,7 @@ impl Keeper {
         // A fault in the run before has ended the session.
         kept.catch_up(&self.storage, filter);
         if !kept.is_open() {
-            self.make_room(filter);
+            self.close_above_maximum(filter);
             if !filter.rule().engine.make_room() {
                 self.close_idle(1);
             }
@@ -254,7 +257,7 @@ impl Keeper {
 
     /// Closes idle sessions while more than the maximum are open. One in use, or that waits for room,
     /// counts as open.
-    fn make_room(&self, filter: &Filter) {
+    fn close_above_maximum(&self, filter: &Filter) {
         let max = self.max_sessions.min(filter.rule().engine.max_instances() / 2).max(1);
         let is_open = |kept: &Arc<Mutex<Kept>>| try_lock(kept).is_none_or(|kept| kept.is_open());
         let open = self.least_recently_used().into_iter().filter(is_open).count();

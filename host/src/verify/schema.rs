@@ -40,12 +40,15 @@ impl SettingsSchema {
     pub(crate) fn parse(schema: &str) -> Result<Self, String> {
         let document: Value =
             serde_json::from_str(schema).map_err(|error| format!("it is not JSON: {error}"))?;
-        with_stack(|| {
-            let patterns = shape::check(&document)?;
+        let (patterns, unfit) = with_stack(|| shape::check(&document))?;
+        let compiled = with_stack(|| {
             let mut schemas = Schemas::new();
             let compiled = compile(document.clone(), &mut schemas)?;
-            Ok(Self { document, patterns, schemas, compiled })
-        })
+            Ok((schemas, compiled))
+        });
+        // The compiler takes a pattern that is none for a mistake of its own.
+        let (schemas, compiled) = compiled.map_err(|error| unfit.unwrap_or(error))?;
+        Ok(Self { document, patterns, schemas, compiled })
     }
 
     /// Checks a settings document.
@@ -132,6 +135,12 @@ mod tests {
         for schema in [r#"{"type": "numbre"}"#, r##"{"$ref": "#/$defs/missing"}"##, "3", "{"] {
             not_compiled(schema);
         }
+        let patterns = r#"{"default": [{"pattern": "*.log"}]}"#;
+        assert_eq!(check(patterns, "{}"), Ok(()), "it is no pattern of the schema's");
+        let error = not_compiled(r#"{"pattern": "*.log"}"#);
+        assert!(error.contains(r#"its pattern "*.log""#), "{error}");
+        let long = not_compiled(&format!(r##"{{"$ref": "#{}"}}"##, "a".repeat(1000)));
+        assert!(long.len() < 200, "{long}");
     }
 
     #[test]

@@ -618,8 +618,7 @@ fn others(engine: &weir::Engine, room: usize) -> Vec<weir::Filter> {
 
 #[test]
 fn sessions_give_way_to_each_other_where_others_leave_little_room() {
-    let limits = Limits { time: Duration::from_millis(200), ..Limits::default() };
-    let engine = weir::Engine::new(limits).expect("an engine");
+    let engine = weir::Engine::new(Limits::default()).expect("an engine");
     let store = Shelf::default();
     let process = Process::on(&engine, &learning(), "{}", keeper(&store));
     let _others = others(&engine, 1);

@@ -20,7 +20,8 @@ use tokio::sync::Mutex;
 use super::super::bounded::Bounded;
 use super::super::error::FetchProblem;
 use super::super::https;
-use super::{denied, problem};
+use super::{SHOWN, denied, problem};
+use crate::printable::cut;
 
 /// The largest manifest, in bytes: the one that registries are to take at least.
 ///
@@ -30,7 +31,7 @@ const MAX_MANIFEST_BYTES: usize = 4 << 20;
 /// The largest answer that is neither a manifest nor a component, in bytes: a token, or what is wrong.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
-/// What manifests are asked for as. Others than [`OCI_IMAGE_MEDIA_TYPE`] are told what they are.
+/// What manifests are asked for as. Those of several artifacts are told what they are.
 const MANIFESTS: [&str; 4] = [
     OCI_IMAGE_MEDIA_TYPE,
     OCI_IMAGE_INDEX_MEDIA_TYPE,
@@ -73,7 +74,12 @@ impl Repository {
 
     /// The digest of a tag's manifest, if the registry says it.
     pub(super) async fn digest(&self, tag: &str) -> Result<Option<String>, FetchProblem> {
-        Ok(announced(&self.ask(Method::HEAD, &format!("manifests/{tag}")).await?))
+        match self.ask(Method::HEAD, &format!("manifests/{tag}")).await {
+            Ok(response) => Ok(announced(&response)),
+            // Not each registry can be asked so: the manifest tells as well.
+            Err(FetchProblem::Invalid(_)) => Ok(None),
+            Err(problem) => Err(problem),
+        }
     }
 
     /// The manifest of a tag or a digest, with its digest.
@@ -98,6 +104,11 @@ impl Repository {
 
     /// What has a digest, to be read and [checked](check).
     pub(super) async fn blob(&self, digest: &str) -> Result<Response, FetchProblem> {
+        // It becomes part of an address.
+        let digits = digest.split_once(':').map(|(_, digits)| digits).unwrap_or_default();
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(not_a_digest(digest));
+        }
         self.ask(Method::GET, &format!("blobs/{digest}")).await
     }
 
@@ -113,7 +124,10 @@ impl Repository {
             request.send().await.map_err(|error| https::problem(&error))
         };
         let mut response = send().await?;
-        if response.status() == StatusCode::UNAUTHORIZED {
+        // Whoever it redirects to is not the one to say where credentials go.
+        let own = Url::parse(&self.url).map(|own| own.origin());
+        let is_its_own = own.is_ok_and(|own| own == response.url().origin());
+        if response.status() == StatusCode::UNAUTHORIZED && is_its_own {
             let authorization = self.authorize(&response).await?;
             *self.authorization.lock().await = Some(authorization);
             response = send().await?;
@@ -183,7 +197,7 @@ impl Repository {
 
     /// Why there is not what was asked for, by the registry's own words if it has some.
     async fn refusal(&self, response: Response) -> FetchProblem {
-        let (url, code) = (response.url().to_string(), response.status().as_u16());
+        let (url, code) = (String::new(), response.status().as_u16());
         let said = match code {
             400..500 => Bounded::read(response, "its answer", MAX_ANSWER_BYTES).await.ok(),
             _ => None,
@@ -209,6 +223,10 @@ fn announced(response: &Response) -> Option<String> {
     Some(response.headers().get(DIGEST)?.to_str().ok()?.to_owned())
 }
 
+fn not_a_digest(text: &str) -> FetchProblem {
+    FetchProblem::Invalid(format!("not a digest: {:?}", cut(text, SHOWN)))
+}
+
 /// Whether bytes have a digest.
 ///
 /// # Errors
@@ -220,7 +238,7 @@ pub(super) fn check(bytes: &[u8], expected: &str) -> Result<(), FetchProblem> {
         "sha256" => Sha256::digest(bytes).to_vec(),
         "sha384" => Sha384::digest(bytes).to_vec(),
         "sha512" => Sha512::digest(bytes).to_vec(),
-        _ => return Err(FetchProblem::Invalid(format!("not a digest: {expected:?}"))),
+        _ => return Err(not_a_digest(expected)),
     };
     let found: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     match found == digits {
@@ -280,9 +298,7 @@ mod tests {
                     let (line, authorization) = request(&connection);
                     let answer = answer(&address, &line, &authorization);
                     requests.lock().expect("no test panics in it").push(line);
-                    if send(connection, answer) {
-                        *read_endless.lock().expect("no test panics in it") = true;
-                    }
+                    send(connection, answer, &read_endless);
                 }
             });
             started
@@ -310,20 +326,22 @@ mod tests {
         (first, authorization.last().unwrap_or_default())
     }
 
-    /// Whether an endless answer was taken whole.
-    fn send(mut connection: TcpStream, answer: Answer) -> bool {
+    /// Notes whether an endless answer was taken whole, before whoever took it can know that it ends.
+    fn send(mut connection: TcpStream, answer: Answer, read_endless: &Mutex<bool>) {
         let (head, body) = match &answer {
             Answer::Whole(head, body) => (head, body.as_str()),
             Answer::Endless(head) => (head, ""),
         };
         let head = format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n{body}");
         let mut sent = connection.write_all(head.as_bytes());
-        let Answer::Endless(_) = answer else { return false };
+        let Answer::Endless(_) = answer else { return };
         let chunk = [b' '; 1 << 16];
         for _ in 0..ENDLESS / chunk.len() {
             sent = sent.and_then(|()| connection.write_all(&chunk));
         }
-        sent.is_ok()
+        if sent.is_ok() {
+            *read_endless.lock().expect("no test panics in it") = true;
+        }
     }
 
     fn manifest(repository: &Repository) -> Result<(OciManifest, String), FetchProblem> {
@@ -380,6 +398,35 @@ mod tests {
         *repository.authorization.blocking_lock() = Some(HeaderValue::from_static("Bearer old"));
         manifest();
         assert_eq!(registry.requests()[4..], [get, token, get]);
+    }
+
+    #[test]
+    fn credentials_do_not_go_where_another_host_says() {
+        let other = Scripted::start(|address, _, _| bearer(address));
+        let elsewhere =
+            format!("http://localhost:{}", other.address.rsplit(':').next().expect("a port"));
+        let registry = Scripted::start(move |_, line, _| {
+            let line = line.split(' ').nth(1).unwrap_or_default();
+            let head = format!("307 Temporary Redirect\r\nLocation: {elsewhere}{line}");
+            Answer::Whole(Box::leak(head.into_boxed_str()), String::new())
+        });
+        let credentials = RegistryAuth::Basic("ada".to_owned(), "open".to_owned());
+        let error = manifest(&registry.repository(credentials)).expect_err("it is refused");
+        assert!(matches!(error, FetchProblem::Denied(_)), "{error}");
+        assert_eq!(other.requests(), ["GET /v2/rules/fever/manifests/1 HTTP/1.1"]);
+    }
+
+    #[test]
+    fn a_layer_is_named_by_its_digest() {
+        let registry = Scripted::start(|_, _, _| Answer::Whole("200 OK", String::new()));
+        let repository = registry.repository(RegistryAuth::Anonymous);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        for digest in ["", "sha256", "sha256:", "sha256:../../../x?y"] {
+            let error = runtime.block_on(repository.blob(digest)).expect_err("no digest");
+            assert!(matches!(error, FetchProblem::Invalid(_)), "{error}");
+        }
+        assert_eq!(registry.requests(), [""; 0]);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::envelope::{self, Header, Learnt};
-use super::super::flagged::Flagged;
+use super::super::envelope::{self, Header};
 use crate::contract::Partition;
 use crate::fault::Fault;
 use crate::filter::{Filter, RestoreError};
@@ -37,8 +36,7 @@ impl Session {
     /// A session of another filter that goes on from this one's state. It does not wait for room
     /// while this one has some: others may wait for that.
     pub(super) fn hand_over(&self, snapshot: &[u8], to: &Arc<Filter>) -> Result<Self, NotRestored> {
-        let header = Header::new(&self.of, "", &Learnt::default(), Flagged::default(), 0, "");
-        header.check(to, "").map_err(NotRestored::Refused)?;
+        envelope::check_rule(&self.of.description().name, to).map_err(NotRestored::Refused)?;
         Self::restored(to, snapshot, Some(Instant::now()))
     }
 

@@ -202,6 +202,9 @@ impl<'a> Walk<'a> {
                     if let Some(member) = subject.object().and_then(|object| object.get(name)) {
                         cost.add(self.cost(schema, Subject::Value(member), inner)?);
                     }
+                    if cost.steps > MAX_STEPS {
+                        break;
+                    }
                 }
                 Ok(cost)
             }
@@ -307,4 +310,27 @@ fn unique_steps(elements: &[Value]) -> u64 {
     let weight: u64 = elements.iter().map(|element| 1 + weight(element)).sum();
     let times = if elements.len() <= 20 { elements.len() as u64 } else { 1 };
     weight * times + holding * holding / BYTES_PER_STEP as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_walk_ends_once_it_is_too_long() {
+        let names = || (0..50).map(|number| number.to_string());
+        let member = json!({"$ref": "#/$defs/x"});
+        let properties: Map<String, Value> = names().map(|name| (name, member.clone())).collect();
+        let each = json!({"items": {"allOf": vec![json!({}); 500]}});
+        let schema = json!({"properties": properties, "$defs": {"x": each}});
+        let document: Map<String, Value> = names().map(|name| (name, json!(vec![1; 45]))).collect();
+        let document = Value::Object(document);
+        let sizes = PatternSizes::new();
+        let mut walk = Walk { root: &schema, patterns: &sizes, known: HashMap::new() };
+        let walked = walk.cost(&schema, Subject::Value(&document), Depth::default());
+        assert!(walked.is_err_and(|error| error.contains("steps")));
+        assert!(walk.known.len() < MAX_STEPS as usize, "{}", walk.known.len());
+    }
 }

@@ -52,10 +52,10 @@ fn parts(ast: &Ast, pattern: &str) -> u64 {
 /// Each character of a class counts, and what it may stand for.
 fn class_parts(span: &Span, pattern: &str) -> u64 {
     let class = &pattern[span.start.offset..span.end.offset];
-    let unicode = class.matches(r"\p").count() + class.matches(r"\P").count();
+    // What several properties stand for becomes one set.
+    let unicode = if class.contains(r"\p") || class.contains(r"\P") { UNICODE_CLASS } else { 0 };
     let escapes = class.matches('\\').count();
-    (class.len() + escapes * (pattern.len() / BYTES_PER_PART)) as u64
-        + unicode as u64 * UNICODE_CLASS
+    (class.len() + escapes * (pattern.len() / BYTES_PER_PART)) as u64 + unicode
 }
 
 /// How many copies are made of what is repeated.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::pattern;
+use crate::printable::cut;
 
 /// The most schemas, which are objects or booleans: each is compared with all that were compiled before it.
 const MAX_SCHEMAS: usize = 5_000;
@@ -19,18 +20,22 @@ const MAX_PATTERNS: usize = 32;
 /// The most parts that all patterns have together: see [`pattern::size`].
 const MAX_PATTERN_PARTS: u64 = 100_000;
 
+/// How many characters of a reference are shown.
+const SHOWN: usize = 60;
+
 /// Keywords by which the meaning of a reference depends on where it is met, or on other documents.
 const ELSEWHERE: [&str; 4] = ["$id", "$schema", "$dynamicRef", "$recursiveRef"];
 
 /// The sizes of patterns: see [`pattern::size`].
 pub(super) type PatternSizes = HashMap<String, u64>;
 
-/// Checks that a schema can be compiled within bounds. Answers with the sizes of its patterns.
+/// Checks that a schema can be compiled within bounds. Answers with the sizes of its patterns, and with what is
+/// wrong with the first that is none: it may be data, such as a default.
 ///
 /// # Errors
 ///
 /// Says what it exceeds, or what in it cannot be followed.
-pub(super) fn check(schema: &Value) -> Result<PatternSizes, String> {
+pub(super) fn check(schema: &Value) -> Result<(PatternSizes, Option<String>), String> {
     // Drafts before that name schemas by `id`.
     let draft = schema.get("$schema").and_then(Value::as_str);
     if draft.is_some_and(|url| url.contains("draft-04")) {
@@ -39,16 +44,24 @@ pub(super) fn check(schema: &Value) -> Result<PatternSizes, String> {
     let mut shape = Shape { root: schema, schemas: 0, places_bytes: 0, patterns: Vec::new() };
     shape.look_at(schema, 0)?;
     let mut sizes = PatternSizes::new();
-    let mut parts = 0_u64;
+    let (mut parts, mut unfit) = (0_u64, None);
     for pattern in shape.patterns {
-        let size = pattern::size(pattern)?;
+        let size = match pattern::size(pattern) {
+            Ok(size) => size,
+            // The compiler mends these one after the other, and reads all again for each.
+            Err(error) if pattern.contains(r"\c") => return Err(error),
+            Err(error) => {
+                unfit.get_or_insert(error);
+                continue;
+            }
+        };
         parts = parts.saturating_add(size);
         if parts > MAX_PATTERN_PARTS {
             return Err(format!("its patterns have over {MAX_PATTERN_PARTS} parts"));
         }
         sizes.insert(pattern.to_owned(), size);
     }
-    Ok(sizes)
+    Ok((sizes, unfit))
 }
 
 /// What a reference refers to.
@@ -58,9 +71,10 @@ pub(super) fn check(schema: &Value) -> Result<PatternSizes, String> {
 /// If it is none within the schema.
 pub(super) fn target<'a>(root: &'a Value, reference: &str) -> Result<&'a Value, String> {
     let pointer = reference.strip_prefix('#').filter(|pointer| !pointer.contains('%'));
-    pointer
-        .and_then(|pointer| root.pointer(pointer))
-        .ok_or_else(|| format!("{reference:?} refers to nothing in it: a reference begins with #/"))
+    pointer.and_then(|pointer| root.pointer(pointer)).ok_or_else(|| {
+        let reference = cut(reference, SHOWN);
+        format!("{reference:?} refers to nothing in it: a reference begins with #/")
+    })
 }
 
 struct Shape<'a> {
