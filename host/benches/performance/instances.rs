@@ -9,10 +9,8 @@ use crate::table::{Line, Mark, Quantity};
 use crate::turns::{self, Contestant, per_record};
 use crate::workload::{self, QUIET, RECORDS};
 
-/// What a fresh instance for each full batch is to cost at most, beside a kept one; and the bytes of its
-/// records.
+/// What a fresh instance for each full batch is to cost at most, beside a kept one.
 const FRESH: f64 = 1.05;
-const BYTES: [usize; 2] = [200, 2000];
 
 /// Records in a batch, and what a record is to cost at most with a kept instance, beside one of a
 /// full batch.
@@ -27,34 +25,30 @@ pub(crate) fn measure(turns: usize, lines: &mut Vec<Line>) {
     // The same rule, wrapped so that it is called through the component model.
     let otherwise = workload::load(&wrapped_otherwise(DEFAULT_RULE));
     let otherwise = workload::filter(&otherwise, QUIET).instances(Instances::Kept);
-    let full = BYTES.map(|bytes| workload::records(RECORDS, bytes));
-    let few = BATCHES.map(|(size, _)| workload::records(size, BYTES[0]));
-    let batches: Vec<_> = full.into_iter().chain(few).collect();
-    // Of each, the full ones first: fresh, then kept.
+    let sizes = [RECORDS].into_iter().chain(BATCHES.map(|(size, _)| size));
+    let batches: Vec<_> = sizes.map(|size| workload::records(size, 200)).collect();
+    // For each size, the full one first: fresh, then kept.
     let mut contestants: Vec<Contestant<'_>> = Vec::new();
     for records in &batches {
         contestants.push(per_record(records.len(), component(&fresh, records)));
         contestants.push(per_record(records.len(), component(&kept, records)));
     }
     let through_the_model = contestants.len();
-    contestants.push(per_record(1, component(&otherwise, &batches[BYTES.len()])));
+    contestants.push(per_record(1, component(&otherwise, &batches[1])));
     let figures = turns::take(turns, &mut contestants);
 
     let line = |what: String, of: [usize; 2], most: Option<f64>| {
         Line::ratio(what, &figures, of, Quantity::Nanoseconds, most.map(Mark::AtMost))
     };
-    for (place, bytes) in BYTES.into_iter().enumerate() {
-        let fresh = format!("batch of {RECORDS}, {bytes} bytes: a fresh instance / a kept one");
-        lines.push(line(fresh, [2 * place, 2 * place + 1], Some(FRESH)));
-    }
+    let fresh = format!("batch of {RECORDS}: a fresh instance / a kept one");
+    lines.push(line(fresh, [0, 1], Some(FRESH)));
     for (place, (size, most)) in BATCHES.into_iter().enumerate() {
-        let index = 2 * (BYTES.len() + place);
+        let index = 2 * (place + 1);
         let kept = format!("a kept instance: batch of {size} / of {RECORDS}");
         lines.push(line(kept, [index + 1, 1], Some(most)));
         let fresh = format!("fresh instances: batch of {size} / of {RECORDS}");
         lines.push(line(fresh, [index, 0], None));
     }
     let directly = "a kept instance, batch of 1: called directly / through the component model";
-    let one = 2 * BYTES.len() + 1;
-    lines.push(line(directly.to_owned(), [one, through_the_model], None));
+    lines.push(line(directly.to_owned(), [3, through_the_model], None));
 }
