@@ -9,7 +9,7 @@ use super::exit::Failure;
 use super::limits::{BoundArgs, bounds};
 use super::setup::{configured_engine, fetch, print_written, runtime};
 use super::single_file::single_file;
-use super::whole_file::{self, WholeFile};
+use super::whole_file::write_readable;
 use crate::rule::Rule;
 use crate::source::{Fetched, RuleSource};
 
@@ -57,7 +57,8 @@ pub(super) fn main(args: PrecompileArgs) -> Result<ExitCode, Failure> {
     let code = Rule::precompile(&engine, &component)
         .with_context(|| format!("{name} was refused"))
         .map_err(Failure::Runtime)?;
-    write(&output, &code)
+    // What others than its owner may write is not used; Lambda asks for files that all may read.
+    write_readable(&output, &code)
         .with_context(|| output.display().to_string())
         .map_err(Failure::Runtime)?;
     let report =
@@ -69,16 +70,4 @@ pub(super) fn main(args: PrecompileArgs) -> Result<ExitCode, Failure> {
 /// Whether both are there and one, by whatever name.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
-}
-
-/// Native code that others than its owner may write is not used; Lambda asks for files that all may
-/// read.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    #[cfg(unix)]
-    if !whole_file::is_special(path) {
-        let file = WholeFile::write(path, bytes)?;
-        file.set_mode(0o644)?;
-        return file.put();
-    }
-    whole_file::write(path, bytes)
 }

@@ -35,12 +35,6 @@ impl WholeFile {
         Ok(Self { file, place })
     }
 
-    /// Says who may do what with it, whatever the process lets others do.
-    #[cfg(unix)]
-    pub(super) fn set_mode(&self, mode: u32) -> io::Result<()> {
-        self.file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
-    }
-
     /// Puts it in its place.
     pub(super) fn put(self) -> io::Result<()> {
         self.file.persist(self.place).map(drop).map_err(|error| error.error)
@@ -55,8 +49,19 @@ pub(super) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     }
 }
 
+/// The same, of a file that all may read and nobody but its owner may write, whatever the process lets others do.
+pub(super) fn write_readable(path: &Path, content: &[u8]) -> io::Result<()> {
+    if is_special(path) {
+        return fs::write(path, content);
+    }
+    let file = WholeFile::write(path, content)?;
+    #[cfg(unix)]
+    file.file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    file.put()
+}
+
 /// Whether it is a pipe or a device, which nothing can take the place of.
-pub(super) fn is_special(path: &Path) -> bool {
+fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 

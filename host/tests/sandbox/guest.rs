@@ -238,6 +238,13 @@ fn segment(at: u32, bytes: &[u8]) -> String {
     format!("(data (i32.const {at}) \"{text}\")\n")
 }
 
+/// An event of Kinesis with one record of a shard.
+pub(crate) fn of_shard(shard: impl std::fmt::Display, number: u64) -> String {
+    format!(
+        r#"{{"Records":[{{"eventID":"{shard}:{number}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{number}","data":"e30="}}}}]}}"#
+    )
+}
+
 /// A batch of as many records.
 pub(crate) fn batch(records: usize) -> Batch {
     let mut batch = Batch::with_capacity(Encoding::Plain, records, records);

@@ -14,7 +14,7 @@ use weir::publish::{PublishError, Publisher};
 use weir::state::{Keeper, SaveError, SaveEvery, StateStore, StoreError, Stored, Version};
 use weir::{Alert, Limits, Pipeline, Request};
 
-use crate::guest::{Answer, FLAG, Guest, LISTS};
+use crate::guest::{Answer, FLAG, Guest, LISTS, of_shard};
 use crate::state::remembering;
 
 /// A rule that flags the one record of a batch, with the number of records that it has learnt as the
@@ -204,9 +204,7 @@ impl Process {
     /// Processes an event of Kinesis for each of so many shards, all at once.
     fn shards(&self, shards: usize, number: u64) -> Vec<f64> {
         let process = |shard| async move {
-            let body = format!(
-                r#"{{"Records":[{{"eventID":"{shard}:{number}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{number}","data":"e30="}}}}]}}"#
-            );
+            let body = of_shard(shard, number);
             let contract = Some(Contract::Kinesis);
             let request = Request { body: body.as_bytes(), contract, ..Request::default() };
             self.pipeline.process(request).await

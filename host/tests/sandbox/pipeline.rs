@@ -18,7 +18,7 @@ use weir::state::{
 };
 use weir::{Alert, Limits, OnBadRecord, Pipeline, Request};
 
-use crate::guest::{Answer, FAIL, FLAG, Guest, LISTS, OUTCOME, PASS};
+use crate::guest::{Answer, FAIL, FLAG, Guest, LISTS, OUTCOME, PASS, of_shard};
 use crate::state::remembering;
 
 const EVENT: &str = r#"{"applicationArn":"a","records":[
@@ -277,13 +277,6 @@ fn counting() -> Guest {
     );
     let answer = Answer { verdicts: vec![FLAG], flagged: vec![(0, 0.0)], ..Answer::default() };
     Guest { answer, ..remembering(classify) }
-}
-
-/// An event of a shard with one record.
-fn of_shard(shard: &str, number: u64) -> String {
-    format!(
-        r#"{{"Records":[{{"eventID":"{shard}:{number}","eventSourceARN":"arn:s","kinesis":{{"sequenceNumber":"{number}","data":"e30="}}}}]}}"#
-    )
 }
 
 fn of_kinesis(event: &str) -> Request<'_> {

@@ -125,9 +125,9 @@ impl Repository {
         };
         let mut response = send().await?;
         // Whoever it redirects to is not the one to say where credentials go.
-        let own = Url::parse(&self.url).map(|own| own.origin());
-        let is_its_own = own.is_ok_and(|own| own == response.url().origin());
-        if response.status() == StatusCode::UNAUTHORIZED && is_its_own {
+        let is_its_own =
+            || Url::parse(&self.url).is_ok_and(|own| own.origin() == response.url().origin());
+        if response.status() == StatusCode::UNAUTHORIZED && is_its_own() {
             let authorization = self.authorize(&response).await?;
             *self.authorization.lock().await = Some(authorization);
             response = send().await?;

@@ -89,35 +89,7 @@ impl Kept {
             }
             Ok(Some(stored)) => {
                 match Session::of_stored(&stored.bytes, filter, partition, deadline) {
-                    Ok((session, header)) => {
-                        let other_settings = header.is_of_other_settings(filter);
-                        let Header { rule_version, generation, learnt, flagged, .. } = header;
-                        let position = learnt.position.as_ref().map(tracing::field::display);
-                        let records = learnt.records;
-                        tracing::info!(
-                            %partition,
-                            rule_version,
-                            other_settings,
-                            generation,
-                            position,
-                            records,
-                            "state restored"
-                        );
-                        telemetry::state_restored("restored");
-                        if self.unsaved.since.is_some() {
-                            self.tell_superseded();
-                        }
-                        self.session = Some(session);
-                        flagged::lock(&self.flagged).restore(flagged);
-                        self.stored_of.clone_from(&learnt.beginning);
-                        self.learnt = learnt;
-                        self.learnt_in = self.stored_in;
-                        self.is_unconfirmed = false;
-                        self.generation = generation;
-                        self.too_late = 0;
-                        self.unsaved = Unsaved::default();
-                        self.stored = Known::Holds(Some(stored.version));
-                    }
+                    Ok((session, header)) => self.go_on(session, header, stored.version),
                     Err(NotRestored::Untried(stop)) => return Err(self.read_later(stop)),
                     Err(NotRestored::TooLate(fault))
                         if filter.is_on_trial() || self.too_late + 1 < MAX_TOO_LATE =>
@@ -144,6 +116,35 @@ impl Kept {
             }
         }
         Ok(())
+    }
+
+    /// Goes on with a session that has taken over what is stored.
+    fn go_on(&mut self, session: Session, header: Header, version: Version) {
+        let other_settings = header.is_of_other_settings(&session.of);
+        let Header { rule_version, generation, learnt, flagged, .. } = header;
+        tracing::info!(
+            partition = %self.partition,
+            rule_version,
+            other_settings,
+            generation,
+            position = learnt.position.as_ref().map(tracing::field::display),
+            records = learnt.records,
+            "state restored"
+        );
+        telemetry::state_restored("restored");
+        if self.unsaved.since.is_some() {
+            self.tell_superseded();
+        }
+        self.session = Some(session);
+        flagged::lock(&self.flagged).restore(flagged);
+        self.stored_of.clone_from(&learnt.beginning);
+        self.learnt = learnt;
+        self.learnt_in = self.stored_in;
+        self.is_unconfirmed = false;
+        self.generation = generation;
+        self.too_late = 0;
+        self.unsaved = Unsaved::default();
+        self.stored = Known::Holds(Some(version));
     }
 
     /// Whether a state is this session's own, from a save whose confirmation was lost: it has learnt more since.
